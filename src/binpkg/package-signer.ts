@@ -1,0 +1,22 @@
+import type { Hash } from 'node:crypto';
+
+/**
+ * What this room needs of a signing key. Both results are what Portage's `gpg --verify` accepts
+ * (portage-contract: GLEP 78, `portage/gpkg.py:checksum_helper`).
+ */
+export interface PackageSigner {
+  /** Fingerprint of the key that makes the signatures, uppercase hex. */
+  readonly fingerprint: string;
+  /** Armored detached signature over the bytes that this running SHA-512 state has seen. The state is used up. */
+  signState(state: Hash): string;
+  /** OpenPGP clear-signed text with LF line ends. */
+  clearSign(text: string): Promise<string>;
+}
+
+/** What this room needs to check signatures. Both throw `signature-invalid` or `signature-unknown-key`. */
+export interface PackageVerifier {
+  /** Checks a detached signature over the bytes that this running SHA-512 state has seen. Returns the fingerprint. */
+  verifyState(state: Hash, armored: string): Promise<string>;
+  /** Checks clear-signed text and returns what was signed. */
+  verifyClearSigned(text: string): Promise<{ readonly text: string; readonly fingerprint: string }>;
+}

@@ -1,0 +1,116 @@
+import type { Readable } from 'node:stream';
+import type { PortagePlan } from '../gentoo/portage-plan.ts';
+import type { HardwareProfile } from '../gentoo/profile.ts';
+import type { Recipe } from '../gentoo/recipe.ts';
+import type { PackageRecord } from '../repository/package-record.ts';
+import type { BuildRequest, Job } from './request.ts';
+
+/** Which job, and which try at it. Every call of an agent about a job carries both. */
+export interface LeaseKey {
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly agent: string;
+}
+
+/** What this agent is told to do. */
+export interface Lease {
+  readonly jobId: string;
+  readonly requestId: string;
+  readonly attempt: number;
+  readonly expiresAt: number;
+  readonly profile: HardwareProfile;
+  /** Name of the staging tree with everything the job may install as a binary: `/staging/<name>/`. */
+  readonly staging: string;
+  readonly work: LeaseWork;
+}
+
+export type LeaseWork =
+  | { readonly kind: 'plan'; readonly atoms: readonly string[]; readonly rebuild: boolean }
+  | {
+      readonly kind: 'portage-package';
+      readonly cpv: string;
+      readonly repo: string;
+    }
+  | {
+      readonly kind: 'source-package';
+      readonly recipe: Recipe;
+      /** Digest of the packed source when the server holds it, null when the agent fetches the recipe's URL. */
+      readonly sourceSha512: string | null;
+      readonly inputs: string;
+    };
+
+export interface AgentDescription {
+  readonly name: string;
+  readonly chost: string;
+  readonly cpuFlags: readonly string[];
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly portageVersion: string | null;
+  readonly executors: readonly string[];
+}
+
+export interface AgentRecord extends AgentDescription {
+  readonly registeredAt: number;
+  readonly lastSeenAt: number;
+  /** The jobs it holds now. */
+  readonly jobIds: readonly string[];
+}
+
+/** What the other rooms may ask of the build farm. */
+export interface Builds {
+  /** Throws `unknown-profile`, `unknown-channel`, `invalid-atom`, `unknown-set`, `unknown-recipe`. */
+  createRequest(request: {
+    readonly profile: string;
+    readonly atoms: readonly string[];
+    readonly publish?: string;
+    readonly rebuild?: boolean;
+    readonly author: string;
+  }): Promise<BuildRequest>;
+  findRequest(id: string): Promise<BuildRequest | undefined>;
+  /** Newest first. */
+  listRequests(query: {
+    readonly profile?: string;
+    readonly limit: number;
+  }): Promise<BuildRequest[]>;
+  jobsOf(requestId: string): Promise<Job[]>;
+  findJob(id: string): Promise<Job | undefined>;
+  packagesOf(
+    requestId: string,
+  ): Promise<readonly { readonly package: PackageRecord; readonly how: 'built' | 'reused' }[]>;
+  /** Jobs not yet begun are cancelled; those under way are told at their next word. Throws `unknown-request`, `request-finished`. */
+  cancelRequest(id: string, actor: string): Promise<BuildRequest>;
+
+  registerAgent(description: AgentDescription): Promise<AgentRecord>;
+  listAgents(): Promise<AgentRecord[]>;
+  /** Waits up to `waitMs` for a job that fits the agent. Throws `unknown-agent`. */
+  lease(agent: string, waitMs: number, signal: AbortSignal): Promise<Lease | undefined>;
+  /** Extends the lease. `cancel` tells the agent to stop. Throws `stale-attempt` (409) as all the following do. */
+  heartbeat(key: LeaseKey): Promise<'go-on' | 'cancel'>;
+  /**
+   * Appends to the log of the attempt at `offset`; bytes the log already has are passed over. Returns its size.
+   * Throws `log-gap` when the offset lies beyond the end, with `details.size`; `log-too-large`.
+   */
+  appendLog(key: LeaseKey, offset: number, bytes: Uint8Array): Promise<number>;
+  /** The packed source folder of a `source` job. Throws `unknown-source`. */
+  openSource(key: LeaseKey): Promise<{ readonly stream: Readable; readonly size: number }>;
+  acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<void>;
+  acceptPackage(
+    key: LeaseKey,
+    upload: { readonly stream: Readable; readonly sha512: string; readonly size?: number },
+  ): Promise<PackageRecord>;
+  /** Ends the attempt. `succeeded` needs the plan or the package to have been accepted: `result-missing`. */
+  acceptResult(
+    key: LeaseKey,
+    result: {
+      readonly outcome: 'succeeded' | 'failed' | 'cancelled';
+      readonly code?: string;
+      readonly reason?: string;
+    },
+  ): Promise<void>;
+
+  /** The log of an attempt (the last by default) from `offset` on; empty when there is none. */
+  readLog(
+    jobId: string,
+    options: { readonly attempt?: number; readonly offset: number; readonly maxBytes: number },
+  ): Promise<{ readonly bytes: Buffer; readonly attempt: number; readonly isComplete: boolean }>;
+}

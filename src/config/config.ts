@@ -1,0 +1,40 @@
+import type { LogLevel } from '../support/log.ts';
+
+/** Everything that can be set, checked and complete. `docs/rookery.example.toml` documents each key. */
+export interface Config {
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** When the port is taken, use the next free one instead of failing. */
+    readonly nextFreePort: boolean;
+    /** How clients reach this server, without a trailing slash; null means `http://<host>:<port>`. */
+    readonly publicUrl: string | null;
+    readonly maxUploadBytes: number;
+  };
+  readonly paths: {
+    readonly state: string;
+    readonly mirrorRoot: string;
+    readonly profiles: string;
+  };
+  readonly log: { readonly level: LogLevel };
+  readonly signing: {
+    readonly name: string;
+    readonly email: string;
+    readonly validDays: number;
+    /** A file with the passphrase of the secret key; null keeps the key unprotected, readable by the owner only. */
+    readonly passphraseFile: string | null;
+  };
+  readonly builds: {
+    readonly leaseMs: number;
+    readonly heartbeatMs: number;
+    /** Attempts at one job before it has failed for good, when agents vanish. */
+    readonly maxAttempts: number;
+    readonly maxLogBytes: number;
+  };
+  readonly housekeeping: {
+    /** Cron expression, local time. */
+    readonly schedule: string;
+    /** Staging trees and half uploads older than this are removed. */
+    readonly leftoverHours: number;
+  };
+}

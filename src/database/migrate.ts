@@ -1,0 +1,39 @@
+import { type Kysely, sql } from 'kysely';
+import type { Clock } from '../support/clock.ts';
+import { AppError } from '../support/errors.ts';
+import * as first from './migrations/0001-first.ts';
+import type { Tables } from './tables.ts';
+
+const MIGRATIONS = [first];
+
+/**
+ * Brings the tables to the newest form, each migration in a transaction of its own.
+ *
+ * Throws `database-too-new` when the database was made by a newer Rookery.
+ */
+export async function migrate(db: Kysely<Tables>, clock: Clock, identity: string): Promise<void> {
+  await sql`create table if not exists migrations (name text primary key, applied_at bigint not null)`.execute(
+    db,
+  );
+  const applied = new Set(
+    (await db.selectFrom('migrations').select('name').execute()).map((row) => row.name),
+  );
+  const unknown = [...applied].filter((name) => !MIGRATIONS.some((known) => known.name === name));
+  if (unknown.length > 0) {
+    throw new AppError(
+      'database-too-new',
+      `The database has the migration ${unknown.join(', ')}, which this version of Rookery does not know.`,
+    );
+  }
+  for (const migration of MIGRATIONS.filter((known) => !applied.has(known.name))) {
+    await db.transaction().execute(async (transaction) => {
+      for (const statement of migration.statements) {
+        await sql.raw(statement.replaceAll('$identity', identity)).execute(transaction);
+      }
+      await transaction
+        .insertInto('migrations')
+        .values({ name: migration.name, applied_at: clock.now() })
+        .execute();
+    });
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The tables, as their rows are read. Times are epoch milliseconds, unless a name ends in `_seconds`; booleans
+ * are 0 or 1; `json` columns hold JSON text. Only the portable subset of SQL is used on them.
+ */
+import type { Generated } from 'kysely';
+
+export interface PackageRow {
+  readonly id: string;
+  readonly profile: string;
+  readonly category: string;
+  readonly pn: string;
+  readonly cpv: string;
+  readonly slot: string;
+  readonly build_id: number;
+  /** Relative to the binhost of the profile: `<category>/<pn>/<pf>-<build id>.gpkg.tar`. */
+  readonly path: string;
+  readonly size: number;
+  readonly md5: string;
+  readonly sha1: string;
+  /** Digest of the signed file: its name in the pool. */
+  readonly sha512: string;
+  readonly mtime_seconds: number;
+  readonly build_time_seconds: number;
+  /** Digest of the file as it was uploaded, before BUILD_ID and signatures were put in. */
+  readonly upload_sha512: string;
+  /** Fingerprint of the key that signed it. */
+  readonly key_fingerprint: string;
+  /** Digest over everything that went into the build, when the builder knew it. */
+  readonly inputs: string | null;
+  /** `job:<id>`, `push:<token name>` or `incoming`. */
+  readonly origin: string;
+  readonly metadata_json: string;
+  /** The entry of this package in a `Packages` index, as it is written. */
+  readonly stanza: string;
+  readonly imported_at: number;
+}
+
+export interface BuildIdRow {
+  readonly profile: string;
+  readonly cpv: string;
+  readonly last_build_id: number;
+}
+
+export interface SnapshotRow {
+  readonly id: string;
+  readonly profile: string;
+  readonly created_at: number;
+  readonly author: string;
+  readonly reason: string;
+  /** What it was made from: `request:<id>`, `publish`, `snapshot:<id>`. */
+  readonly origin: string;
+  readonly package_count: number;
+}
+
+export interface SnapshotPackageRow {
+  readonly snapshot_id: string;
+  readonly package_id: string;
+}
+
+export interface PublicationRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly snapshot_id: string;
+  readonly timestamp_seconds: number;
+  readonly created_at: number;
+  readonly author: string;
+  readonly reason: string;
+  readonly kind: 'publish' | 'promote' | 'rollback';
+  readonly request_id: string | null;
+}
+
+export interface RequestRow {
+  readonly id: string;
+  readonly profile: string;
+  readonly atoms_json: string;
+  readonly rebuild: number;
+  readonly publish_channel: string | null;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly author: string;
+  readonly created_at: number;
+  readonly finished_at: number | null;
+  /** The profile as it was when the request was made. */
+  readonly profile_json: string;
+  readonly plan_json: string | null;
+}
+
+export interface JobRow {
+  readonly id: string;
+  readonly request_id: string;
+  readonly kind: 'plan' | 'package';
+  /** Place in the plan, for display and as the tie-breaker of the queue. */
+  readonly position: number;
+  /** The CPV, or `plan`. */
+  readonly name: string;
+  readonly executor: string;
+  readonly spec_json: string;
+  readonly state: string;
+  readonly reason: string | null;
+  readonly attempt: number;
+  readonly agent: string | null;
+  readonly lease_expires_at: number | null;
+  readonly created_at: number;
+  readonly started_at: number | null;
+  readonly finished_at: number | null;
+  readonly package_id: string | null;
+}
+
+/** `job_id` cannot start before `needs_job_id` has succeeded. */
+export interface JobNeedRow {
+  readonly job_id: string;
+  readonly needs_job_id: string;
+}
+
+export interface AttemptRow {
+  readonly job_id: string;
+  readonly attempt: number;
+  readonly agent: string;
+  readonly started_at: number;
+  readonly finished_at: number | null;
+  readonly outcome: string | null;
+  readonly reason: string | null;
+}
+
+export interface RequestPackageRow {
+  readonly request_id: string;
+  readonly package_id: string;
+  readonly how: 'built' | 'reused';
+}
+
+export interface AgentRow {
+  readonly name: string;
+  readonly description_json: string;
+  readonly registered_at: number;
+  readonly last_seen_at: number;
+}
+
+export interface TokenRow {
+  readonly name: string;
+  readonly role: string;
+  /** SHA-256 of the token. The token itself is kept nowhere. */
+  readonly digest: string;
+  readonly created_at: number;
+  readonly revoked_at: number | null;
+}
+
+export interface EventRow {
+  readonly seq: Generated<number>;
+  readonly at: number;
+  readonly kind: string;
+  readonly subject: string;
+  readonly actor: string;
+  readonly data_json: string;
+}
+
+export interface MigrationRow {
+  readonly name: string;
+  readonly applied_at: number;
+}
+
+export interface Tables {
+  packages: PackageRow;
+  build_ids: BuildIdRow;
+  snapshots: SnapshotRow;
+  snapshot_packages: SnapshotPackageRow;
+  publications: PublicationRow;
+  requests: RequestRow;
+  jobs: JobRow;
+  job_needs: JobNeedRow;
+  attempts: AttemptRow;
+  request_packages: RequestPackageRow;
+  agents: AgentRow;
+  tokens: TokenRow;
+  events: EventRow;
+  migrations: MigrationRow;
+}

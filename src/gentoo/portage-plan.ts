@@ -1,0 +1,50 @@
+import { z } from 'zod';
+
+/** Attributes of Portage's dependency priorities (`_emerge/DepPriority.py`, `UnmergeDepPriority.py`). */
+export const EDGE_KINDS = [
+  'buildtime',
+  'buildtime_slot_op',
+  'installtime',
+  'runtime',
+  'runtime_slot_op',
+  'runtime_post',
+  'optional',
+] as const;
+
+/**
+ * What Portage's resolver answered for the atoms of a request, as data. `packages` holds what would be merged, in
+ * order, and what is installed already and needed at run time; `edges` say that `from` needs `to`.
+ */
+export const portagePlanSchema = z.object({
+  ok: z.boolean(),
+  portage: z.string().max(100),
+  chost: z.string().max(200),
+  packages: z
+    .array(
+      z.object({
+        id: z.string().max(500),
+        type: z.enum(['ebuild', 'binary', 'installed']),
+        cpv: z.string().max(300),
+        slot: z.string().max(100),
+        repo: z.string().max(100),
+        use: z.array(z.string().max(200)).max(2000),
+        buildId: z.number().int().nullable(),
+        buildTime: z.number().int().nullable(),
+        /** Whether one of the request's own atoms asked for it. */
+        requested: z.boolean(),
+      }),
+    )
+    .max(50_000),
+  edges: z
+    .array(
+      z.object({
+        from: z.string().max(500),
+        to: z.string().max(500),
+        kinds: z.array(z.enum(EDGE_KINDS)),
+      }),
+    )
+    .max(1_000_000),
+  /** What stands in the way when `ok` is false, a sentence each. */
+  problems: z.array(z.string().max(10_000)).max(1000),
+});
+export type PortagePlan = z.infer<typeof portagePlanSchema>;

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { nameSchema } from './common.ts';
+
+/**
+ *     POST /api/requests                    requestBodySchema -> 201 requestViewSchema            (admin)
+ *     GET  /api/requests?profile=&limit=    -> requestListSchema
+ *     GET  /api/requests/:id                -> requestDetailSchema
+ *     GET  /api/requests/:id/events         server-sent events: `data:` is a requestDetailSchema at each change,
+ *                                           event `end` after the last
+ *     POST /api/requests/:id/cancel         -> requestViewSchema                                  (admin)
+ *     GET  /api/jobs/:id                    -> jobViewSchema
+ *     GET  /api/jobs/:id/log?attempt=&offset=&follow=1   text/plain; with `follow` it stays open until the end
+ */
+export const requestBodySchema = z.strictObject({
+  profile: nameSchema,
+  atoms: z.array(z.string().min(1).max(500)).min(1).max(10_000),
+  publish: nameSchema.optional(),
+  rebuild: z.boolean().default(false),
+});
+
+export const requestViewSchema = z.object({
+  id: z.string(),
+  profile: z.string(),
+  atoms: z.array(z.string()),
+  rebuild: z.boolean(),
+  publish: z.string().nullable(),
+  state: z.enum(['planning', 'building', 'publishing', 'done', 'failed', 'cancelled']),
+  reason: z.string().nullable(),
+  author: z.string(),
+  createdAt: z.number(),
+  finishedAt: z.number().nullable(),
+});
+export type RequestView = z.infer<typeof requestViewSchema>;
+
+export const jobViewSchema = z.object({
+  id: z.string(),
+  requestId: z.string(),
+  kind: z.enum(['plan', 'package']),
+  position: z.number(),
+  name: z.string(),
+  executor: z.enum(['portage', 'source']),
+  state: z.enum(['waiting', 'ready', 'leased', 'succeeded', 'failed', 'skipped', 'cancelled']),
+  reason: z.string().nullable(),
+  attempt: z.number(),
+  agent: z.string().nullable(),
+  createdAt: z.number(),
+  startedAt: z.number().nullable(),
+  finishedAt: z.number().nullable(),
+  packageId: z.string().nullable(),
+  needs: z.array(z.string()),
+});
+export type JobView = z.infer<typeof jobViewSchema>;
+
+export const requestDetailSchema = requestViewSchema.extend({
+  jobs: z.array(jobViewSchema),
+  packages: z.array(
+    z.object({
+      id: z.string(),
+      cpv: z.string(),
+      buildId: z.number(),
+      how: z.enum(['built', 'reused']),
+    }),
+  ),
+  publication: z.object({ channel: z.string(), serial: z.number() }).nullable(),
+});
+export type RequestDetail = z.infer<typeof requestDetailSchema>;
+
+export const requestListSchema = z.object({ requests: z.array(requestViewSchema) });

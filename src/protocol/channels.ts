@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { nameSchema } from './common.ts';
+
+/**
+ *     GET  /api/profiles/:profile/channels/:channel            -> channelViewSchema
+ *     POST /api/profiles/:profile/channels/:channel/publish    publishBodySchema -> 201 publicationViewSchema    (admin)
+ *     POST /api/profiles/:profile/channels/:channel/promote    promoteBodySchema -> 201 publicationViewSchema    (admin)
+ *     POST /api/profiles/:profile/channels/:channel/rollback   rollbackBodySchema -> 201 publicationViewSchema   (admin)
+ */
+const reason = z.string().max(2000).default('');
+const serial = z.number().int().min(1).optional();
+
+export const publishBodySchema = z.strictObject({
+  reason,
+  /** Packages that replace what the channel has of the same category/pn:slot; absent: the newest of everything. */
+  packageIds: z.array(z.string()).optional(),
+});
+export const promoteBodySchema = z.strictObject({ reason, from: nameSchema.optional(), serial });
+export const rollbackBodySchema = z.strictObject({ reason, serial });
+
+export const publicationViewSchema = z.object({
+  profile: z.string(),
+  channel: z.string(),
+  serial: z.number(),
+  snapshotId: z.string(),
+  /** TIMESTAMP of the index, seconds since the epoch. */
+  timestamp: z.number(),
+  createdAt: z.number(),
+  author: z.string(),
+  reason: z.string(),
+  kind: z.enum(['publish', 'promote', 'rollback']),
+  packageCount: z.number(),
+});
+export type PublicationView = z.infer<typeof publicationViewSchema>;
+
+export const channelViewSchema = z.object({
+  profile: z.string(),
+  channel: z.string(),
+  /** URL of the binhost, for `sync-uri`. */
+  uri: z.string(),
+  current: publicationViewSchema.nullable(),
+  publications: z.array(publicationViewSchema),
+});
+export type ChannelView = z.infer<typeof channelViewSchema>;

@@ -1,0 +1,118 @@
+import type { Readable } from 'node:stream';
+import type { PackageRecord } from './package-record.ts';
+import type { PublicationRecord, SnapshotRecord } from './publication.ts';
+
+/** Who does something, and why: both stand in the journal for good. */
+export interface Deed {
+  readonly author: string;
+  readonly reason: string;
+}
+
+export interface PackageQuery {
+  readonly profile: string;
+  /** Only what the current publication of this channel holds. */
+  readonly channel?: string;
+  /** Part of a CPV or of the description, any case. */
+  readonly search?: string;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** What the other rooms may ask of the repository. */
+export interface Repository {
+  /**
+   * Puts an upload on disk, synced, while it is hashed. Nothing stays when it fails. Returns the file's path, to
+   * be given to `importPackage`, which removes it.
+   *
+   * Throws `upload-too-large`, `upload-truncated`, `upload-digest-mismatch`.
+   */
+  receiveUpload(
+    stream: Readable,
+    expected: { readonly sha512: string; readonly size?: number },
+  ): Promise<string>;
+
+  /**
+   * Verifies an uploaded package, gives it its BUILD_ID, signs it, puts it into the pool and the binhost folder
+   * of the profile. The same upload again is answered with the package that it became (`created: false`).
+   * Acknowledged means durable.
+   *
+   * Throws the codes of `binpkg` for what is wrong with the file, `package-wrong-chost`, `package-invalid-cpv`,
+   * `unknown-profile`.
+   */
+  importPackage(request: {
+    readonly profile: string;
+    readonly file: string;
+    readonly uploadSha512: string;
+    readonly origin: string;
+    readonly inputs?: string;
+    readonly actor: string;
+    /** Further metadata keys to put into the package before it is signed, such as ROOKERY_PROVENANCE. */
+    readonly provenance?: Readonly<Record<string, unknown>>;
+  }): Promise<{ readonly package: PackageRecord; readonly created: boolean }>;
+
+  findPackage(id: string): Promise<PackageRecord | undefined>;
+  findPackageByUpload(profile: string, uploadSha512: string): Promise<PackageRecord | undefined>;
+  /** The newest build of what has these inputs. */
+  findPackageByInputs(profile: string, inputs: string): Promise<PackageRecord | undefined>;
+  /** Builds of one CPV, newest BUILD_ID first. */
+  packagesByCpv(profile: string, cpv: string): Promise<PackageRecord[]>;
+  searchPackages(
+    query: PackageQuery,
+  ): Promise<{ readonly packages: PackageRecord[]; readonly total: number }>;
+  /** The newest build (by BUILD_TIME, then BUILD_ID) of each CPV. */
+  newestPackages(profile: string): Promise<PackageRecord[]>;
+
+  /** Of each category/pn:slot the newest version, or what `packageIds` adds over the channel's present contents. */
+  publish(
+    request: Deed & {
+      readonly profile: string;
+      readonly channel: string;
+      /** These replace what the channel holds of the same category/pn:slot. Absent: the newest of everything. */
+      readonly packageIds?: readonly string[];
+      /** At most one publication is made for a request and channel, however often this is called. */
+      readonly requestId?: string;
+    },
+  ): Promise<PublicationRecord>;
+
+  /**
+   * Publishes on `channel` the snapshot that `from` (the channel before it in the profile by default) shows, or
+   * showed as number `serial`. Throws `nothing-to-promote`, `unknown-channel`, `unknown-publication`.
+   */
+  promote(
+    request: Deed & {
+      readonly profile: string;
+      readonly channel: string;
+      readonly from?: string;
+      readonly serial?: number;
+    },
+  ): Promise<PublicationRecord>;
+
+  /**
+   * A new publication of the snapshot of number `serial`, or of the newest earlier one that differs from the
+   * present. Throws `nothing-to-roll-back`, `unknown-channel`, `unknown-publication`.
+   */
+  rollback(
+    request: Deed & {
+      readonly profile: string;
+      readonly channel: string;
+      readonly serial?: number;
+    },
+  ): Promise<PublicationRecord>;
+
+  currentPublication(profile: string, channel: string): Promise<PublicationRecord | undefined>;
+  /** Newest first. */
+  publications(profile: string, channel: string, limit: number): Promise<PublicationRecord[]>;
+  findSnapshot(id: string): Promise<SnapshotRecord | undefined>;
+  packagesOfSnapshot(id: string): Promise<PackageRecord[]>;
+
+  /**
+   * Writes a complete binhost of these packages for a job of a request into the staging tree, served under
+   * `/staging/<name>/`. The name is used once, so that no client has an older index of it cached.
+   */
+  stage(name: string, profile: string, packageIds: readonly string[]): Promise<void>;
+  /** Removes staging trees for which `isNeeded` says false. Returns the names removed. */
+  unstage(isNeeded: (name: string) => boolean): Promise<string[]>;
+
+  /** Finishes or clears away what a killed process left: half uploads, publications made but not switched to. */
+  recover(): Promise<void>;
+}
