@@ -97,21 +97,6 @@ export async function readSymlink(path: string): Promise<string | undefined> {
   }
 }
 
-/** Hard link; an existing name is left alone. Returns whether the link was made now. */
-export async function linkIfAbsent(existing: string, path: string): Promise<boolean> {
-  await fs.mkdir(dirname(path), { recursive: true });
-  try {
-    await fs.link(existing, path);
-  } catch (error) {
-    if (isErrno(error, 'EEXIST')) {
-      return false;
-    }
-    throw error;
-  }
-  await syncDirectory(dirname(path));
-  return true;
-}
-
 /** The names in a folder, sorted; none when it does not exist. */
 export async function namesIn(path: string): Promise<string[]> {
   try {

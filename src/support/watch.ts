@@ -16,6 +16,7 @@ export function watchFiles(options: WatchOptions): Service {
     name: `watch ${options.folder}`,
     start: async () => {
       const started = watch(options.folder, {
+        followSymlinks: false,
         ignored: (path) => /\/\.[^/]*$/.test(path.slice(options.folder.length)),
         awaitWriteFinish: { stabilityThreshold: options.quietMs, pollInterval: 100 },
       });
