@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Database } from '../database/database.ts';
+import type { TokenRow } from '../database/tables.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../support/clock.ts';
 import { digestOf } from '../support/digests.ts';
@@ -28,17 +29,18 @@ export class Tokens {
     this.#clock = clock;
   }
 
-  /** Makes a token and returns it. Throws `token-name-invalid`, `token-exists`. */
-  async create(name: string, role: Role, actor: string): Promise<string> {
+  /**
+   * Makes a token (or takes the one given) and returns it. The name of a revoked one may be used again; the journal
+   * keeps what was. Throws `token-name-invalid`, `token-exists`.
+   */
+  async create(name: string, role: Role, actor: string, token = newToken()): Promise<string> {
     if (!NAME.test(name)) {
       throw new AppError(
         'token-name-invalid',
         `"${name}" is not a token name: letters, digits, ".", "_" and "-".`,
       );
     }
-    const token = newToken();
     const values = {
-      name,
       role,
       digest: digestOf('sha256', token),
       created_at: this.#clock.now(),
@@ -47,8 +49,10 @@ export class Tokens {
     const event = await this.#database.transaction().execute(async (queries) => {
       const made = await queries
         .insertInto('tokens')
-        .values(values)
-        .onConflict((conflict) => conflict.column('name').doNothing())
+        .values({ name, ...values })
+        .onConflict((conflict) =>
+          conflict.column('name').doUpdateSet(values).where('tokens.revoked_at', 'is not', null),
+        )
         .returning('name')
         .executeTakeFirst();
       if (made === undefined) {
@@ -65,30 +69,50 @@ export class Tokens {
     return token;
   }
 
+  /** Gives the token a new secret, made now; the old one opens nothing from now on. Throws `unknown-token`. */
+  async rotate(
+    name: string,
+    actor: string,
+  ): Promise<{ readonly role: Role; readonly token: string }> {
+    const token = newToken();
+    const { role } = await this.#change(
+      name,
+      { digest: digestOf('sha256', token), created_at: this.#clock.now() },
+      { kind: 'token-rotated', actor },
+    );
+    return { role: toRole(role), token };
+  }
+
   /** From now on the token opens nothing. Throws `unknown-token`. */
   async revoke(name: string, actor: string): Promise<void> {
-    const event = await this.#database.transaction().execute(async (queries) => {
-      const changed = await queries
+    await this.#change(name, { revoked_at: this.#clock.now() }, { kind: 'token-revoked', actor });
+  }
+
+  /** Changes a token that is not revoked, and says so in the journal. */
+  async #change(
+    name: string,
+    values: Partial<Omit<TokenRow, 'name' | 'role'>>,
+    { kind, actor }: { readonly kind: string; readonly actor: string },
+  ): Promise<{ readonly role: string }> {
+    const { changed, event } = await this.#database.transaction().execute(async (queries) => {
+      const row = await queries
         .updateTable('tokens')
-        .set({ revoked_at: this.#clock.now() })
+        .set(values)
         .where('name', '=', name)
         .where('revoked_at', 'is', null)
-        .returning('name')
+        .returning('role')
         .executeTakeFirst();
-      if (changed === undefined) {
-        throw new AppError(
-          'unknown-token',
-          `There is no token named ${name} that could be revoked.`,
-        );
+      if (row === undefined) {
+        throw new AppError('unknown-token', `There is no token named ${name} that is not revoked.`);
       }
-      return await this.#journal.write(queries, {
-        kind: 'token-revoked',
-        subject: `token:${name}`,
-        actor,
-        data: {},
-      });
+      const subject = `token:${name}`;
+      return {
+        changed: row,
+        event: await this.#journal.write(queries, { kind, subject, actor, data: {} }),
+      };
     });
     this.#journal.announce(event);
+    return changed;
   }
 
   async list(): Promise<TokenRecord[]> {

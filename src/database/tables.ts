@@ -32,6 +32,8 @@ export interface PackageRow {
   readonly metadata_json: string;
   /** The entry of this package in a `Packages` index, as it is written. */
   readonly stanza: string;
+  /** CPV and DESCRIPTION in lower case: what a search looks at. */
+  readonly search_text: Generated<string>;
   readonly imported_at: number;
 }
 
@@ -84,6 +86,8 @@ export interface RequestRow {
   /** The profile as it was when the request was made. */
   readonly profile_json: string;
   readonly plan_json: string | null;
+  /** Who asked for it to be cancelled; the jobs under way are told so. */
+  readonly cancelled_by: string | null;
 }
 
 export interface JobRow {
@@ -118,6 +122,8 @@ export interface AttemptRow {
   readonly attempt: number;
   readonly agent: string;
   readonly started_at: number;
+  /** The agent's first word about this attempt; null while nothing shows that the lease has reached it. */
+  readonly heard_at: number | null;
   readonly finished_at: number | null;
   readonly outcome: string | null;
   readonly reason: string | null;

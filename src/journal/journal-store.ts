@@ -19,18 +19,6 @@ export async function insertEvent(queries: Queries, event: NewEvent, at: number)
   return { ...event, seq, at };
 }
 
-/** Events after `afterSeq`, oldest first. */
-export async function eventsAfter(
-  queries: Queries,
-  query: { readonly afterSeq: number; readonly limit: number; readonly subject?: string },
-): Promise<Event[]> {
-  let statement = queries.selectFrom('events').selectAll().where('seq', '>', query.afterSeq);
-  if (query.subject !== undefined) {
-    statement = statement.where('subject', '=', query.subject);
-  }
-  return (await statement.orderBy('seq').limit(query.limit).execute()).map(toEvent);
-}
-
 /** The newest events, newest first. */
 export async function latestEvents(
   queries: Queries,

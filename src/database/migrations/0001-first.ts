@@ -23,6 +23,7 @@ export const statements: readonly string[] = [
     origin text not null,
     metadata_json text not null,
     stanza text not null,
+    search_text text not null default '',
     imported_at bigint not null,
     unique (profile, cpv, build_id),
     unique (profile, upload_sha512),
@@ -77,7 +78,8 @@ export const statements: readonly string[] = [
     created_at bigint not null,
     finished_at bigint,
     profile_json text not null,
-    plan_json text
+    plan_json text,
+    cancelled_by text
   )`,
   'create index requests_by_state on requests (state)',
   'create index requests_by_time on requests (created_at)',
@@ -112,6 +114,7 @@ export const statements: readonly string[] = [
     attempt bigint not null,
     agent text not null,
     started_at bigint not null,
+    heard_at bigint,
     finished_at bigint,
     outcome text,
     reason text,
