@@ -1,0 +1,242 @@
+import { AppError } from '../support/errors.ts';
+import { type Atom, evaluateAtom, parseAtom } from './atom.ts';
+import { rulesOf } from './eapi.ts';
+import { isUseFlag } from './use-dependency.ts';
+
+/**
+ * One item of a dependency string (PMS 8.2). Items side by side all have to hold. The words of LICENSE, RESTRICT and
+ * the like are read in the same way, so a word is any text.
+ */
+export type DepNode =
+  | { readonly kind: 'word'; readonly text: string }
+  | { readonly kind: 'all-of'; readonly children: readonly DepNode[] }
+  | { readonly kind: 'any-of'; readonly children: readonly DepNode[] }
+  | {
+      readonly kind: 'conditional';
+      readonly flag: string;
+      /** `!flag?` */
+      readonly isNegated: boolean;
+      readonly children: readonly DepNode[];
+    };
+
+/** What Portage puts for `|| ( )` in EAPI 7 and later: nothing satisfies it (`portage/dep:use_reduce`). */
+export const EMPTY_ANY_OF = '__const__/empty-any-of';
+
+const UNSATISFIABLE: DepNode = { kind: 'word', text: EMPTY_ANY_OF };
+
+const MAX_LENGTH = 4 * 1024 * 1024;
+const MAX_DEPTH = 100;
+
+/**
+ * Reads a dependency string into a tree.
+ *
+ * Throws `invalid-dependency-string` with the number of the word at fault.
+ */
+export function parseDepString(text: string): DepNode[] {
+  if (text.length > MAX_LENGTH) {
+    throw new AppError(
+      'invalid-dependency-string',
+      `The dependency string has ${text.length} characters, more than ${MAX_LENGTH}.`,
+    );
+  }
+  const words = text.split(/\s+/).filter((word) => word !== '');
+  const reader: Reader = { words, position: 0 };
+  const nodes = readGroup(reader, 0);
+  if (reader.position < words.length) {
+    throw fault(reader, 'there is no "(" before it');
+  }
+  return nodes;
+}
+
+/**
+ * Removes the conditionals, given the flags that are on, and every bracket that says nothing, as
+ * `portage/dep:use_reduce`. With `all` every conditional holds.
+ *
+ * Throws `invalid-dependency-string`, `unknown-eapi`.
+ */
+export function useReduce(
+  dependencies: string | readonly DepNode[],
+  use: ReadonlySet<string> | 'all',
+  options: { readonly eapi?: string } = {},
+): DepNode[] {
+  const nodes = typeof dependencies === 'string' ? parseDepString(dependencies) : dependencies;
+  const emptyAnyOfHolds = options.eapi !== undefined && rulesOf(options.eapi).emptyAnyOfHolds;
+  return reduceAll(nodes, { use, emptyAnyOfHolds });
+}
+
+/** The tree as text (`portage/dep:paren_enclose`). */
+export function formatDepString(nodes: readonly DepNode[]): string {
+  return nodes.map(formatNode).join(' ');
+}
+
+/**
+ * Every atom that may be needed, in order, alternatives of `||` included, each once; conditional USE dependencies
+ * are decided by the flags too. With `all` every conditional holds and they are left as they are.
+ *
+ * Throws `invalid-dependency-string`, `invalid-atom`, `unknown-eapi`.
+ */
+export function flattenAtoms(
+  dependencies: string | readonly DepNode[],
+  use: ReadonlySet<string> | 'all' = 'all',
+  options: { readonly eapi?: string } = {},
+): Atom[] {
+  const atoms = new Map<string, Atom>();
+  for (const word of wordsOf(useReduce(dependencies, use, options))) {
+    if (word === EMPTY_ANY_OF) {
+      continue;
+    }
+    const parsed = parseAtom(word, options);
+    const atom = use === 'all' ? parsed : evaluateAtom(parsed, use);
+    atoms.set(atom.text, atom);
+  }
+  return [...atoms.values()];
+}
+
+interface Reader {
+  readonly words: readonly string[];
+  position: number;
+}
+
+/** Reads up to the bracket that closes the group, or to the end for the outermost. */
+function readGroup(reader: Reader, depth: number): DepNode[] {
+  if (depth > MAX_DEPTH) {
+    throw fault(reader, `brackets are nested more than ${MAX_DEPTH} deep`);
+  }
+  const nodes: DepNode[] = [];
+  for (;;) {
+    const word = reader.words[reader.position];
+    if (word === undefined || word === ')') {
+      return nodes;
+    }
+    nodes.push(readNode(reader, word, depth));
+  }
+}
+
+function readNode(reader: Reader, word: string, depth: number): DepNode {
+  if (word === '(') {
+    return { kind: 'all-of', children: readBrackets(reader, depth) };
+  }
+  if (word === '||') {
+    reader.position += 1;
+    return { kind: 'any-of', children: readBrackets(reader, depth) };
+  }
+  if (word.endsWith('?')) {
+    const isNegated = word.startsWith('!');
+    const flag = word.slice(isNegated ? 1 : 0, -1);
+    if (!isUseFlag(flag)) {
+      throw fault(reader, `"${flag}" is not a USE flag`);
+    }
+    reader.position += 1;
+    return { kind: 'conditional', flag, isNegated, children: readBrackets(reader, depth) };
+  }
+  if (/^(?:\|\||[()])|(?:\|\||[()])$/.test(word.replace(/\[.*\]$/, ''))) {
+    throw fault(reader, 'a space is missing in it');
+  }
+  reader.position += 1;
+  return { kind: 'word', text: word };
+}
+
+function readBrackets(reader: Reader, depth: number): DepNode[] {
+  if (reader.words[reader.position] !== '(') {
+    throw fault(reader, '"(" has to stand here');
+  }
+  reader.position += 1;
+  if (reader.words[reader.position] === ')') {
+    throw fault(reader, 'the brackets are empty');
+  }
+  const children = readGroup(reader, depth + 1);
+  if (reader.words[reader.position] !== ')') {
+    throw fault(reader, '")" is missing');
+  }
+  reader.position += 1;
+  return children;
+}
+
+function fault(reader: Reader, sentence: string): AppError {
+  const word = reader.words[reader.position];
+  const shown = (word ?? '').slice(0, 200);
+  const place = word === undefined ? 'At its end' : `At word ${reader.position + 1}, "${shown}",`;
+  return new AppError(
+    'invalid-dependency-string',
+    `The dependency string is not valid. ${place} ${sentence}.`,
+    { details: { position: reader.position + 1, word: shown } },
+  );
+}
+
+interface Reduction {
+  readonly use: ReadonlySet<string> | 'all';
+  readonly emptyAnyOfHolds: boolean;
+}
+
+function reduceAll(nodes: readonly DepNode[], reduction: Reduction): DepNode[] {
+  return nodes.flatMap((node): readonly DepNode[] => {
+    if (node.kind === 'word') {
+      return [node];
+    }
+    if (node.kind === 'any-of') {
+      return reduceAnyOf(node.children, reduction);
+    }
+    const holds = node.kind === 'all-of' || isActive(node, reduction.use);
+    return holds ? reduceAll(node.children, reduction) : [];
+  });
+}
+
+function reduceAnyOf(nodes: readonly DepNode[], reduction: Reduction): readonly DepNode[] {
+  const alternatives = alternativesOf(nodes, reduction);
+  const [only] = alternatives;
+  if (only === undefined) {
+    return reduction.emptyAnyOfHolds ? [] : [UNSATISFIABLE];
+  }
+  if (alternatives.length > 1) {
+    return [{ kind: 'any-of', children: alternatives }];
+  }
+  return only.kind === 'all-of' ? only.children : [only];
+}
+
+/** The alternatives of one `||`: those of a `||` inside are its own. */
+function alternativesOf(nodes: readonly DepNode[], reduction: Reduction): DepNode[] {
+  return nodes.flatMap((node): readonly DepNode[] => {
+    if (node.kind === 'word') {
+      return [node];
+    }
+    if (node.kind === 'conditional' && !isActive(node, reduction.use)) {
+      return [];
+    }
+    if (node.kind === 'any-of') {
+      const inner = alternativesOf(node.children, reduction);
+      const isUnsatisfiable = inner.length === 0 && !reduction.emptyAnyOfHolds;
+      return isUnsatisfiable ? [{ kind: 'all-of', children: [UNSATISFIABLE] }] : inner;
+    }
+    const items = reduceAll(node.children, reduction);
+    const [only] = items;
+    if (only === undefined) {
+      return [];
+    }
+    if (items.length > 1) {
+      return [{ kind: 'all-of', children: items }];
+    }
+    return only.kind === 'any-of' ? only.children : [only];
+  });
+}
+
+function isActive(
+  { flag, isNegated }: { readonly flag: string; readonly isNegated: boolean },
+  use: ReadonlySet<string> | 'all',
+): boolean {
+  return use === 'all' || use.has(flag) !== isNegated;
+}
+
+function formatNode(node: DepNode): string {
+  if (node.kind === 'word') {
+    return node.text;
+  }
+  const brackets = `( ${formatDepString(node.children)} )`;
+  if (node.kind === 'conditional') {
+    return `${node.isNegated ? '!' : ''}${node.flag}? ${brackets}`;
+  }
+  return node.kind === 'any-of' ? `|| ${brackets}` : brackets;
+}
+
+function wordsOf(nodes: readonly DepNode[]): string[] {
+  return nodes.flatMap((node) => (node.kind === 'word' ? [node.text] : wordsOf(node.children)));
+}

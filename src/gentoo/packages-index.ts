@@ -1,0 +1,199 @@
+import { AppError } from '../support/errors.ts';
+import { isWholeText } from './whitespace.ts';
+
+/**
+ * The `Packages` file of a binhost (`portage/getbinpkg.py:PackageIndex`): a stanza of header keys, then a stanza for
+ * each package, every one `KEY: value` lines ended by an empty line. Keys are the written ones: MTIME, REPO, DESC.
+ */
+export interface PackagesIndex {
+  readonly header: ReadonlyMap<string, string>;
+  readonly entries: readonly ReadonlyMap<string, string>[];
+}
+
+/** What an entry has when the key is absent (`portage/dbapi/bintree.py:binarytree.__init__`). */
+export const ENTRY_DEFAULTS: ReadonlyMap<string, string> = new Map([
+  ['BDEPEND', ''],
+  ['BUILD_ID', ''],
+  ['BUILD_TIME', ''],
+  ['DEFINED_PHASES', ''],
+  ['DEPEND', ''],
+  ['EAPI', '0'],
+  ['IDEPEND', ''],
+  ['IUSE', ''],
+  ['KEYWORDS', ''],
+  ['LICENSE', ''],
+  ['PATH', ''],
+  ['PDEPEND', ''],
+  ['PROPERTIES', ''],
+  ['PROVIDES', ''],
+  ['RDEPEND', ''],
+  ['REQUIRES', ''],
+  ['RESTRICT', ''],
+  ['SLOT', '0'],
+  ['USE', ''],
+]);
+
+/** Keys that an entry takes from the header when it has none of its own. */
+export const INHERITED_KEYS = ['CHOST', 'REPO'] as const;
+
+/** Portage sorts by these names and writes the others. */
+const INTERNAL_NAMES: ReadonlyMap<string, string> = new Map([
+  ['DESC', 'DESCRIPTION'],
+  ['MTIME', '_mtime_'],
+  ['REPO', 'repository'],
+]);
+const KEY = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const CPV_LINE = /(?:^|\n)CPV: ([^\n]*)\n/;
+
+/**
+ * Reads a whole index, strictly: what Portage would pass over in silence is an error here, for it hides packages.
+ *
+ * Throws `invalid-packages-index` with the number of the line.
+ */
+export function parsePackagesIndex(text: string): PackagesIndex {
+  const lines = text.split('\n');
+  const stanzas: Map<string, string>[] = [];
+  let stanza: Map<string, string> | undefined;
+  let emptyAt = 0;
+  for (const [index, line] of lines.entries()) {
+    if (line === '') {
+      emptyAt = stanza === undefined ? emptyAt || index + 1 : 0;
+      stanza = undefined;
+      continue;
+    }
+    if (emptyAt > 0) {
+      throw invalid(emptyAt, 'an empty line too many hides everything behind it');
+    }
+    if (stanza === undefined) {
+      stanza = new Map();
+      stanzas.push(stanza);
+    }
+    readLine(stanza, line, index + 1);
+    if (stanzas.length > 1 && isLast(lines, index) && !stanza.has('CPV')) {
+      throw invalid(index + 1, 'the entry that ends here has no CPV');
+    }
+  }
+  const [header = new Map<string, string>(), ...entries] = stanzas;
+  return { header, entries };
+}
+
+/** The value that Portage sees: the entry's own, the header's, or the default; undefined where there is none. */
+export function valueOf(
+  index: PackagesIndex,
+  entry: ReadonlyMap<string, string>,
+  key: string,
+): string | undefined {
+  const isInherited = INHERITED_KEYS.some((inherited) => inherited === key);
+  const fromHeader = isInherited ? index.header.get(key) : undefined;
+  return entry.get(key) ?? ENTRY_DEFAULTS.get(key) ?? fromHeader;
+}
+
+/**
+ * One stanza without the empty line behind it: keys in Portage's order, empty values and defaults left out
+ * (`PackageIndex.write`).
+ *
+ * Throws `invalid-index-value` for a key or value that cannot stand on one line.
+ */
+export function formatIndexStanza(
+  values: Readonly<Record<string, string>>,
+  kind: 'header' | 'entry',
+): string {
+  return Object.entries(values)
+    .filter(
+      ([key, value]) => value !== '' && !(kind === 'entry' && ENTRY_DEFAULTS.get(key) === value),
+    )
+    .map(([key, value]) => {
+      checkValue(key, value);
+      return { name: INTERNAL_NAMES.get(key) ?? key, line: `${key}: ${value}\n` };
+    })
+    .toSorted((left, right) => (left.name < right.name ? -1 : 1))
+    .map(({ line }) => line)
+    .join('');
+}
+
+/**
+ * The text of an index out of its header (TIMESTAMP and PACKAGES included) and stanzas as `formatIndexEntry` gives
+ * them. They are put into the order of their CPVs as strings; those of one CPV stay as they came. What an entry
+ * inherits from the header is left out of it.
+ *
+ * Throws `invalid-index-value`, also for a stanza without CPV or with an empty line in it.
+ */
+export function formatPackagesIndex(
+  header: Readonly<Record<string, string>>,
+  stanzas: readonly string[],
+): string {
+  const inherited = INHERITED_KEYS.flatMap((key) => {
+    const value = header[key] ?? '';
+    return value === '' ? [] : [`\n${key}: ${value}\n`];
+  });
+  const sorted = stanzas
+    .map((stanza) => ({ cpv: cpvOf(stanza), stanza }))
+    .toSorted((left, right) => compare(left.cpv, right.cpv));
+  const texts = sorted.map(({ stanza }) => `${withoutLines(stanza, inherited)}\n`);
+  return `${formatIndexStanza(header, 'header')}\n${texts.join('')}`;
+}
+
+function readLine(stanza: Map<string, string>, line: string, number: number): void {
+  const colon = line.indexOf(':');
+  const key = line.slice(0, Math.max(0, colon));
+  const rest = line.slice(colon + 1);
+  if (!KEY.test(key)) {
+    throw invalid(number, `"${line.slice(0, 80)}" is not "KEY: value"`);
+  }
+  if (rest !== '' && !rest.startsWith(' ')) {
+    throw invalid(number, `a space is missing behind "${key}:"`);
+  }
+  if (!isWholeText(rest)) {
+    throw invalid(number, `the value of ${key} has a control character`);
+  }
+  if (stanza.has(key)) {
+    throw invalid(number, `${key} stands twice in one stanza`);
+  }
+  stanza.set(key, rest.slice(1));
+}
+
+function isLast(lines: readonly string[], index: number): boolean {
+  return (lines[index + 1] ?? '') === '';
+}
+
+function checkValue(key: string, value: string): void {
+  if (!KEY.test(key) || !isWholeText(value)) {
+    throw new AppError(
+      'invalid-index-value',
+      `${JSON.stringify(`${key}: ${value}`.slice(0, 200))} cannot be a line of the index.`,
+      { details: { key } },
+    );
+  }
+}
+
+function cpvOf(stanza: string): string {
+  const cpv = CPV_LINE.exec(stanza)?.[1];
+  if (cpv === undefined || !stanza.endsWith('\n') || stanza.includes('\n\n')) {
+    throw new AppError(
+      'invalid-index-value',
+      `${JSON.stringify(stanza.slice(0, 200))} cannot be an entry of the index.`,
+    );
+  }
+  return cpv;
+}
+
+function withoutLines(stanza: string, lines: readonly string[]): string {
+  let text = `\n${stanza}`;
+  for (const line of lines) {
+    text = text.replace(line, '\n');
+  }
+  return text.slice(1);
+}
+
+function compare(left: string, right: string): number {
+  if (left === right) {
+    return 0;
+  }
+  return left < right ? -1 : 1;
+}
+
+function invalid(line: number, fault: string): AppError {
+  return new AppError('invalid-packages-index', `Line ${line} of the index: ${fault}.`, {
+    details: { line },
+  });
+}
