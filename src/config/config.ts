@@ -34,7 +34,9 @@ export interface Config {
   readonly housekeeping: {
     /** Cron expression, local time. */
     readonly schedule: string;
-    /** Staging trees and half uploads older than this are removed. */
+    /** Packed sources that no open request needs are removed when they are older than this. */
     readonly leftoverHours: number;
+    /** Build logs are removed so many days after their request has ended. */
+    readonly logDays: number;
   };
 }

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import type { DocumentKeys } from '../gentoo/document-faults.ts';
+import { isWholeText } from '../gentoo/whitespace.ts';
+import { LOG_LEVELS } from '../support/log.ts';
+import { isCronExpression } from '../support/schedule.ts';
+
+const text = z
+  .string()
+  .min(1, 'may not be empty')
+  .max(4000, 'may have at most 4000 characters')
+  .refine(isWholeText, 'has to be one line without control characters');
+const HOST = /^(?:[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?)$/;
+const EMAIL = /^[^\s<>@]+@[^\s<>@]+$/;
+/** The longest that timers of Node can wait for, in days. */
+const MAX_DAYS = 24;
+
+function whole(minimum: number, maximum: number) {
+  const rule = `has to be a whole number from ${minimum} to ${maximum}`;
+  return z.number({ error: rule }).int(rule).min(minimum, rule).max(maximum, rule);
+}
+
+function isPublicUrl(value: string): boolean {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const isHttp = url?.protocol === 'https:' || url?.protocol === 'http:';
+  return isHttp && url.search === '' && url.hash === '' && url.username === '';
+}
+
+const httpSection = z.strictObject({
+  host: text.regex(HOST, 'has to be a host name or an address').default('127.0.0.1'),
+  port: whole(0, 65_535).default(8700),
+  'next-free-port': z.boolean().default(false),
+  'public-url': z
+    .string()
+    .refine(
+      (value) => value === '' || isPublicUrl(value),
+      'has to be an http:// or https:// address without "?", "#" and user, or empty',
+    )
+    .default(''),
+  'max-upload-mib': whole(1, 1024 * 1024).default(8192),
+});
+
+const pathsSection = z.strictObject({
+  state: text.default('state'),
+  'mirror-root': text.default('mirror-root'),
+  profiles: text.default('profiles'),
+});
+
+const logSection = z.strictObject({ level: z.enum(LOG_LEVELS).default('info') });
+
+const signingSection = z.strictObject({
+  name: text
+    .regex(/^[^<>()@]+$/, 'may not have "<", ">", "(", ")" or "@" in it')
+    .default('Rookery'),
+  email: text.regex(EMAIL, 'has to be an e-mail address').default('rookery@localhost'),
+  'valid-days': whole(1, 36_500).default(1825),
+  'passphrase-file': z
+    .string()
+    .refine(isWholeText, 'has to be one line without control characters')
+    .default(''),
+});
+
+const buildsSection = z.strictObject({
+  'lease-seconds': whole(1, MAX_DAYS * 86_400).default(60),
+  'heartbeat-seconds': whole(1, MAX_DAYS * 86_400).default(15),
+  'max-attempts': whole(1, 100).default(3),
+  'max-log-mib': whole(1, 4096).default(64),
+});
+
+const housekeepingSection = z.strictObject({
+  schedule: text
+    .refine(isCronExpression, 'has to be a cron expression such as "17 3 * * *"')
+    .default('17 3 * * *'),
+  'leftover-hours': whole(1, 24 * 365).default(24),
+  'log-days': whole(1, 36_500).default(90),
+});
+
+/** The configuration file, with the default of each key beside it. */
+export const configDocumentSchema = z.strictObject({
+  http: httpSection.prefault({}),
+  paths: pathsSection.prefault({}),
+  log: logSection.prefault({}),
+  signing: signingSection.prefault({}),
+  builds: buildsSection.prefault({}),
+  housekeeping: housekeepingSection.prefault({}),
+});
+export type ConfigDocument = z.infer<typeof configDocumentSchema>;
+
+/** Keys by section, for "did you mean" and for the names of environment variables. */
+export const CONFIG_KEYS: DocumentKeys = {
+  '': Object.keys(configDocumentSchema.shape),
+  http: Object.keys(httpSection.shape),
+  paths: Object.keys(pathsSection.shape),
+  log: Object.keys(logSection.shape),
+  signing: Object.keys(signingSection.shape),
+  builds: Object.keys(buildsSection.shape),
+  housekeeping: Object.keys(housekeepingSection.shape),
+};
