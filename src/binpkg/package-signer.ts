@@ -13,7 +13,7 @@ export interface PackageSigner {
   clearSign(text: string): Promise<string>;
 }
 
-/** What this room needs to check signatures. Both throw `signature-invalid` or `signature-unknown-key`. */
+/** What this room needs to check signatures. Both throw `signature-invalid`, `signature-unknown-key`, `signature-expired-key`. */
 export interface PackageVerifier {
   /** Checks a detached signature over the bytes that this running SHA-512 state has seen. Returns the fingerprint. */
   verifyState(state: Hash, armored: string): Promise<string>;

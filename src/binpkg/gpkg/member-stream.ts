@@ -1,0 +1,46 @@
+import type { Hash } from 'node:crypto';
+import { DigestSet } from '../../support/digests.ts';
+import type { ByteSource } from '../byte-source.ts';
+import type { ContainerMember } from './container.ts';
+
+/** Bytes of a member, hashed as they pass. Every byte is read exactly once, whoever reads it. */
+export class MemberStream {
+  readonly #source: ByteSource;
+  readonly #member: ContainerMember;
+  readonly #digests = new DigestSet(['blake2b512', 'sha512']);
+  readonly #onPiece: () => void;
+
+  /** `onPiece` is called for every piece and may throw to stop. */
+  constructor(source: ByteSource, member: ContainerMember, onPiece: () => void = () => undefined) {
+    this.#source = source;
+    this.#member = member;
+    this.#onPiece = onPiece;
+  }
+
+  /** What has not been read yet. */
+  async *pieces(): AsyncGenerator<Buffer> {
+    const done = this.#digests.size;
+    for await (const piece of this.#source.stream(
+      this.#member.offset + done,
+      this.#member.size - done,
+    )) {
+      this.#onPiece();
+      this.#digests.update(piece);
+      yield piece;
+    }
+  }
+
+  /** Reads the rest and ends the hashing. */
+  async finish(): Promise<{
+    readonly blake2b: string;
+    readonly sha512: string;
+    readonly sha512State: Hash;
+  }> {
+    for await (const piece of this.pieces()) {
+      void piece;
+    }
+    const sha512State = this.#digests.copyState('sha512');
+    const digests = this.#digests.finish();
+    return { blake2b: digests.of('blake2b512'), sha512: digests.of('sha512'), sha512State };
+  }
+}

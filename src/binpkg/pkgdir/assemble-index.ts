@@ -1,0 +1,231 @@
+import { crc32 } from 'node:zlib';
+import { isEntryKey, isWrittenStanza, stanzaValue, stanzaValues } from '../../gentoo/index-scan.ts';
+import { formatIndexStanza, INHERITED_KEYS } from '../../gentoo/packages-index.ts';
+import { isWholeText } from '../../gentoo/whitespace.ts';
+import type { KeptEntry } from './compare.ts';
+import { blockName, type PackedBlocks } from './packed-blocks.ts';
+
+const KEY = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** A package that has another one's CPV and BUILD_ID, or is the same package in a second place. */
+export interface Duplicate {
+  readonly cpv: string;
+  readonly paths: readonly string[];
+}
+
+export interface AssembledIndex {
+  /** The header, then entries in groups that stay the same when others change. Together the text of the index. */
+  readonly blocks: readonly IndexBlock[];
+  /** Those that are in it. */
+  readonly entries: readonly KeptEntry[];
+  /** Left out, since another file is the same instance for Portage. */
+  readonly same: readonly Duplicate[];
+  readonly duplicates: readonly Duplicate[];
+}
+
+export interface IndexBlock {
+  readonly name: string;
+  readonly bytes: Buffer;
+}
+
+/** Entries in a block, on average. */
+const BLOCK_ENTRIES = 128;
+
+/**
+ * The text of an index of these entries, as `portage/getbinpkg.py:PackageIndex.write` makes it. Of files that are
+ * one instance for Portage (same CPV, BUILD_ID, SIZE, BUILD_TIME, MTIME) only the last one is in it. Blocks whose
+ * name is in `written` were written below the same header before: their entries need no second look.
+ */
+export function assembleIndex(
+  entries: readonly KeptEntry[],
+  header: ReadonlyMap<string, string>,
+  options: { readonly timestampSeconds: number; readonly written?: Pick<PackedBlocks, 'has'> },
+): AssembledIndex {
+  const { unique, same } = withoutSame(entries);
+  const complete = {
+    ...Object.fromEntries(header),
+    TIMESTAMP: String(options.timestampSeconds),
+    PACKAGES: String(unique.length),
+  };
+  const blocks = [blockOf([formatIndexStanza(complete, 'header')])];
+  const written: KeptEntry[] = [];
+  for (const group of blocksOf(unique)) {
+    const asTheyAre = blockOf(group.map(({ stanza }) => stanza));
+    if (options.written?.has(asTheyAre.name) === true) {
+      blocks.push(asTheyAre);
+      written.push(...group);
+    } else {
+      const clean = group.map((one) => ({ ...one, stanza: writtenStanza(one.stanza, header) }));
+      blocks.push(blockOf(clean.map(({ stanza }) => stanza)));
+      written.push(...clean);
+    }
+  }
+  return { blocks, entries: written, same, duplicates: duplicatesIn(written) };
+}
+
+/** Where a block ends depends on one CPV alone, so that a new entry changes only the block that it is in. */
+function blocksOf(entries: readonly KeptEntry[]): KeptEntry[][] {
+  const blocks: KeptEntry[][] = [];
+  let block: KeptEntry[] = [];
+  for (const entry of entries) {
+    block.push(entry);
+    if (crc32(entry.cpv) % BLOCK_ENTRIES === 0) {
+      blocks.push(block);
+      block = [];
+    }
+  }
+  return block.length === 0 ? blocks : [...blocks, block];
+}
+
+function blockOf(stanzas: readonly string[]): IndexBlock {
+  const text = `${stanzas.join('\n')}\n`;
+  // One byte for each character is copied faster than it is encoded.
+  const isAscii = Buffer.byteLength(text) === text.length;
+  const bytes = Buffer.from(text, isAscii ? 'latin1' : 'utf8');
+  return { name: blockName(bytes), bytes };
+}
+
+/**
+ * The header of a new index: what all packages agree on, so that a client without a profile knows it
+ * (`portage/dbapi/bintree.py:_merge_pkgindex_header`). An index that is there keeps its own.
+ */
+export function headerFor(
+  known: ReadonlyMap<string, string>,
+  entries: readonly KeptEntry[],
+): ReadonlyMap<string, string> {
+  if (known.size > 0) {
+    return new Map([...known].filter(([key, value]) => KEY.test(key) && isWholeText(value)));
+  }
+  const header = new Map([['VERSION', '0']]);
+  const chosts = new Set(entries.map(({ stanza }) => stanzaValue(stanza, 'CHOST') ?? ''));
+  const arches = commonArches(entries);
+  for (const [key, values] of [
+    ['CHOST', [...chosts]],
+    ['ARCH', arches],
+  ] as const) {
+    const [only = ''] = values;
+    if (values.length === 1 && only !== '') {
+      header.set(key, only);
+    }
+  }
+  return header;
+}
+
+/** Packages whose CPV and BUILD_ID are those of another one. Portage takes one of them, and it may be either. */
+export function findDuplicates(entries: readonly KeptEntry[]): Duplicate[] {
+  return duplicatesIn(inIndexOrder(entries));
+}
+
+function duplicatesIn(sorted: readonly KeptEntry[]): Duplicate[] {
+  const found: Duplicate[] = [];
+  for (const run of runsOf(sorted)) {
+    const byBuildId = groupBy(run, (entry) => String(buildIdOf(entry)));
+    for (const group of byBuildId.filter(({ length }) => length > 1)) {
+      found.push({ cpv: group[0]?.cpv ?? '', paths: group.map(({ path }) => path) });
+    }
+  }
+  return found;
+}
+
+/** The last of each instance, in the order of the index. */
+function withoutSame(entries: readonly KeptEntry[]): {
+  readonly unique: readonly KeptEntry[];
+  readonly same: readonly Duplicate[];
+} {
+  const sorted = inIndexOrder(entries);
+  const dropped = new Set<KeptEntry>();
+  const same: Duplicate[] = [];
+  for (const run of runsOf(sorted)) {
+    for (const twins of groupBy(run, instanceKey).filter(({ length }) => length > 1)) {
+      same.push({ cpv: twins[0]?.cpv ?? '', paths: twins.map(({ path }) => path) });
+      for (const twin of twins.slice(0, -1)) {
+        dropped.add(twin);
+      }
+    }
+  }
+  return { unique: dropped.size === 0 ? sorted : sorted.filter((one) => !dropped.has(one)), same };
+}
+
+/** By CPV as a string, then by BUILD_ID, then as the files come. */
+function inIndexOrder(entries: readonly KeptEntry[]): KeptEntry[] {
+  return entries.toSorted((a, b) => {
+    if (a.cpv === b.cpv) {
+      return buildIdOf(a) - buildIdOf(b) || a.order - b.order;
+    }
+    return a.cpv < b.cpv ? -1 : 1;
+  });
+}
+
+/** Neighbours with one CPV, where there is more than one. */
+function runsOf(sorted: readonly KeptEntry[]): KeptEntry[][] {
+  const runs: KeptEntry[][] = [];
+  for (let start = 0; start < sorted.length; ) {
+    let end = start + 1;
+    while (end < sorted.length && sorted[end]?.cpv === sorted[start]?.cpv) {
+      end += 1;
+    }
+    if (end - start > 1) {
+      runs.push(sorted.slice(start, end));
+    }
+    start = end;
+  }
+  return runs;
+}
+
+function groupBy(
+  entries: readonly KeptEntry[],
+  keyOf: (entry: KeptEntry) => string,
+): KeptEntry[][] {
+  const groups = new Map<string, KeptEntry[]>();
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    const group = groups.get(key);
+    if (group === undefined) {
+      groups.set(key, [entry]);
+    } else {
+      group.push(entry);
+    }
+  }
+  return [...groups.values()];
+}
+
+function buildIdOf({ stanza }: KeptEntry): number {
+  return Number(stanzaValue(stanza, 'BUILD_ID') ?? 0);
+}
+
+/** `portage/dbapi/virtual.py:_instance_key_multi_instance`. */
+function instanceKey({ stanza }: KeptEntry): string {
+  return ['BUILD_ID', 'SIZE', 'BUILD_TIME', 'MTIME']
+    .map((key) => stanzaValue(stanza, key) ?? '')
+    .join(' ');
+}
+
+/** An entry as it is written below a header. Throws `invalid-index-value`. */
+export function writtenStanza(stanza: string, header: ReadonlyMap<string, string>): string {
+  if (isWrittenStanza(stanza, header)) {
+    return stanza;
+  }
+  const values = [...stanzaValues(stanza)].filter(
+    ([key, value]) =>
+      isEntryKey(key) &&
+      !INHERITED_KEYS.some((inherited) => inherited === key && header.get(key) === value),
+  );
+  return formatIndexStanza(Object.fromEntries(values), 'entry');
+}
+
+/** Words that stand in USE and KEYWORDS of every package: the architecture, if there is one alone. */
+function commonArches(entries: readonly KeptEntry[]): string[] {
+  let common: string[] | undefined;
+  for (const { stanza } of entries) {
+    const keywords = stanzaValue(stanza, 'KEYWORDS');
+    if (keywords === undefined) {
+      continue;
+    }
+    const use = new Set((stanzaValue(stanza, 'USE') ?? '').split(' '));
+    const words = keywords.split(' ').map((word) => word.replace(/^[-~]/, ''));
+    common = [
+      ...new Set((common ?? words).filter((word) => use.has(word) && words.includes(word))),
+    ];
+  }
+  return common ?? [];
+}

@@ -1,0 +1,154 @@
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { decodeIndex, type IndexFault, scanIndex, stanzaValue } from '../../gentoo/index-scan.ts';
+import { AppError, isErrno } from '../../support/errors.ts';
+import { type PackedBlocks, readPackedBlocks } from './packed-blocks.ts';
+
+/** The index that is there, however it looks. */
+export interface KnownIndex {
+  readonly header: ReadonlyMap<string, string>;
+  /** In the order of the file; all of one PATH but the last are gone. */
+  readonly stanzas: ReadonlyMap<string, string>;
+  /** What makes the index differ from any that Portage would write, beside its entries. */
+  readonly faults: readonly IndexFileFault[];
+  /** Is another one after the index was written again. */
+  readonly state: string;
+}
+
+export interface IndexFileFault {
+  readonly kind: 'damaged-index' | 'compressed-index' | 'duplicate';
+  readonly message: string;
+}
+
+export const INDEX_NAME = 'Packages';
+export const COMPRESSED_NAME = 'Packages.gz';
+/** Portage reads indexes of this and earlier versions (`portage/dbapi/bintree.py:_pkgindex_version`). */
+const VERSION = 0;
+const MAX_BYTES = 400 * 1024 * 1024;
+
+/**
+ * Reads the index of a PKGDIR. One of an unknown version counts as none, as for Portage.
+ *
+ * Throws `index-too-large`.
+ */
+export async function readKnownIndex(pkgdir: string): Promise<KnownIndex> {
+  const state = indexState(pkgdir);
+  const bytes = await readIfThere(join(pkgdir, INDEX_NAME));
+  if (bytes === undefined) {
+    const message = 'There is no index.';
+    return noIndex(state, message);
+  }
+  const { header, stanzas, faults } = scanIndex(decodeIndex(bytes));
+  const version = header.get('VERSION') ?? '';
+  if (!/^-?[0-9]+$/.test(version) || Number(version) > VERSION) {
+    const message = `The index has the VERSION "${version}", which Portage does not read.`;
+    return noIndex(state, message);
+  }
+  const byPath = new Map<string, string>();
+  const doubled: IndexFileFault[] = [];
+  for (const stanza of stanzas) {
+    const path = pathOf(stanza);
+    if (byPath.delete(path)) {
+      doubled.push({ kind: 'duplicate', message: `The PATH ${path} stands in the index twice.` });
+    }
+    byPath.set(path, stanza);
+  }
+  return {
+    state,
+    header,
+    stanzas: byPath,
+    faults: [
+      ...faults.map(readable),
+      ...doubled,
+      ...timestampFaults(pkgdir, header.get('TIMESTAMP')),
+    ],
+  };
+}
+
+/** What tells one version of the index file from another. */
+export function indexState(pkgdir: string): string {
+  const file = join(pkgdir, INDEX_NAME);
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? '' : [stat.dev, stat.ino, stat.size, stat.ctimeNs].join(' ');
+}
+
+function noIndex(state: string, message: string): KnownIndex {
+  const faults = [{ kind: 'damaged-index', message }] as const;
+  return { state, header: new Map(), stanzas: new Map(), faults };
+}
+
+/** Whether `Packages.gz` unpacks to exactly what `Packages` holds. */
+export async function checkCompressedIndex(pkgdir: string): Promise<IndexFileFault[]> {
+  const plain = await readIfThere(join(pkgdir, INDEX_NAME));
+  const packed = await readIfThere(join(pkgdir, COMPRESSED_NAME));
+  if (plain === undefined || packed === undefined) {
+    return [];
+  }
+  const fault = async (): Promise<string | undefined> => {
+    try {
+      const options = { maxOutputLength: plain.length + 1 };
+      const unpacked = await promisify(gunzip)(packed, options);
+      return unpacked.equals(plain) ? undefined : 'holds something else than Packages';
+    } catch {
+      return 'cannot be unpacked to what Packages holds';
+    }
+  };
+  const found = await fault();
+  return found === undefined
+    ? []
+    : [{ kind: 'compressed-index', message: `${COMPRESSED_NAME} ${found}.` }];
+}
+
+/** The blocks of `Packages.gz`; none when somebody else wrote it. */
+export async function readPackedIndex(pkgdir: string): Promise<PackedBlocks> {
+  const packed = await readIfThere(join(pkgdir, COMPRESSED_NAME));
+  return packed === undefined ? new Map() : readPackedBlocks(packed);
+}
+
+/** Where an entry says its file is (`_populate_local`: without PATH it is an old XPAK). */
+function pathOf(stanza: string): string {
+  return stanzaValue(stanza, 'PATH') ?? `${stanzaValue(stanza, 'CPV') ?? ''}.tbz2`;
+}
+
+function readable({ line, fault }: IndexFault): IndexFileFault {
+  return { kind: 'damaged-index', message: `Line ${line} of the index: ${fault}.` };
+}
+
+/** Both files have to bear the time that TIMESTAMP says, or clients take a new index for an old one. */
+function timestampFaults(pkgdir: string, timestamp: string | undefined): IndexFileFault[] {
+  const [plain, packed] = [INDEX_NAME, COMPRESSED_NAME].map((name) => {
+    const stat = statSync(join(pkgdir, name), { throwIfNoEntry: false });
+    return stat === undefined ? undefined : String(Math.floor(stat.mtimeMs / 1000));
+  });
+  const faults: IndexFileFault[] = [];
+  if (plain !== timestamp) {
+    const message = `${INDEX_NAME} is of ${plain ?? 'nowhere'} and says ${timestamp ?? 'nothing'}.`;
+    faults.push({ kind: 'damaged-index', message });
+  }
+  if (packed !== plain) {
+    const message =
+      packed === undefined
+        ? `There is no ${COMPRESSED_NAME}.`
+        : `${COMPRESSED_NAME} is of another time than ${INDEX_NAME}.`;
+    faults.push({ kind: 'compressed-index', message });
+  }
+  return faults;
+}
+
+async function readIfThere(file: string): Promise<Buffer | undefined> {
+  try {
+    const bytes = await readFile(file);
+    if (bytes.length > MAX_BYTES) {
+      throw new AppError('index-too-large', `${file} has more than ${MAX_BYTES} bytes.`);
+    }
+    return bytes;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return undefined;
+    }
+    throw error;
+  }
+}
