@@ -1,0 +1,37 @@
+import type { Hash } from 'node:crypto';
+
+/** The farm's own key, ready to sign. Nothing of the secret half can be read from it. */
+export interface Signer {
+  /** Fingerprint of the subkey that makes the signatures, uppercase hex. */
+  readonly fingerprint: string;
+  /** Fingerprint of the key that nodes trust, uppercase hex. */
+  readonly primaryFingerprint: string;
+  /** The public key with its subkey, armored. */
+  readonly publicKey: string;
+  /** Milliseconds since the epoch at which gpg starts to refuse the signatures; null when the key does not expire. */
+  readonly expiresAt: number | null;
+  /**
+   * Armored detached signature over the bytes that this running SHA-512 state has seen. The state is used up.
+   * Throws `signing-key-expired`.
+   */
+  signState(state: Hash): string;
+  /** OpenPGP clear-signed text with LF line ends. Throws `signing-key-expired`, `clear-sign-text-invalid`. */
+  clearSign(text: string): Promise<string>;
+}
+
+/**
+ * Checks signatures against a fixed list of public keys. Both throw `signature-invalid`, `signature-unknown-key` or
+ * `signature-expired-key`; of several signatures every one has to be good, as gpg has it.
+ */
+export interface Verifier {
+  /**
+   * Checks a detached signature over the bytes that this running SHA-512 state has seen. The state stays as it is.
+   * Returns the fingerprint of the key that made the signature, uppercase hex.
+   */
+  verifyState(state: Hash, armored: string): Promise<string>;
+  /**
+   * Checks clear-signed text and returns what was signed: LF line ends, no blanks at the end of a line, one newline
+   * at the end, which is what `gpg --output -` writes.
+   */
+  verifyClearSigned(text: string): Promise<{ readonly text: string; readonly fingerprint: string }>;
+}
