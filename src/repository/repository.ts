@@ -32,12 +32,14 @@ export interface Repository {
   ): Promise<string>;
 
   /**
-   * Verifies an uploaded package, gives it its BUILD_ID, signs it, puts it into the pool and the binhost folder
-   * of the profile. The same upload again is answered with the package that it became (`created: false`).
+   * Verifies an uploaded package (an XPAK is converted to a GPKG first), gives it its BUILD_ID, signs it, puts it into the pool and the binhost folder
+   * of the profile. The same upload again is answered with the package that it became, and the signed
+   * file of a package of the profile with that package (`created: false`).
    * Acknowledged means durable.
    *
    * Throws the codes of `binpkg` for what is wrong with the file, `package-wrong-chost`, `package-invalid-cpv`,
-   * `unknown-profile`.
+   * `package-unexpected`, `package-unknown-member`, `package-wrong-instruction-set`,
+   * `package-invalid-metadata`, `unknown-profile`.
    */
   importPackage(request: {
     readonly profile: string;
@@ -45,6 +47,8 @@ export interface Repository {
     readonly uploadSha512: string;
     readonly origin: string;
     readonly inputs?: string;
+    /** What it has to be; anything else is refused before a BUILD_ID is spent on it. */
+    readonly expectedCpv?: string;
     readonly actor: string;
     /** Further metadata keys to put into the package before it is signed, such as ROOKERY_PROVENANCE. */
     readonly provenance?: Readonly<Record<string, unknown>>;
@@ -62,7 +66,11 @@ export interface Repository {
   /** The newest build (by BUILD_TIME, then BUILD_ID) of each CPV. */
   newestPackages(profile: string): Promise<PackageRecord[]>;
 
-  /** Of each category/pn:slot the newest version, or what `packageIds` adds over the channel's present contents. */
+  /**
+   * Of each category/pn:slot the newest version, or what `packageIds` adds over the channel's present contents.
+   * Throws `unknown-profile`, `unknown-channel`, `unknown-package`; as `promote` and `rollback` do: `index-collapsed`
+   * when nothing would be left of what the channel shows, `index-invalid` when a file of it is missing or damaged.
+   */
   publish(
     request: Deed & {
       readonly profile: string;
@@ -88,8 +96,9 @@ export interface Repository {
   ): Promise<PublicationRecord>;
 
   /**
-   * A new publication of the snapshot of number `serial`, or of the newest earlier one that differs from the
-   * present. Throws `nothing-to-roll-back`, `unknown-channel`, `unknown-publication`.
+   * A new publication of the snapshot of number `serial`, or of the one before the contents that are shown now. What
+   * an earlier rollback went away from is passed over, so that doing it twice goes back twice. Throws
+   * `nothing-to-roll-back`, `unknown-channel`, `unknown-publication`.
    */
   rollback(
     request: Deed & {
@@ -108,10 +117,14 @@ export interface Repository {
   /**
    * Writes a complete binhost of these packages for a job of a request into the staging tree, served under
    * `/staging/<name>/`. The name is used once, so that no client has an older index of it cached.
+   *
+   * Throws `staging-exists`, `staging-name-invalid`, `unknown-profile`, `unknown-package`.
    */
   stage(name: string, profile: string, packageIds: readonly string[]): Promise<void>;
-  /** Removes staging trees for which `isNeeded` says false. Returns the names removed. */
-  unstage(isNeeded: (name: string) => boolean): Promise<string[]>;
+  /** The names of the staging trees that are there. */
+  staged(): Promise<string[]>;
+  /** Removes a staging tree; the packages stay. Nothing happens when there is none. Throws `staging-name-invalid`. */
+  unstage(name: string): Promise<void>;
 
   /** Finishes or clears away what a killed process left: half uploads, publications made but not switched to. */
   recover(): Promise<void>;

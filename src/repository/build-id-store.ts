@@ -1,0 +1,24 @@
+import { sql } from 'kysely';
+import type { Queries } from '../database/database.ts';
+
+/**
+ * The next BUILD_ID of a CPV in a profile, from 1 on, taken for good in one statement. It is above `floor`, the
+ * highest that is already on disk.
+ */
+export async function allocateBuildId(
+  queries: Queries,
+  wanted: { readonly profile: string; readonly cpv: string; readonly floor: number },
+): Promise<number> {
+  const { last_build_id } = await queries
+    .insertInto('build_ids')
+    .values({ profile: wanted.profile, cpv: wanted.cpv, last_build_id: wanted.floor + 1 })
+    .onConflict((conflict) =>
+      conflict.columns(['profile', 'cpv']).doUpdateSet({
+        last_build_id: sql<number>`case when build_ids.last_build_id >= excluded.last_build_id
+          then build_ids.last_build_id + 1 else excluded.last_build_id end`,
+      }),
+    )
+    .returning('last_build_id')
+    .executeTakeFirstOrThrow();
+  return last_build_id;
+}

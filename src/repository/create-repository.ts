@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { PackageSigner } from '../binpkg/package-signer.ts';
+import type { Database } from '../database/database.ts';
+import type { ProfileCatalog } from '../gentoo/profile.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../support/clock.ts';
+import type { Locks } from '../support/locks.ts';
+import type { Log } from '../support/log.ts';
+import { importPackage } from './import-package.ts';
+import { Intents } from './intents.ts';
+import { createLayout } from './layout.ts';
+import {
+  findPackage,
+  findPackageByInputs,
+  findPackageByUpload,
+  newestPackages,
+  packagesByCpv,
+} from './package-store.ts';
+import { Pool } from './pool.ts';
+import { promoteChannel } from './promote-channel.ts';
+import { newestPublication, publicationsOf } from './publication-store.ts';
+import { publishSnapshot } from './publish-snapshot.ts';
+import { readPackages } from './read-packages.ts';
+import { receiveUpload } from './receive-upload.ts';
+import { recoverRepository } from './recover-repository.ts';
+import type { Repository } from './repository.ts';
+import type { RepositoryContext } from './repository-context.ts';
+import { rollBackChannel } from './roll-back-channel.ts';
+import { findSnapshot, packagesOfSnapshot } from './snapshot-store.ts';
+import { stagedNames, stagePackages, unstagePackages } from './stage-packages.ts';
+import { TemporaryFiles } from './temporary-files.ts';
+
+export interface RepositoryOptions {
+  readonly database: Database;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly locks: Locks;
+  readonly signer: PackageSigner;
+  readonly profiles: ProfileCatalog;
+  readonly folders: { readonly state: string; readonly mirrorRoot: string };
+  readonly maxUploadBytes: number;
+}
+
+/** The repository of an installation. One process at a time may have it; call `recover` before anything else. */
+export function createRepository(options: RepositoryOptions): Repository {
+  const { database, maxUploadBytes } = options;
+  const context = createContext(options);
+  const { uploads, layout } = context;
+  return {
+    receiveUpload: async (stream, expected) =>
+      await receiveUpload(
+        { uploads, folder: layout.uploads, maxBytes: maxUploadBytes },
+        stream,
+        expected,
+      ),
+    importPackage: async (request) => await importPackage(context, request),
+    findPackage: async (id) => await findPackage(database, id),
+    findPackageByUpload: async (profile, sha512) =>
+      await findPackageByUpload(database, profile, sha512),
+    findPackageByInputs: async (profile, inputs) =>
+      await findPackageByInputs(database, profile, inputs),
+    packagesByCpv: async (profile, cpv) => await packagesByCpv(database, profile, cpv),
+    searchPackages: async (query) => await readPackages(context, query),
+    newestPackages: async (profile) => await newestPackages(database, profile),
+    publish: async (request) => await publishSnapshot(context, request),
+    promote: async (request) => await promoteChannel(context, request),
+    rollback: async (request) => await rollBackChannel(context, request),
+    currentPublication: async (profile, channel) =>
+      await newestPublication(database, { profile, channel }),
+    publications: async (profile, channel, limit) =>
+      await publicationsOf(database, { profile, channel }, limit),
+    findSnapshot: async (id) => await findSnapshot(database, id),
+    packagesOfSnapshot: async (id) => await packagesOfSnapshot(database, id),
+    stage: async (name, profile, packageIds) => {
+      await stagePackages(context, name, profile, packageIds);
+    },
+    staged: async () => await stagedNames(context),
+    unstage: async (name) => {
+      await unstagePackages(context, name);
+    },
+    recover: async () => {
+      await recoverRepository(context);
+    },
+  };
+}
+
+function createContext({ folders, ...options }: RepositoryOptions): RepositoryContext {
+  const layout = createLayout(folders);
+  return {
+    ...options,
+    layout,
+    pool: new Pool(layout.pool),
+    intents: new Intents(layout.intents),
+    uploads: new TemporaryFiles(layout.uploads),
+    unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
+    version: ownVersion(),
+  };
+}
+
+function ownVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(text)).version;
+}

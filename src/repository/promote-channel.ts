@@ -1,0 +1,75 @@
+import { AppError } from '../support/errors.ts';
+import { channelBefore, requireChannel } from './channel.ts';
+import type { PublicationRecord } from './publication.ts';
+import { type ChannelKey, findPublication, newestPublication } from './publication-store.ts';
+import { releaseSnapshot, withChannels } from './release-snapshot.ts';
+import type { Repository } from './repository.ts';
+import type { RepositoryContext } from './repository-context.ts';
+
+export type PromoteRequest = Parameters<Repository['promote']>[0];
+
+/** See `Repository.promote`. */
+export async function promoteChannel(
+  context: RepositoryContext,
+  request: PromoteRequest,
+): Promise<PublicationRecord> {
+  const profile = context.profiles.get(request.profile);
+  requireChannel(profile, request.channel);
+  const from = request.from ?? channelBefore(profile, request.channel);
+  if (from === undefined || from === request.channel) {
+    throw new AppError(
+      'nothing-to-promote',
+      `There is no channel before ${request.channel} in ${profile.name} to promote from.`,
+      { details: { profile: profile.name, channel: request.channel } },
+    );
+  }
+  requireChannel(profile, from);
+  return await withChannels(context, profile.name, async () => {
+    const origin = await shownAs(context, { profile: profile.name, channel: from }, request.serial);
+    return await releaseSnapshot(context, {
+      profile,
+      channel: request.channel,
+      snapshotId: origin.snapshotId,
+      kind: 'promote',
+      author: request.author,
+      reason: request.reason,
+      data: { from: { channel: from, serial: origin.serial } },
+    });
+  });
+}
+
+async function shownAs(
+  context: RepositoryContext,
+  key: ChannelKey,
+  serial: number | undefined,
+): Promise<PublicationRecord> {
+  if (serial !== undefined) {
+    return await requirePublication(context, key, serial);
+  }
+  const newest = await newestPublication(context.database, key);
+  if (newest === undefined) {
+    throw new AppError(
+      'nothing-to-promote',
+      `Nothing was published on ${key.channel} of ${key.profile} yet.`,
+      { details: { ...key } },
+    );
+  }
+  return newest;
+}
+
+/** Throws `unknown-publication`. */
+export async function requirePublication(
+  context: RepositoryContext,
+  key: ChannelKey,
+  serial: number,
+): Promise<PublicationRecord> {
+  const found = await findPublication(context.database, { ...key, serial });
+  if (found === undefined) {
+    throw new AppError(
+      'unknown-publication',
+      `There is no publication ${serial} on ${key.channel} of ${key.profile}.`,
+      { details: { ...key, serial } },
+    );
+  }
+  return found;
+}

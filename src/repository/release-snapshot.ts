@@ -1,0 +1,211 @@
+import { rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import type { HardwareProfile } from '../gentoo/profile.ts';
+import type { Event } from '../journal/event.ts';
+import { epochSeconds } from '../support/clock.ts';
+import { AppError, isErrno } from '../support/errors.ts';
+import { namesIn, readSymlink, replaceSymlink, syncDirectory } from '../support/files.ts';
+import { newId } from '../support/ids.ts';
+import { makeDurableFolder } from './durable-folder.ts';
+import { indexHeader } from './index-header.ts';
+import { channelTarget, PACKAGES, serialOf } from './layout.ts';
+import { TEMPORARY_PREFIX } from './pool.ts';
+import type { PublicationKind, PublicationRecord } from './publication.ts';
+import { type ChannelKey, insertPublication, newestPublication } from './publication-store.ts';
+import type { Deed } from './repository.ts';
+import type { RepositoryContext } from './repository-context.ts';
+import { findSnapshot, indexedPackagesOfSnapshot } from './snapshot-store.ts';
+import { withdrawAfterFailure } from './withdraw-leftover.ts';
+import { writeBinhost } from './write-binhost.ts';
+
+/** A client asks with TIMESTAMP + 5 s as If-Modified-Since: anything nearer is invisible (`portage/dbapi/bintree.py`). */
+const MIN_TIMESTAMP_STEP_SECONDS = 6;
+
+export interface Release extends Deed {
+  readonly profile: HardwareProfile;
+  readonly channel: string;
+  readonly snapshotId: string;
+  readonly kind: PublicationKind;
+  readonly requestId?: string;
+  /** Further facts for the journal. */
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+const EVENT_KINDS: Readonly<Record<PublicationKind, string>> = {
+  publish: 'published',
+  promote: 'promoted',
+  rollback: 'rolled-back',
+};
+
+/** Runs work on the channels of a profile, one after another. */
+export async function withChannels<T>(
+  context: RepositoryContext,
+  profile: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  return await context.locks.run(`repository-channels:${profile}`, work);
+}
+
+/**
+ * Makes the next publication of a channel from a snapshot in the database: the folder, complete and durable; then
+ * the row; then the one rename that clients see. Call it within `withChannels`.
+ *
+ * Throws `index-collapsed` when nothing would be left of what the channel holds, `index-invalid` (see `writeBinhost`).
+ */
+export async function releaseSnapshot(
+  context: RepositoryContext,
+  release: Release,
+): Promise<PublicationRecord> {
+  const key = { profile: release.profile.name, channel: release.channel };
+  const newest = await newestPublication(context.database, key);
+  const record = await nextPublication(context, release, newest);
+  if (record.packageCount === 0 && (newest?.packageCount ?? 0) > 0) {
+    throw new AppError(
+      'index-collapsed',
+      `Nothing would be left of the ${newest?.packageCount} packages on ${key.channel} of ${key.profile}.`,
+      { details: { ...key } },
+    );
+  }
+  const event = await publishFolder(context, release, record);
+  await showNewest(context, record);
+  context.journal.announce(event);
+  return record;
+}
+
+/** Points the link of a channel at this serial, unless it is there, or ahead because the database is an older copy. */
+export async function showNewest(
+  context: RepositoryContext,
+  newest: ChannelKey & { readonly serial: number },
+): Promise<void> {
+  const { profile, channel, serial } = newest;
+  const link = context.layout.channel(profile, channel);
+  const target = channelTarget(channel, serial);
+  const shown = await readSymlink(link);
+  if (shown === target) {
+    return;
+  }
+  const shownSerial =
+    shown === undefined ? undefined : serialOf(channel, shown.slice(shown.lastIndexOf('/') + 1));
+  if (shownSerial !== undefined && shownSerial > serial) {
+    context.log.warn(
+      { profile, channel, shownSerial, serial },
+      'the channel shows more than the database knows',
+    );
+    return;
+  }
+  await replaceSymlink(target, link);
+}
+
+async function nextPublication(
+  context: RepositoryContext,
+  release: Release,
+  newest: PublicationRecord | undefined,
+): Promise<PublicationRecord> {
+  const { profile, channel, snapshotId } = release;
+  const snapshot = await findSnapshot(context.database, snapshotId);
+  if (snapshot === undefined) {
+    throw new Error(`no snapshot ${snapshotId}`);
+  }
+  const onDisk = await newestOnDisk(context, { profile: profile.name, channel });
+  return {
+    profile: profile.name,
+    channel,
+    serial: Math.max(newest?.serial ?? 0, onDisk.serial) + 1,
+    snapshotId,
+    timestampSeconds: Math.max(
+      epochSeconds(context.clock),
+      (newest?.timestampSeconds ?? 0) + MIN_TIMESTAMP_STEP_SECONDS,
+      onDisk.timestampSeconds + MIN_TIMESTAMP_STEP_SECONDS,
+    ),
+    createdAt: context.clock.now(),
+    author: release.author,
+    reason: release.reason,
+    kind: release.kind,
+    requestId: release.requestId ?? null,
+    packageCount: snapshot.packageCount,
+  };
+}
+
+/** What clients may have seen already, even if the database was lost or is an older copy. */
+async function newestOnDisk(
+  context: RepositoryContext,
+  { profile, channel }: ChannelKey,
+): Promise<{ readonly serial: number; readonly timestampSeconds: number }> {
+  const names = await namesIn(context.layout.publications(profile));
+  const serial = Math.max(0, ...names.map((name) => serialOf(channel, name) ?? 0));
+  try {
+    const { mtimeMs } = await stat(join(context.layout.channel(profile, channel), 'Packages'));
+    return { serial, timestampSeconds: Math.floor(mtimeMs / 1000) };
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return { serial, timestampSeconds: 0 };
+    }
+    throw error;
+  }
+}
+
+async function publishFolder(
+  context: RepositoryContext,
+  release: Release,
+  record: PublicationRecord,
+): Promise<Event> {
+  const { profile, channel, serial } = record;
+  const parent = context.layout.publications(profile);
+  await makeDurableFolder(parent);
+  const temporary = join(parent, `${TEMPORARY_PREFIX}${newId('publication')}`);
+  try {
+    const packages = await indexedPackagesOfSnapshot(context.database, record.snapshotId);
+    await setImmediate();
+    await writeBinhost({
+      folder: temporary,
+      packagesFolder: context.layout.packages(profile),
+      linkTo: (category) => `../../${PACKAGES}/${category}`,
+      header: indexHeader(release.profile),
+      timestampSeconds: record.timestampSeconds,
+      packages,
+    });
+    const declared = await context.intents.declare({
+      kind: 'publication',
+      profile,
+      channel,
+      serial,
+    });
+    try {
+      await rename(temporary, context.layout.publication(profile, channel, serial));
+      await syncDirectory(parent);
+      const event = await commit(context, release, record);
+      await declared.withdraw();
+      return event;
+    } catch (error) {
+      await withdrawAfterFailure(context, declared);
+      throw error;
+    }
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function commit(
+  context: RepositoryContext,
+  release: Release,
+  record: PublicationRecord,
+): Promise<Event> {
+  const { profile, channel, serial, author, reason, timestampSeconds, packageCount } = record;
+  return await context.database.transaction().execute(async (queries) => {
+    await insertPublication(queries, record);
+    return await context.journal.write(queries, {
+      kind: EVENT_KINDS[release.kind],
+      subject: `channel:${profile}/${channel}`,
+      actor: author,
+      data: {
+        ...release.data,
+        serial,
+        timestamp: timestampSeconds,
+        packages: packageCount,
+        snapshot: record.snapshotId,
+        reason,
+      },
+    });
+  });
+}

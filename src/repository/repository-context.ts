@@ -1,0 +1,29 @@
+import type { PackageSigner } from '../binpkg/package-signer.ts';
+import type { Database } from '../database/database.ts';
+import type { ProfileCatalog } from '../gentoo/profile.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../support/clock.ts';
+import type { Locks } from '../support/locks.ts';
+import type { Log } from '../support/log.ts';
+import type { Intents } from './intents.ts';
+import type { Layout } from './layout.ts';
+import type { Pool } from './pool.ts';
+import type { TemporaryFiles } from './temporary-files.ts';
+
+/** What the use cases of this room work with. */
+export interface RepositoryContext {
+  readonly database: Database;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly locks: Locks;
+  readonly signer: PackageSigner;
+  readonly profiles: ProfileCatalog;
+  readonly layout: Layout;
+  readonly pool: Pool;
+  readonly intents: Intents;
+  readonly uploads: TemporaryFiles;
+  /** Packages that are being signed, on the file system of the pool. */
+  readonly unfinished: TemporaryFiles;
+  readonly version: string;
+}

@@ -1,0 +1,94 @@
+import { createReadStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Database, openDatabase } from '../../src/database/database.ts';
+import { Journal } from '../../src/journal/journal.ts';
+import { createRepository } from '../../src/repository/create-repository.ts';
+import type { PackageRecord } from '../../src/repository/package-record.ts';
+import type { Repository } from '../../src/repository/repository.ts';
+import { openSigner } from '../../src/signing/signing-key.ts';
+import type { Clock } from '../../src/support/clock.ts';
+import { digestFile } from '../../src/support/digests.ts';
+import { Locks } from '../../src/support/locks.ts';
+import { silentLog } from '../../src/support/log.ts';
+import { catalogOf, makeProfile } from './make-package.ts';
+
+export const PROFILES = [
+  makeProfile('web'),
+  makeProfile('old', { channels: ['stable'] }),
+  makeProfile('v2', { flags: { CFLAGS: '-O2 -march=x86-64-v2' } }),
+];
+export const DEED = { author: 'token:admin', reason: 'because' };
+
+export interface Installation {
+  readonly folders: { readonly state: string; readonly mirrorRoot: string };
+  readonly database: Database;
+  readonly journal: Journal;
+  readonly repository: Repository;
+  readonly publicKey: string;
+  /** Another repository object on the same folders and database, as after a restart. */
+  restarted(): Repository;
+  close(): Promise<void>;
+}
+
+/** A repository with real files, a real database and a real key, below `folder`. */
+export async function openInstallation(folder: string, clock: Clock): Promise<Installation> {
+  const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
+  await mkdir(folders.state, { recursive: true });
+  const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
+  const journal = new Journal(database, clock);
+  const signer = await openSigner({
+    folder: join(folders.state, 'signing'),
+    name: 'Test',
+    email: 'test@example.org',
+    validDays: 30,
+    clock,
+  });
+  const restarted = (): Repository =>
+    createRepository({
+      database,
+      journal,
+      clock,
+      log: silentLog(),
+      locks: new Locks(),
+      signer,
+      profiles: catalogOf(PROFILES),
+      folders,
+      maxUploadBytes: 4 * 1024 * 1024,
+    });
+  return {
+    folders,
+    database,
+    journal,
+    repository: restarted(),
+    publicKey: signer.publicKey,
+    restarted,
+    close: async () => {
+      await database.destroy();
+    },
+  };
+}
+
+/** Uploads a package file and imports it. */
+export async function push(
+  repository: Repository,
+  file: string,
+  options: {
+    readonly profile?: string;
+    readonly inputs?: string;
+    readonly expectedCpv?: string;
+  } = {},
+): Promise<{ readonly package: PackageRecord; readonly created: boolean }> {
+  const { size, digests } = await digestFile(file, ['sha512']);
+  const sha512 = digests.of('sha512');
+  const upload = await repository.receiveUpload(createReadStream(file), { sha512, size });
+  return await repository.importPackage({
+    profile: options.profile ?? 'web',
+    file: upload,
+    uploadSha512: sha512,
+    origin: 'push:test',
+    actor: 'token:test',
+    ...(options.inputs === undefined ? {} : { inputs: options.inputs }),
+    ...(options.expectedCpv === undefined ? {} : { expectedCpv: options.expectedCpv }),
+  });
+}
