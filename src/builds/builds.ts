@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
-import type { HardwareProfile } from '../gentoo/profile.ts';
+import type { Executor, HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
 import type { BuildRequest, Job } from './request.ts';
@@ -46,7 +46,7 @@ export interface AgentDescription {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly portageVersion: string | null;
-  readonly executors: readonly string[];
+  readonly executors: readonly Executor[];
 }
 
 export interface AgentRecord extends AgentDescription {
@@ -56,9 +56,20 @@ export interface AgentRecord extends AgentDescription {
   readonly jobIds: readonly string[];
 }
 
+/** How many were removed; of `logs`, how many jobs lost theirs. */
+export interface Leftovers {
+  readonly stagingTrees: number;
+  readonly sources: number;
+  readonly logs: number;
+}
+
 /** What the other rooms may ask of the build farm. */
 export interface Builds {
-  /** Throws `unknown-profile`, `unknown-channel`, `invalid-atom`, `unknown-set`, `unknown-recipe`. */
+  /**
+   * Throws `unknown-profile`, `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
+   * `source` also `unknown-recipe`, `plan-cycle` and the codes of packing a source folder (`source-missing`,
+   * `source-too-large`, `source-unsupported`, `source-changed`).
+   */
   createRequest(request: {
     readonly profile: string;
     readonly atoms: readonly string[];
@@ -93,12 +104,23 @@ export interface Builds {
   appendLog(key: LeaseKey, offset: number, bytes: Uint8Array): Promise<number>;
   /** The packed source folder of a `source` job. Throws `unknown-source`. */
   openSource(key: LeaseKey): Promise<{ readonly stream: Readable; readonly size: number }>;
+  /**
+   * Keeps the plan for `acceptResult`. Throws `job-takes-no-plan`, `plan-invalid`, `plan-package-missing`,
+   * `plan-cycle`, `plan-too-large`.
+   */
   acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<void>;
+  /**
+   * Imports the package and notes it as what the job has built; the same upload again gives the same package.
+   * Throws `job-takes-no-package`, `package-unexpected`, and what the repository throws.
+   */
   acceptPackage(
     key: LeaseKey,
     upload: { readonly stream: Readable; readonly sha512: string; readonly size?: number },
   ): Promise<PackageRecord>;
-  /** Ends the attempt. `succeeded` needs the plan or the package to have been accepted: `result-missing`. */
+  /**
+   * Ends the attempt; the same report again changes nothing. `succeeded` needs the plan or the package to have been
+   * accepted: `result-missing`. `cancelled` without having been told so gives the job back: it is handed out again.
+   */
   acceptResult(
     key: LeaseKey,
     result: {
@@ -108,9 +130,26 @@ export interface Builds {
     },
   ): Promise<void>;
 
-  /** The log of an attempt (the last by default) from `offset` on; empty when there is none. */
+  /**
+   * The log of an attempt (the last by default) from `offset` on; empty when there is none, one line that says so
+   * when it has been removed.
+   */
   readLog(
     jobId: string,
     options: { readonly attempt?: number; readonly offset: number; readonly maxBytes: number },
   ): Promise<{ readonly bytes: Buffer; readonly attempt: number; readonly isComplete: boolean }>;
+  /**
+   * Calls the listener whenever bytes were appended to a log of the job, an attempt at it ended, or the next one
+   * began. The returned function ends that.
+   */
+  followLog(jobId: string, listener: () => void): () => void;
+
+  /**
+   * Clears away staging trees of attempts that have ended, packed sources that are older than `sourcesMs` and that
+   * no unfinished request needs, and the logs of requests that ended longer than `logsMs` ago.
+   */
+  removeLeftovers(ages: {
+    readonly sourcesMs: number;
+    readonly logsMs: number;
+  }): Promise<Leftovers>;
 }

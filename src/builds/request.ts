@@ -66,3 +66,47 @@ export interface Job {
   readonly packageId: string | null;
   readonly needs: readonly string[];
 }
+
+/** How many jobs of a request are in which state. */
+export type JobCounts = Readonly<Partial<Record<JobState, number>>>;
+
+/** What comes of a request, given its jobs: nothing yet while one of them is not final. */
+export type Conclusion =
+  | { readonly state: 'open' }
+  | { readonly state: 'done' | 'publishing' }
+  | { readonly state: 'failed' | 'cancelled'; readonly reason: string };
+
+export function concludeRequest(
+  request: { readonly publish: string | null; readonly cancelledBy: string | null },
+  jobs: {
+    readonly counts: JobCounts;
+    /** Package jobs alone. */
+    readonly built: number;
+    readonly total: number;
+    readonly firstFailure: Pick<Job, 'kind' | 'name' | 'reason'> | undefined;
+  },
+): Conclusion {
+  const { counts, built, total } = jobs;
+  const isOpen = JOB_STATES.some(
+    (state) => !FINAL_JOB_STATES.includes(state) && (counts[state] ?? 0) > 0,
+  );
+  if (isOpen) {
+    return { state: 'open' };
+  }
+  const tally =
+    total === 1 ? `${built} of 1 package was built` : `${built} of ${total} packages were built`;
+  if (request.cancelledBy !== null) {
+    return { state: 'cancelled', reason: `Cancelled by ${request.cancelledBy}; ${tally}.` };
+  }
+  const first = jobs.firstFailure;
+  if (first?.kind === 'plan') {
+    return { state: 'failed', reason: `No plan could be made. ${first.reason ?? ''}`.trimEnd() };
+  }
+  if (first !== undefined) {
+    return {
+      state: 'failed',
+      reason: `${tally}. First failure: ${first.name}. ${first.reason ?? ''}`.trimEnd(),
+    };
+  }
+  return { state: request.publish === null ? 'done' : 'publishing' };
+}

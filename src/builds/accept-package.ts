@@ -1,0 +1,105 @@
+import type { Readable } from 'node:stream';
+import type { JobRow } from '../database/tables.ts';
+import type { PackageRecord } from '../repository/package-record.ts';
+import { AppError } from '../support/errors.ts';
+import type { LeaseKey } from './builds.ts';
+import { type BuildsContext, transact } from './builds-context.ts';
+import { hear, heldJob, staleAttempt } from './fence.ts';
+import { jobSpecSchema } from './job.ts';
+import { findJobRow, updateLeasedJob } from './job-store.ts';
+import { findRequestRow } from './request-store.ts';
+
+export interface PackageUpload {
+  readonly stream: Readable;
+  readonly sha512: string;
+  readonly size?: number;
+}
+
+/**
+ * Imports what a job has built and notes it as the job's package. The same upload again is answered with the same
+ * package, also after the attempt has succeeded.
+ *
+ * Throws `stale-attempt`, `job-takes-no-package`, `package-unexpected`, and what the repository throws.
+ */
+export async function acceptPackage(
+  context: BuildsContext,
+  key: LeaseKey,
+  upload: PackageUpload,
+): Promise<PackageRecord> {
+  const before = await repeated(context, key, upload);
+  if (before !== undefined) {
+    return before;
+  }
+  const job = await transact(
+    context,
+    `agent:${key.agent}`,
+    async ({ queries, now }) => await hear(queries, key, now),
+  );
+  const record = await imported(context, job, upload);
+  if (!(await updateLeasedJob(context.database, key, { package_id: record.id }))) {
+    throw staleAttempt(key);
+  }
+  return record;
+}
+
+/** The package, when this attempt has sent it before and has ended well since. */
+async function repeated(
+  context: BuildsContext,
+  key: LeaseKey,
+  upload: PackageUpload,
+): Promise<PackageRecord | undefined> {
+  const job = await findJobRow(context.database, key.jobId);
+  const isOfThisAttempt = job?.attempt === key.attempt && job.agent === key.agent;
+  if (!isOfThisAttempt || job.state !== 'succeeded' || job.package_id === null) {
+    await heldJob(context.database, key);
+    return undefined;
+  }
+  const record = await context.repository.findPackage(job.package_id);
+  if (record?.uploadSha512 !== upload.sha512) {
+    throw staleAttempt(key);
+  }
+  upload.stream.resume();
+  return record;
+}
+
+async function imported(
+  context: BuildsContext,
+  job: JobRow,
+  upload: PackageUpload,
+): Promise<PackageRecord> {
+  const { repository } = context;
+  const spec = jobSpecSchema.parse(JSON.parse(job.spec_json));
+  if (spec.kind === 'plan') {
+    throw new AppError(
+      'job-takes-no-package',
+      `The job ${job.id} is to make a plan, not a package.`,
+    );
+  }
+  const request = await findRequestRow(context.database, job.request_id);
+  const profile = request?.profile ?? '';
+  const known = await repository.findPackageByUpload(profile, upload.sha512);
+  if (known?.cpv === job.name) {
+    upload.stream.resume();
+    return known;
+  }
+  const { stream, ...expected } = upload;
+  const file = await repository.receiveUpload(stream, expected);
+  const { package: record } = await repository.importPackage({
+    profile,
+    file,
+    uploadSha512: upload.sha512,
+    expectedCpv: job.name,
+    origin: `job:${job.id}`,
+    actor: `agent:${job.agent}`,
+    provenance: {
+      request: job.request_id,
+      job: job.id,
+      attempt: job.attempt,
+      agent: job.agent,
+      executor: job.executor,
+      ...(spec.kind === 'source-package' ? { inputs: spec.inputs } : {}),
+    },
+    ...(spec.kind === 'source-package' ? { inputs: spec.inputs } : {}),
+  });
+  return record;
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod';
+import type { RequestRow } from '../database/tables.ts';
+import { type PortagePlan, portagePlanSchema } from '../gentoo/portage-plan.ts';
+import { AppError } from '../support/errors.ts';
+import type { BuildPlan } from './build-plan.ts';
+import type { LeaseKey } from './builds.ts';
+import { type BuildsContext, transact } from './builds-context.ts';
+import { hear, heldJob } from './fence.ts';
+import { cpvsToLookUp, type KnownBuilds, planFromPortage } from './plan-from-portage.ts';
+import { findRequestRow, setPlan } from './request-store.ts';
+
+const storedPlanSchema = z.object({ attempt: z.number(), plan: portagePlanSchema });
+
+/** Checks a plan and keeps it; its jobs are made when the attempt has succeeded. The last plan counts. */
+export async function acceptPlan(
+  context: BuildsContext,
+  key: LeaseKey,
+  plan: PortagePlan,
+): Promise<void> {
+  const job = await heldJob(context.database, key);
+  if (job.kind !== 'plan') {
+    throw new AppError(
+      'job-takes-no-plan',
+      `The job ${job.name} is to build a package, not a plan.`,
+    );
+  }
+  const request = await findRequestRow(context.database, job.request_id);
+  if (plan.ok) {
+    await resolvePlan(context, request?.profile ?? '', plan);
+  }
+  await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
+    await hear(queries, key, now);
+    await setPlan(queries, job.request_id, JSON.stringify({ attempt: key.attempt, plan }));
+  });
+}
+
+/** The plan that this attempt has handed in. */
+export function storedPlan(request: RequestRow, attempt: number): PortagePlan | undefined {
+  if (request.plan_json === null) {
+    return undefined;
+  }
+  const stored = storedPlanSchema.parse(JSON.parse(request.plan_json));
+  return stored.attempt === attempt ? stored.plan : undefined;
+}
+
+/** Throws `plan-refused` with Portage's problems when it found no way, and what `planFromPortage` throws. */
+export async function resolvePlan(
+  context: BuildsContext,
+  profile: string,
+  plan: PortagePlan,
+): Promise<BuildPlan> {
+  if (!plan.ok) {
+    throw new AppError(
+      'plan-refused',
+      `Portage found no way to build this. ${plan.problems.join(' ')}`.trimEnd(),
+    );
+  }
+  const known = new Map<string, Awaited<ReturnType<KnownBuilds['get']>> & object>();
+  for (const cpv of cpvsToLookUp(plan)) {
+    known.set(cpv, await context.repository.packagesByCpv(profile, cpv));
+  }
+  return planFromPortage(plan, known);
+}

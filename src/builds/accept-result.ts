@@ -1,0 +1,116 @@
+import type { JobRow, RequestRow } from '../database/tables.ts';
+import { AppError, isAppError } from '../support/errors.ts';
+import { resolvePlan, storedPlan } from './accept-plan.ts';
+import { findAttempt, markHeard } from './attempt-store.ts';
+import { type BuildPlan, insertPlan } from './build-plan.ts';
+import type { LeaseKey } from './builds.ts';
+import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { heldJob, staleAttempt } from './fence.ts';
+import { type AfterConclusion, followUp } from './finish-request.ts';
+import type { AttemptEnd, ReportedOutcome } from './job.ts';
+import { findLeasedJob, toJob } from './job-store.ts';
+import { findRequestRow, lockRequest, moveRequest } from './request-store.ts';
+import { settleAttempt } from './settle-job.ts';
+import { unstageInBackground } from './staging.ts';
+
+export interface Result {
+  readonly outcome: ReportedOutcome;
+  readonly code?: string;
+  readonly reason?: string;
+}
+
+const MAX_REASON = 10_000;
+
+/**
+ * Ends an attempt as its agent reports. The same report again is agreed to and changes nothing.
+ *
+ * Throws `stale-attempt`; `result-missing` when it says `succeeded` and has not sent the plan or the package.
+ */
+export async function acceptResult(
+  context: BuildsContext,
+  key: LeaseKey,
+  result: Result,
+): Promise<void> {
+  const job = await findLeasedJob(context.database, key);
+  if (job === undefined) {
+    await agreeToRepetition(context, key, result);
+    return;
+  }
+  const request = await findRequestRow(context.database, job.request_id);
+  const { end, plan } = await judge(context, { job, request }, result);
+  const after = await transact(
+    context,
+    `agent:${key.agent}`,
+    async (deed): Promise<AfterConclusion> => {
+      const locked = await lockRequest(deed.queries, job.request_id);
+      const held = await heldJob(deed.queries, key);
+      await markHeard(deed.queries, key, deed.now);
+      if (plan !== undefined && locked.cancelled_by === null) {
+        await insertPlanOf(deed, held, plan);
+      }
+      const maxLost = context.settings.maxAttempts;
+      return await settleAttempt(deed, { job: held, request: locked, maxLost }, end);
+    },
+  );
+  unstageInBackground(context, job);
+  followUp(context, job.request_id, after);
+}
+
+async function agreeToRepetition(
+  context: BuildsContext,
+  key: LeaseKey,
+  result: Result,
+): Promise<void> {
+  const attempt = await findAttempt(context.database, key.jobId, key.attempt);
+  if (attempt?.agent !== key.agent || attempt.outcome !== result.outcome) {
+    throw staleAttempt(key);
+  }
+}
+
+/** What the report comes to. A plan that cannot be used any more makes a success a failure. */
+async function judge(
+  context: BuildsContext,
+  { job, request }: { readonly job: JobRow; readonly request: RequestRow | undefined },
+  result: Result,
+): Promise<{ readonly end: AttemptEnd; readonly plan?: BuildPlan }> {
+  const reported = { kind: 'reported', said: result.outcome } as const;
+  const isPlan = job.kind === 'plan';
+  const plan = isPlan && request !== undefined ? storedPlan(request, job.attempt) : undefined;
+  if (result.outcome !== 'succeeded') {
+    return { end: { ...reported, outcome: result.outcome, reason: reasonOf(job, result) } };
+  }
+  const hasResult = isPlan ? plan !== undefined : job.package_id !== null;
+  if (!hasResult) {
+    throw new AppError(
+      'result-missing',
+      `The job ${job.name} cannot have succeeded: its ${job.kind} has not been sent.`,
+    );
+  }
+  const end = { ...reported, outcome: 'succeeded', reason: '' } as const;
+  if (plan === undefined || request === undefined) {
+    return { end };
+  }
+  try {
+    return { end, plan: await resolvePlan(context, request.profile, plan) };
+  } catch (error) {
+    if (!isAppError(error)) {
+      throw error;
+    }
+    return { end: { ...reported, outcome: 'failed', reason: error.message.slice(0, MAX_REASON) } };
+  }
+}
+
+function reasonOf(job: JobRow, result: Result): string {
+  const reason = result.reason ?? result.code;
+  return (reason ?? `The agent ${job.agent} gave no reason.`).slice(0, MAX_REASON);
+}
+
+async function insertPlanOf(deed: Deed, job: JobRow, plan: BuildPlan): Promise<void> {
+  const { executor } = toJob(job, []);
+  await moveRequest(deed.queries, job.request_id, 'planning', {
+    state: 'building',
+    reason: null,
+    finishedAt: null,
+  });
+  await insertPlan(deed, { id: job.request_id, executor }, plan);
+}

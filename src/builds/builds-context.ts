@@ -1,0 +1,67 @@
+import type { Database, Queries } from '../database/database.ts';
+import type { ProfileCatalog } from '../gentoo/profile.ts';
+import type { Event, NewEvent } from '../journal/event.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { Clock } from '../support/clock.ts';
+import type { Locks } from '../support/locks.ts';
+import type { Log } from '../support/log.ts';
+import type { BuildLogs } from './build-log.ts';
+
+export interface BuildSettings {
+  /** How long a job is an agent's without a word from it. */
+  readonly leaseMs: number;
+  /** How often agents are told to report. */
+  readonly heartbeatMs: number;
+  /** Attempts that may be lost, because agents vanish, before a job has failed. */
+  readonly maxAttempts: number;
+  readonly maxLogBytes: number;
+}
+
+/** What the use cases of this room work with. */
+export interface BuildsContext {
+  readonly database: Database;
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly locks: Locks;
+  readonly repository: Repository;
+  readonly profiles: ProfileCatalog;
+  readonly folders: { readonly state: string };
+  readonly settings: BuildSettings;
+  readonly logs: BuildLogs;
+  /** Goes on with work after the answer was given; what fails is logged. The service waits for it when it stops. */
+  readonly inBackground: (task: string, work: () => Promise<void>) => void;
+}
+
+/** One transaction: where its statements go, its moment, and what it tells the journal. */
+export interface Deed {
+  readonly queries: Queries;
+  readonly now: number;
+  readonly actor: string;
+  readonly tell: (event: NewEvent) => Promise<void>;
+}
+
+/** Runs work in a transaction; its events are announced once it is on disk. */
+export async function transact<T>(
+  context: Pick<BuildsContext, 'database' | 'journal' | 'clock'>,
+  actor: string,
+  work: (deed: Deed) => Promise<T>,
+): Promise<T> {
+  const events: Event[] = [];
+  const result = await context.database.transaction().execute(
+    async (queries) =>
+      await work({
+        queries,
+        actor,
+        now: context.clock.now(),
+        tell: async (event) => {
+          events.push(await context.journal.write(queries, event));
+        },
+      }),
+  );
+  for (const event of events) {
+    context.journal.announce(event);
+  }
+  return result;
+}

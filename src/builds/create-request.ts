@@ -1,0 +1,176 @@
+import { join } from 'node:path';
+import type { HardwareProfile } from '../gentoo/profile.ts';
+import type { Recipe } from '../gentoo/recipe.ts';
+import { AppError } from '../support/errors.ts';
+import { newId } from '../support/ids.ts';
+import { type BuildPlan, insertPlan } from './build-plan.ts';
+import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { concludeIfComplete, followUp } from './finish-request.ts';
+import { inputsDigest } from './inputs-digest.ts';
+import { at } from './job-graph.ts';
+import { insertJobs, jobRowsOf } from './job-store.ts';
+import { newJobRow } from './new-job-row.ts';
+import { planFromRecipes, type RecipeInputs, resolveRecipes } from './plan-from-recipes.ts';
+import type { BuildRequest } from './request.ts';
+import { expandAtoms } from './request-atoms.ts';
+import { findRequestRow, insertRequest, toRequest } from './request-store.ts';
+import { packSource, type SourceArchive } from './source-archive.ts';
+import { tellJobReady } from './tell-jobs.ts';
+
+export interface NewRequest {
+  readonly profile: string;
+  readonly atoms: readonly string[];
+  readonly publish?: string;
+  readonly rebuild?: boolean;
+  readonly author: string;
+}
+
+/**
+ * Takes a request. With the executor `source` it is planned here and now; with `portage` its first job is to make
+ * the plan. Nothing is kept of a request that is refused.
+ */
+export async function createRequest(
+  context: BuildsContext,
+  wanted: NewRequest,
+): Promise<BuildRequest> {
+  const profile = context.profiles.get(wanted.profile);
+  if (wanted.publish !== undefined && !profile.channels.includes(wanted.publish)) {
+    throw new AppError(
+      'unknown-channel',
+      `The profile ${profile.name} has no channel ${wanted.publish}, only ${profile.channels.join(', ')}.`,
+      { details: { channel: wanted.publish } },
+    );
+  }
+  const atoms = expandAtoms(wanted.atoms, profile);
+  const plan =
+    profile.executor === 'source'
+      ? await planHere(context, profile, { atoms, rebuild: wanted.rebuild ?? false })
+      : undefined;
+  const id = newId('req');
+  const after = await transact(context, wanted.author, async (deed) => {
+    await insertNew(deed, { id, profile, wanted, isPlanned: plan !== undefined });
+    if (plan === undefined) {
+      await insertPlanJob(deed, id, { atoms, rebuild: wanted.rebuild ?? false });
+      return 'nothing';
+    }
+    await insertPlan(deed, { id, executor: profile.executor }, plan);
+    return await concludeIfComplete(deed, id);
+  });
+  followUp(context, id, after);
+  const row = await findRequestRow(context.database, id);
+  if (row === undefined) {
+    throw new Error(`the request ${id} is gone`);
+  }
+  return toRequest(row);
+}
+
+async function insertNew(
+  deed: Deed,
+  request: {
+    readonly id: string;
+    readonly profile: HardwareProfile;
+    readonly wanted: NewRequest;
+    readonly isPlanned: boolean;
+  },
+): Promise<void> {
+  const { id, profile, wanted } = request;
+  await insertRequest(deed.queries, {
+    id,
+    profile: profile.name,
+    atoms_json: JSON.stringify(wanted.atoms),
+    rebuild: wanted.rebuild === true ? 1 : 0,
+    publish_channel: wanted.publish ?? null,
+    state: request.isPlanned ? 'building' : 'planning',
+    reason: null,
+    author: wanted.author,
+    created_at: deed.now,
+    finished_at: null,
+    profile_json: JSON.stringify(profile),
+    plan_json: null,
+    cancelled_by: null,
+  });
+  await deed.tell({
+    actor: deed.actor,
+    kind: 'request-created',
+    subject: `request:${id}`,
+    data: {
+      requestId: id,
+      profile: profile.name,
+      atoms: wanted.atoms.slice(0, 100),
+      publish: wanted.publish ?? null,
+    },
+  });
+}
+
+async function insertPlanJob(
+  deed: Deed,
+  requestId: string,
+  spec: { readonly atoms: readonly string[]; readonly rebuild: boolean },
+): Promise<void> {
+  await insertJobs(
+    deed.queries,
+    [
+      newJobRow({
+        id: newId('job'),
+        request_id: requestId,
+        kind: 'plan',
+        position: 0,
+        name: 'plan',
+        executor: 'portage',
+        spec_json: JSON.stringify({ kind: 'plan', ...spec }),
+        state: 'ready',
+        created_at: deed.now,
+      }),
+    ],
+    [],
+  );
+  await tellJobReady(deed, await jobRowsOf(deed.queries, requestId));
+}
+
+async function planHere(
+  context: BuildsContext,
+  profile: HardwareProfile,
+  wanted: { readonly atoms: readonly string[]; readonly rebuild: boolean },
+): Promise<BuildPlan> {
+  const recipes = resolveRecipes(wanted.atoms, profile);
+  const sources = new SourceShelf(join(context.folders.state, 'sources'));
+  const known: RecipeInputs[] = [];
+  for (const { recipe, isRequested, build, run } of recipes) {
+    const source = await sources.of(recipe);
+    const inputs = inputsDigest({
+      recipe,
+      sourceDigest: source.digest,
+      profile,
+      dependencies: [...build, ...run].map((place) => at(known, place).inputs),
+    });
+    const isWantedAnew = wanted.rebuild && isRequested;
+    const built = isWantedAnew
+      ? undefined
+      : await context.repository.findPackageByInputs(profile.name, inputs);
+    known.push({ inputs, sourceSha512: source.sha512, packageId: built?.id ?? null });
+  }
+  return planFromRecipes(recipes, known);
+}
+
+/** Packs each source folder once. */
+class SourceShelf {
+  readonly #sources: string;
+  readonly #packed = new Map<string, SourceArchive>();
+
+  constructor(sources: string) {
+    this.#sources = sources;
+  }
+
+  /** `sha512` is null when the agent fetches the source itself. */
+  async of({
+    source,
+  }: Recipe): Promise<{ readonly digest: string; readonly sha512: string | null }> {
+    if ('url' in source) {
+      return { digest: source.sha512, sha512: null };
+    }
+    const archive =
+      this.#packed.get(source.folder) ?? (await packSource(source.folder, this.#sources));
+    this.#packed.set(source.folder, archive);
+    return { digest: archive.contentSha256, sha512: archive.sha512 };
+  }
+}

@@ -1,0 +1,156 @@
+import type { JobRow, RequestRow } from '../database/tables.ts';
+import { hardwareProfileSchema } from '../gentoo/profile.ts';
+import { messageOf } from '../support/errors.ts';
+import { findAgentRow, toAgent } from './agent-store.ts';
+import { insertAttempt } from './attempt-store.ts';
+import type { Lease } from './builds.ts';
+import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { type AfterConclusion, followUp } from './finish-request.ts';
+import { type AttemptEnd, jobSpecSchema } from './job.ts';
+import {
+  claimJob,
+  expiredJobs,
+  findLeasedJob,
+  nextReadyJob,
+  updateLeasedJob,
+} from './job-store.ts';
+import { findRequestRow, lockRequest, packagesOfRequest } from './request-store.ts';
+import { keyOf, settleAttempt } from './settle-job.ts';
+import { stagingOf, unstageInBackground } from './staging.ts';
+import { tellJobLeased } from './tell-jobs.ts';
+
+/** A job that was taken for an agent, and the request that it belongs to. */
+export interface Claim {
+  readonly job: JobRow;
+  readonly request: RequestRow;
+}
+
+/**
+ * Takes the next job for the first of these agents that can do one. It is one look at one state of the queue, so
+ * that nobody is passed over; and of several who try for the same job, one gets it.
+ */
+export async function claimForFirst(
+  context: BuildsContext,
+  agents: readonly string[],
+): Promise<{ readonly claim: Claim; readonly place: number } | undefined> {
+  return await transact(context, 'server', async (deed) => {
+    const inVain = new Set<string>();
+    for (const [place, agent] of agents.entries()) {
+      const row = await findAgentRow(deed.queries, agent);
+      const executors = row === undefined ? [] : toAgent(row, []).executors.toSorted();
+      const kind = executors.join(' ');
+      const claim = inVain.has(kind) ? undefined : await claimNext(context, deed, agent, executors);
+      if (claim !== undefined) {
+        return { claim, place };
+      }
+      inVain.add(kind);
+    }
+    return undefined;
+  });
+}
+
+async function claimNext(
+  context: BuildsContext,
+  deed: Deed,
+  agent: string,
+  executors: readonly string[],
+): Promise<Claim | undefined> {
+  const { queries, now } = deed;
+  for (;;) {
+    const next = await nextReadyJob(queries, executors);
+    if (next === undefined) {
+      return undefined;
+    }
+    const expiresAt = now + context.settings.leaseMs;
+    const job = await claimJob(queries, next, { agent, now, expiresAt });
+    const request = job && (await findRequestRow(queries, job.request_id));
+    if (job !== undefined && request !== undefined) {
+      await insertAttempt(queries, keyOf(job), now);
+      await tellJobLeased({ ...deed, actor: `agent:${agent}` }, job);
+      return { job, request };
+    }
+  }
+}
+
+/**
+ * Prepares what the job may install, and says what is to be done. Undefined when the lease was lost meanwhile. When
+ * the preparation fails, the attempt ends as `unstaged` and the fault is thrown on.
+ */
+export async function prepareLease(
+  context: BuildsContext,
+  { job, request }: Claim,
+): Promise<Lease | undefined> {
+  const key = keyOf(job);
+  const staging = stagingOf(job);
+  try {
+    await context.repository.stage(staging, request.profile, await installable(context, job));
+  } catch (error) {
+    context.log.error({ jobId: job.id, error: messageOf(error) }, 'staging failed');
+    await endAttempt(context, job, { kind: 'unstaged' });
+    throw error;
+  }
+  const expiresAt = context.clock.now() + context.settings.leaseMs;
+  if (!(await updateLeasedJob(context.database, key, { lease_expires_at: expiresAt }))) {
+    unstageInBackground(context, job);
+    return undefined;
+  }
+  return {
+    jobId: job.id,
+    requestId: request.id,
+    attempt: job.attempt,
+    expiresAt,
+    profile: hardwareProfileSchema.parse(JSON.parse(request.profile_json)),
+    staging,
+    work: jobSpecSchema.parse(JSON.parse(job.spec_json)),
+  };
+}
+
+async function installable(context: BuildsContext, job: JobRow): Promise<string[]> {
+  if (job.kind === 'plan') {
+    const request = await findRequestRow(context.database, job.request_id);
+    const newest = await context.repository.newestPackages(request?.profile ?? '');
+    return newest.map(({ id }) => id);
+  }
+  return (await packagesOfRequest(context.database, job.request_id)).map(({ id }) => id);
+}
+
+/** Ends the attempt that holds this job, if it still does, and what follows from that. */
+export async function endAttempt(
+  context: BuildsContext,
+  job: JobRow,
+  end: AttemptEnd,
+  isStillDue: (job: JobRow) => boolean = () => true,
+): Promise<void> {
+  const after = await transact(
+    context,
+    'server',
+    async (deed): Promise<AfterConclusion | undefined> => {
+      const request = await lockRequest(deed.queries, job.request_id);
+      const held = await findLeasedJob(deed.queries, keyOf(job));
+      if (held === undefined || !isStillDue(held)) {
+        return undefined;
+      }
+      const maxLost = context.settings.maxAttempts;
+      return await settleAttempt(deed, { job: held, request, maxLost }, end);
+    },
+  );
+  if (after !== undefined) {
+    unstageInBackground(context, job);
+    followUp(context, job.request_id, after);
+  }
+}
+
+/** Ends the attempts of agents that have not been heard from for the length of a lease. */
+export async function expireLeases(context: BuildsContext): Promise<void> {
+  const now = context.clock.now();
+  for (const job of await expiredJobs(context.database, now)) {
+    const { id: jobId, attempt, agent } = job;
+    context.log.warn({ jobId, attempt, agent }, 'a lease expired');
+    await endAttempt(
+      context,
+      job,
+      { kind: 'vanished' },
+      (held) => (held.lease_expires_at ?? 0) < now,
+    );
+  }
+}

@@ -1,0 +1,28 @@
+import type { JobRow } from '../database/tables.ts';
+
+/** A job as it is when it is made: nobody has touched it. */
+export function newJobRow(
+  job: Pick<
+    JobRow,
+    | 'id'
+    | 'request_id'
+    | 'kind'
+    | 'position'
+    | 'name'
+    | 'executor'
+    | 'spec_json'
+    | 'state'
+    | 'created_at'
+  >,
+): JobRow {
+  return {
+    ...job,
+    reason: null,
+    attempt: 0,
+    agent: null,
+    lease_expires_at: null,
+    started_at: null,
+    finished_at: null,
+    package_id: null,
+  };
+}

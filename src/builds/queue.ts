@@ -1,0 +1,150 @@
+/** Who waits for a job, and what it is told. */
+interface Waiter<T> {
+  readonly agent: string;
+  readonly settle: (claim: T | undefined) => void;
+  readonly fail: (error: unknown) => void;
+  isSettled: boolean;
+}
+
+/** Takes a job for the first of these agents that can have one, and says which. */
+export type ClaimFirst<T> = (
+  agents: readonly string[],
+) => Promise<{ readonly claim: T; readonly place: number } | undefined>;
+
+/**
+ * Agents that wait for jobs, served in the order in which they came. Nobody polls: `wake` is called when jobs have
+ * become ready, and the first who can take one gets it.
+ */
+export class Queue<T> {
+  readonly #claim: ClaimFirst<T>;
+  /** Takes back what was claimed for somebody who is gone. */
+  readonly #giveBack: (claim: T) => Promise<void>;
+  #waiters: readonly Waiter<T>[] = [];
+  #pass: Promise<void> | undefined;
+  #isPassWanted = false;
+  #isStopped = false;
+
+  constructor(options: {
+    readonly claim: ClaimFirst<T>;
+    readonly giveBack: (claim: T) => Promise<void>;
+  }) {
+    this.#claim = options.claim;
+    this.#giveBack = options.giveBack;
+  }
+
+  /** Resolves with the agent's next job, or undefined after `waitMs`, when the signal aborts, or when the queue stops. */
+  async next(agent: string, waitMs: number, signal: AbortSignal): Promise<T | undefined> {
+    if (this.#isStopped || signal.aborted) {
+      return undefined;
+    }
+    let timer: NodeJS.Timeout | undefined;
+    let onAbort: (() => void) | undefined;
+    try {
+      return await new Promise<T | undefined>((resolve, reject) => {
+        const waiter = this.#join(agent, resolve, reject);
+        onAbort = () => {
+          waiter.settle(undefined);
+        };
+        signal.addEventListener('abort', onAbort, { once: true });
+        const giveUp = (): void => {
+          if (waitMs <= 0) {
+            waiter.settle(undefined);
+          } else if (!waiter.isSettled) {
+            timer = setTimeout(() => {
+              waiter.settle(undefined);
+            }, waitMs);
+          }
+        };
+        this.#servedAll().then(giveUp, waiter.fail);
+      });
+    } finally {
+      clearTimeout(timer);
+      if (onAbort !== undefined) {
+        signal.removeEventListener('abort', onAbort);
+      }
+    }
+  }
+
+  /** Offers jobs to all who wait, soon. */
+  wake(): void {
+    this.#isPassWanted = true;
+    this.#pass ??= this.#serve();
+  }
+
+  /** Resolves when everybody who waits now has been asked. */
+  async #servedAll(): Promise<void> {
+    this.wake();
+    await this.#pass;
+  }
+
+  /** Agents that wait at this moment. */
+  waiting(): ReadonlySet<string> {
+    return new Set(this.#waiters.map(({ agent }) => agent));
+  }
+
+  /** Sends everybody away with nothing. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const waiter of this.#waiters) {
+      waiter.settle(undefined);
+    }
+    await this.#pass;
+  }
+
+  #join(
+    agent: string,
+    resolve: (claim: T | undefined) => void,
+    reject: (error: unknown) => void,
+  ): Waiter<T> {
+    const leave = (): void => {
+      waiter.isSettled = true;
+      this.#waiters = this.#waiters.filter((other) => other !== waiter);
+    };
+    const waiter: Waiter<T> = {
+      agent,
+      isSettled: false,
+      settle: (claim) => {
+        leave();
+        resolve(claim);
+      },
+      fail: (error) => {
+        leave();
+        reject(error);
+      },
+    };
+    this.#waiters = [...this.#waiters, waiter];
+    return waiter;
+  }
+
+  async #serve(): Promise<void> {
+    await Promise.resolve();
+    while (this.#isPassWanted) {
+      this.#isPassWanted = false;
+      await this.#offer();
+    }
+    this.#pass = undefined;
+  }
+
+  async #offer(): Promise<void> {
+    while (this.#waiters.length > 0) {
+      const waiters = this.#waiters;
+      try {
+        const found = await this.#claim(waiters.map(({ agent }) => agent));
+        if (found === undefined) {
+          return;
+        }
+        const winner = waiters[found.place];
+        if (winner === undefined || winner.isSettled) {
+          await this.#giveBack(found.claim);
+        } else {
+          winner.settle(found.claim);
+        }
+      } catch (error) {
+        for (const waiter of waiters) {
+          waiter.fail(error);
+        }
+        return;
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { JobRow } from '../database/tables.ts';
+import type { Deed } from './builds-context.ts';
+
+/** Journal: `job-ready`, subject `job:<id>`. */
+export async function tellJobReady(deed: Deed, jobs: readonly JobRow[]): Promise<void> {
+  for (const job of jobs) {
+    await deed.tell({
+      actor: deed.actor,
+      kind: 'job-ready',
+      subject: `job:${job.id}`,
+      data: describe(job),
+    });
+  }
+}
+
+/** Journal: `job-finished`, whatever the end, with state and reason. */
+export async function tellJobFinished(deed: Deed, jobs: readonly JobRow[]): Promise<void> {
+  for (const job of jobs) {
+    await deed.tell({
+      actor: deed.actor,
+      kind: 'job-finished',
+      subject: `job:${job.id}`,
+      data: { ...describe(job), state: job.state, reason: job.reason, packageId: job.package_id },
+    });
+  }
+}
+
+/** Journal: `job-leased`. */
+export async function tellJobLeased(deed: Deed, job: JobRow): Promise<void> {
+  await deed.tell({
+    actor: deed.actor,
+    kind: 'job-leased',
+    subject: `job:${job.id}`,
+    data: { ...describe(job), agent: job.agent },
+  });
+}
+
+function describe(job: JobRow): Record<string, unknown> {
+  return { requestId: job.request_id, jobId: job.id, name: job.name, attempt: job.attempt };
+}
