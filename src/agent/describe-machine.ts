@@ -1,0 +1,87 @@
+import { readFile } from 'node:fs/promises';
+import { arch, availableParallelism, totalmem } from 'node:os';
+import type { Executor } from '../gentoo/profile.ts';
+import type { AgentDescriptionMessage } from '../protocol/agents.ts';
+import { isErrno } from '../support/errors.ts';
+import { run } from '../support/processes.ts';
+import { cpuFlagsOf } from './cpu-flags.ts';
+import { findProgram } from './programs.ts';
+
+const PORTAGE_TIMEOUT_MS = 60_000;
+
+/** What this machine is and can do, in the words that `POST /api/agent/register` takes. */
+export async function describeMachine(
+  name: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<AgentDescriptionMessage> {
+  const portageVersion = await findPortageVersion(environment);
+  const executors = await findExecutors(environment, portageVersion);
+  return {
+    name,
+    chost: await findChost(environment, portageVersion !== null),
+    cpuFlags: cpuFlagsOf(await readProcessorFile()),
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    portageVersion,
+    executors,
+  };
+}
+
+async function findExecutors(
+  environment: Readonly<Record<string, string>>,
+  portageVersion: string | null,
+): Promise<Executor[]> {
+  const has = async (program: string): Promise<boolean> =>
+    (await findProgram(program, environment)) !== undefined;
+  const canBuildSources = (await has('sh')) && (await has('cc')) && (await has('tar'));
+  const canUsePortage = portageVersion !== null && (await has('python3')) && (await has('flock'));
+  return [
+    ...(canUsePortage ? (['portage'] as const) : []),
+    ...(canBuildSources ? (['source'] as const) : []),
+  ];
+}
+
+async function findPortageVersion(
+  environment: Readonly<Record<string, string>>,
+): Promise<string | null> {
+  if ((await findProgram('emerge', environment)) === undefined) {
+    return null;
+  }
+  const { stdout } = await run(['emerge', '--version'], {
+    env: environment,
+    timeoutMs: PORTAGE_TIMEOUT_MS,
+  });
+  return /^Portage (\S+)/m.exec(stdout.toString('utf8'))?.[1] ?? null;
+}
+
+async function findChost(
+  environment: Readonly<Record<string, string>>,
+  hasPortage: boolean,
+): Promise<string> {
+  const commands = [
+    ...(hasPortage ? [['portageq', 'envvar', 'CHOST']] : []),
+    ['cc', '-dumpmachine'],
+  ];
+  for (const command of commands) {
+    const [program = ''] = command;
+    if ((await findProgram(program, environment)) !== undefined) {
+      const result = await run(command, { env: environment, timeoutMs: PORTAGE_TIMEOUT_MS });
+      const said = result.stdout.toString('utf8').trim();
+      if (result.exitCode === 0 && /^[\w.+-]+$/.test(said)) {
+        return said;
+      }
+    }
+  }
+  return `${arch() === 'x64' ? 'x86_64' : arch()}-unknown-linux-gnu`;
+}
+
+async function readProcessorFile(): Promise<string> {
+  try {
+    return await readFile('/proc/cpuinfo', 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return '';
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,208 @@
+import { closeSync, openSync } from 'node:fs';
+import { copyFile, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type PortagePlan, portagePlanSchema } from '../../gentoo/portage-plan.ts';
+import type { LeaseMessage } from '../../protocol/agents.ts';
+import { AppError } from '../../support/errors.ts';
+import { runBuildProcess } from '../build-process.ts';
+import { filesBelow } from '../image-files.ts';
+import { removeTree } from '../work-folder.ts';
+import { whileRootIsHeld } from './build-root-lock.ts';
+import { excludedFromBinaries, packageNameOf } from './excluded-atoms.ts';
+import type { JobContext, JobExecutor, JobOutput } from './executor.ts';
+import { explainFailure } from './explain-failure.ts';
+import { type PortageFolders, renderConfiguration } from './render-configuration.ts';
+import { type RootAccess, withRoot } from './root-access.ts';
+
+const PLAN_PROGRAM = join(import.meta.dirname, '../portage/emerge_plan.py');
+const MAXIMUM_PLAN_BYTES = 256 * 1024 * 1024;
+/** Dependencies are installed as binaries wherever one fits what the profile asks for. */
+const BINARY_OPTIONS = [
+  '--getbinpkg',
+  '--usepkg',
+  '--binpkg-respect-use=y',
+  '--binpkg-changed-deps=y',
+];
+
+/**
+ * Builds with real Portage: makes plans with its resolver and packages with emerge, in the profile's build root.
+ * Jobs in the same root run one after another.
+ */
+export function createPortageExecutor(): JobExecutor {
+  return {
+    name: 'portage',
+    execute: async (job) =>
+      await withRoot(job.lease.profile.buildRoot, job, async (root) =>
+        whileRootIsHeld(root, job, async (lock) => await executeIn(root, job, lock)),
+      ),
+  };
+}
+
+async function executeIn(root: RootAccess, job: JobContext, lock: number): Promise<JobOutput> {
+  const { profile, stagingPath, work } = job.lease;
+  const binhost = `${job.server}${stagingPath.replace(/\/+$/, '')}`;
+  const folders = await renderConfiguration({ root, profile, binhost, publicKey: job.publicKey });
+  job.log.note(`Building for ${profile.name} in the root ${root.path}.`);
+  const portage = new PortageCommands(root, folders, { job, lock });
+  const { hostname } = new URL(job.server);
+  const cachedIndex = join(root.eroot, 'var/cache/edb/binhost', hostname, stagingPath);
+  job.traces.addFolder(cachedIndex);
+  try {
+    if (work.kind === 'plan') {
+      return { kind: 'plan', plan: await makePlan(portage, work) };
+    }
+    if (work.kind === 'portage-package') {
+      return { kind: 'package', path: await buildPackage(portage, folders, work) };
+    }
+    throw new Error('source packages are built by the other executor');
+  } finally {
+    await removeTree(cachedIndex);
+  }
+}
+
+type PlanWork = Extract<LeaseMessage['work'], { kind: 'plan' }>;
+type PackageWork = Extract<LeaseMessage['work'], { kind: 'portage-package' }>;
+
+async function makePlan(portage: PortageCommands, work: PlanWork): Promise<PortagePlan> {
+  const { profile } = portage.job.lease;
+  const excluded = work.rebuild ? excludedFromBinaries(work.atoms, profile.sets) : [];
+  return await portage.plan([
+    ...BINARY_OPTIONS,
+    ...(excluded.length === 0 ? [] : ['--usepkg-exclude', excluded.join(' ')]),
+    ...work.atoms,
+  ]);
+}
+
+/** Builds one package; everything else that it needs has to come from the staging binhost. */
+async function buildPackage(
+  portage: PortageCommands,
+  folders: PortageFolders,
+  work: PackageWork,
+): Promise<string> {
+  const words = [
+    '--oneshot',
+    '--buildpkg',
+    ...BINARY_OPTIONS,
+    '--usepkg-exclude',
+    packageNameOf(`=${work.cpv}`),
+    `=${work.cpv}::${work.repo}`,
+  ];
+  checkOnlyTarget(await portage.plan(words), work.cpv);
+  await portage.emerge(words);
+  return await thePackageIn(folders.packages, work.cpv);
+}
+
+/**
+ * Throws `plan-failed` when Portage finds no way, and `dependency-not-staged` when it would build anything but the
+ * target from source.
+ */
+function checkOnlyTarget(plan: PortagePlan, cpv: string): void {
+  if (!plan.ok) {
+    throw new AppError('plan-failed', plan.problems.join(' '), {
+      details: { problems: plan.problems },
+    });
+  }
+  const built = plan.packages.filter((entry) => entry.type === 'ebuild').map((entry) => entry.cpv);
+  const others = built.filter((name) => name !== cpv);
+  if (others.length > 0) {
+    throw new AppError(
+      'dependency-not-staged',
+      `To build ${cpv}, Portage would also have to compile ${others.join(', ')}: the staging binhost has no package of it that fits.`,
+      { details: { packages: others } },
+    );
+  }
+  if (built.length === 0) {
+    throw new AppError('plan-failed', `Portage would not build ${cpv} from its ebuild.`);
+  }
+}
+
+async function thePackageIn(folder: string, cpv: string): Promise<string> {
+  const found = (await filesBelow(folder)).filter((name) => name.endsWith('.gpkg.tar'));
+  const [only] = found;
+  if (only === undefined || found.length > 1) {
+    throw new AppError(
+      'package-missing',
+      `emerge has packed ${found.length} packages where it should have packed just ${cpv}: ${found.join(', ')}`,
+      { details: { packages: found } },
+    );
+  }
+  return join(folder, only);
+}
+
+/** The two programs that a job runs, with the same configuration and options for both. */
+class PortageCommands {
+  readonly job: JobContext;
+  readonly #lock: number;
+  readonly #root: RootAccess;
+  readonly #environment: Readonly<Record<string, string>>;
+
+  constructor(
+    root: RootAccess,
+    folders: PortageFolders,
+    work: { readonly job: JobContext; readonly lock: number },
+  ) {
+    this.job = work.job;
+    this.#lock = work.lock;
+    this.#root = root;
+    this.#environment = {
+      ...root.environment,
+      PORTAGE_CONFIGROOT: root.inside(folders.config),
+    };
+  }
+
+  /** Throws `plan-program-failed`. */
+  async plan(words: readonly string[]): Promise<PortagePlan> {
+    const program = join(this.#root.folder, 'emerge_plan.py');
+    const answer = join(this.#root.folder, 'plan.json');
+    await copyFile(PLAN_PROGRAM, program);
+    const stdout = openSync(answer, 'w');
+    try {
+      const command = ['python3', this.#root.inside(program), ...words];
+      const exitCode = await this.#run(command, stdout);
+      if (exitCode !== 0) {
+        throw new AppError(
+          'plan-program-failed',
+          `The plan program ended with ${exitCode}: ${await explainFailure(this.job.log.path)}`,
+        );
+      }
+    } finally {
+      closeSync(stdout);
+    }
+    return await readPlan(answer);
+  }
+
+  /** Throws `build-failed`. */
+  async emerge(words: readonly string[]): Promise<void> {
+    const command = ['emerge', '--ask=n', '--color=n', '--nospinner', '--verbose', ...words];
+    this.job.log.note(command.join(' '));
+    const exitCode = await this.#run(command);
+    if (exitCode !== 0) {
+      throw new AppError(
+        'build-failed',
+        `emerge ended with ${exitCode}: ${await explainFailure(this.job.log.path)}`,
+        { details: { exitCode } },
+      );
+    }
+  }
+
+  async #run(command: readonly string[], stdout?: number): Promise<number> {
+    return await runBuildProcess(this.#root.command(command), {
+      cwd: this.#root.folder,
+      env: this.#environment,
+      log: this.job.log,
+      traces: this.job.traces,
+      folder: this.#root.folder,
+      signal: this.job.signal,
+      keptOpen: this.#lock,
+      ...(stdout === undefined ? {} : { stdout }),
+    });
+  }
+}
+
+async function readPlan(path: string): Promise<PortagePlan> {
+  const { size } = await stat(path);
+  if (size > MAXIMUM_PLAN_BYTES) {
+    throw new AppError('plan-too-large', `The plan has ${size} bytes, more than can be read.`);
+  }
+  return portagePlanSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+}

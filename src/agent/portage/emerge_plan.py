@@ -1,0 +1,339 @@
+#!/usr/bin/env python3
+"""Resolve atoms with Portage's own resolver and print the plan as one JSON object.
+
+usage: emerge_plan.py [emerge options] ATOM|@SET...
+
+Options, configuration root, prefix and ROOT mean what they mean to emerge(1). Standard output carries the
+object and nothing else; whatever Portage prints goes to standard error. The exit status is 0 whenever an
+object was printed, also when its `ok` is false.
+"""
+
+import json
+import os
+import shutil
+import sys
+
+_answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+
+
+def _find_portage():
+    """Make `import portage` work when the emerge on PATH runs from a checkout."""
+    emerge = shutil.which("emerge")
+    if emerge is None:
+        return
+    library = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(emerge))), "lib")
+    if os.path.isfile(os.path.join(library, "portage", "__init__.py")):
+        sys.path.insert(0, library)
+
+
+_find_portage()
+
+import portage  # noqa: E402
+
+portage._internal_caller = True
+
+from _emerge.actions import (  # noqa: E402
+    adjust_configs,
+    expand_set_arguments,
+    load_emerge_config,
+    profile_check,
+)
+from _emerge.create_depgraph_params import create_depgraph_params  # noqa: E402
+from _emerge.DependencyArg import DependencyArg  # noqa: E402
+from _emerge.depgraph import backtrack_depgraph  # noqa: E402
+from _emerge.is_valid_package_atom import is_valid_package_atom  # noqa: E402
+from _emerge.main import parse_opts  # noqa: E402
+from _emerge.Package import Package  # noqa: E402
+from portage._sets import SETPREFIX  # noqa: E402
+from portage.dep import Atom, use_reduce  # noqa: E402
+from portage.exception import AmbiguousPackageName, InvalidAtom, PackageSetNotFound  # noqa: E402
+from portage.package.ebuild.getmaskingstatus import getmaskingstatus  # noqa: E402
+
+EDGE_KINDS = (
+    "buildtime",
+    "buildtime_slot_op",
+    "installtime",
+    "runtime",
+    "runtime_slot_op",
+    "runtime_post",
+    "optional",
+)
+RUNTIME_KINDS = frozenset(("runtime", "runtime_slot_op", "runtime_post"))
+RUNTIME_VARIABLES = (("RDEPEND", "runtime"), ("IDEPEND", "installtime"), ("PDEPEND", "runtime_post"))
+MASKED_CANDIDATES_SHOWN = 3
+
+
+class Refusal(Exception):
+    """The question itself is wrong; the message says how."""
+
+
+def identity(package):
+    """A name for a node that is unique within the plan."""
+    text = f"{package.type_name}:{package.cpv}::{package.repo}"
+    if package.type_name == "binary" and package.cpv.build_id is not None:
+        text += f"#{package.cpv.build_id}"
+    if package.root_config.settings["ROOT"] != "/":
+        text += f"@{package.root}"
+    return text
+
+
+def describe(package, requested):
+    return {
+        "id": identity(package),
+        "type": package.type_name,
+        "cpv": str(package.cpv),
+        "slot": f"{package.slot}/{package.sub_slot}" if package.slot != package.sub_slot else package.slot,
+        "repo": str(package.repo),
+        "use": sorted(package.use.enabled),
+        "buildId": package.cpv.build_id if package.built else None,
+        "buildTime": package.build_time if package.built else None,
+        "requested": requested,
+    }
+
+
+class InstalledClosure:
+    """What is installed already and needed at run time by what will be merged, found through the built
+    dependencies that Portage recorded."""
+
+    def __init__(self, graph, merge):
+        self._tracker = graph._dynamic_config._package_tracker
+        self.packages = {}
+        self.edges = []
+        self._queue = []
+        self._merged = {identity(package) for package in merge}
+
+    def add(self, package):
+        name = identity(package)
+        if name not in self._merged and name not in self.packages:
+            self.packages[name] = package
+            self._queue.append(package)
+
+    def follow(self):
+        while self._queue:
+            package = self._queue.pop()
+            for variable, kind in RUNTIME_VARIABLES:
+                for needed in self._needs(package, variable):
+                    self.edges.append((identity(package), identity(needed), (kind,)))
+                    self.add(needed)
+
+    def _needs(self, package, variable):
+        text = package._metadata.get(variable, "")
+        if not text.strip():
+            return []
+        try:
+            tree = use_reduce(
+                text, uselist=package.use.enabled, opconvert=True, token_class=Atom, eapi=package.eapi
+            )
+        except portage.exception.InvalidDependString:
+            return []
+        return self._matches(package.root, tree) or []
+
+    def _matches(self, root, tree):
+        """The packages that satisfy a list of dependencies, or None when one is not satisfied."""
+        found = []
+        complete = True
+        for part in tree:
+            here = self._match_one(root, part)
+            complete = complete and here is not None
+            found.extend(here or [])
+        return found if complete or found else None
+
+    def _match_one(self, root, part):
+        if isinstance(part, list):
+            if part and part[0] in ("||", "^^", "??"):
+                return self._match_any(root, part[1:])
+            return self._matches(root, part)
+        if part.blocker:
+            return []
+        matches = list(self._tracker.match(root, part))
+        return [max(matches)] if matches else None
+
+    def _match_any(self, root, alternatives):
+        for alternative in alternatives:
+            found = self._match_one(root, alternative)
+            if found:
+                return found
+        return None
+
+
+def mask_reasons(atom, settings, portdb):
+    """Why the ebuilds that would match an atom may not be used."""
+    candidates = portdb.xmatch("match-all-cpv-only", atom.without_use)
+    if not candidates:
+        return "no ebuild repository has a package of that name and version"
+    masked = []
+    for cpv in reversed(candidates):
+        reasons = getmaskingstatus(cpv, settings=settings, portdb=portdb)
+        if reasons:
+            masked.append(f"{cpv} is masked by {', '.join(str(reason) for reason in reasons)}")
+    if not masked:
+        if atom.use:
+            return f"no package has the USE flags {atom.use}"
+        return "no package of that slot or repository fits with the rest of the plan"
+    more = len(masked) - MASKED_CANDIDATES_SHOWN
+    shown = "; ".join(masked[:MASKED_CANDIDATES_SHOWN])
+    return shown + (f"; and {more} more" if more > 0 else "")
+
+
+def unsatisfied_problems(graph, trees):
+    for (root, atom), context in graph._dynamic_config._unsatisfied_deps_for_display:
+        parent = context.get("myparent")
+        portdb = trees[root]["porttree"].dbapi
+        why = mask_reasons(atom, portdb.settings, portdb)
+        if isinstance(parent, Package):
+            yield f"{parent.cpv}::{parent.repo} needs {atom}, which cannot be had: {why}."
+        else:
+            yield f"{atom} cannot be had: {why}."
+
+
+def circular_problems(graph):
+    circular = graph._dynamic_config._circular_deps_for_display
+    names = sorted({str(node.cpv) for node in (circular or ()) if isinstance(node, Package)})
+    if names:
+        yield f"These packages need each other to be built: {', '.join(names)}."
+
+
+def configuration_problems(graph):
+    dynamic = graph._dynamic_config
+    for package in dynamic._needed_unstable_keywords:
+        yield f"{package.cpv}::{package.repo} is needed, and its keywords ({package._metadata['KEYWORDS']}) are not accepted."
+    for package in dynamic._needed_p_mask_changes:
+        yield f"{package.cpv}::{package.repo} is needed, and package.mask masks it."
+    for package, licenses in dynamic._needed_license_changes.items():
+        yield f"{package.cpv}::{package.repo} is needed, and its license is not accepted: {', '.join(sorted(licenses))}."
+    for package, (_, changes) in dynamic._needed_use_config_changes.items():
+        flags = " ".join(flag if enabled else f"-{flag}" for flag, enabled in sorted(changes.items()))
+        yield f"{package.cpv}::{package.repo} is needed with other USE flags: {flags}."
+
+
+def conflict_problems(graph):
+    for conflict in graph._dynamic_config._package_tracker.slot_conflicts():
+        names = ", ".join(sorted(identity(package) for package in conflict.pkgs))
+        yield f"The slot {conflict.atom} would have to hold several packages at once: {names}."
+    for blocker in graph._dynamic_config._unsatisfied_blockers_for_display or ():
+        yield f"{blocker.atom} blocks a package of the plan."
+
+
+def argument_problems(arguments):
+    for argument in arguments:
+        if not argument.startswith(SETPREFIX) and not is_valid_package_atom(argument, allow_repo=True):
+            yield f"{argument} is not a package atom."
+
+
+def problems_of(graph, trees, arguments):
+    found = [
+        *argument_problems(arguments),
+        *unsatisfied_problems(graph, trees),
+        *circular_problems(graph),
+        *configuration_problems(graph),
+        *conflict_problems(graph),
+    ]
+    return list(dict.fromkeys(found)) or ["Portage could not resolve the request; the log of this job says more."]
+
+
+def kinds_of(priorities):
+    return tuple(kind for kind in EDGE_KINDS if any(getattr(priority, kind, None) for priority in priorities))
+
+
+def graph_edges(graph, package):
+    """(child, kinds) of what a package of the graph needs."""
+    nodes = graph._dynamic_config.digraph.nodes
+    if package not in nodes:
+        return
+    children, _, _ = nodes[package]
+    for child, priorities in children.items():
+        if isinstance(child, Package) and child is not package:
+            yield child, kinds_of(priorities)
+
+
+def is_requested(graph, package, arguments):
+    nodes = graph._dynamic_config.digraph.nodes
+    if package not in nodes:
+        return False
+    _, parents, _ = nodes[package]
+    return any(isinstance(parent, DependencyArg) and parent.arg in arguments for parent in parents)
+
+
+def collect(graph, arguments):
+    """(packages, edges) of a graph that could be resolved."""
+    merge = [
+        node for node in graph.altlist() if isinstance(node, Package) and node.operation == "merge"
+    ]
+    closure = InstalledClosure(graph, merge)
+    edges = []
+    for package in merge:
+        for child, kinds in graph_edges(graph, package):
+            edges.append((identity(package), identity(child), kinds))
+            if child.installed and RUNTIME_KINDS.intersection(kinds):
+                closure.add(child)
+    closure.follow()
+    packages = [describe(package, is_requested(graph, package, arguments)) for package in merge]
+    packages += [describe(package, False) for _, package in sorted(closure.packages.items())]
+    known = {package["id"] for package in packages}
+    listed = {}
+    for start, end, kinds in edges + closure.edges:
+        if start in known and end in known:
+            listed.setdefault((start, end), set()).update(kinds)
+    return packages, [
+        {"from": start, "to": end, "kinds": [kind for kind in EDGE_KINDS if kind in kinds]}
+        for (start, end), kinds in listed.items()
+    ]
+
+
+def prepare(argv):
+    """(action, options, arguments, configuration) as emerge itself would have them before resolving."""
+    action, options, arguments = parse_opts(argv, silent=True)
+    options["--pretend"] = True
+    options.pop("--ask", None)
+    config = load_emerge_config(action=action, args=arguments, opts=options)
+    if options.get("--getbinpkgonly"):
+        options["--getbinpkg"] = options["--usepkgonly"] = True
+    if options.get("--getbinpkg") or options.get("--usepkgonly"):
+        options["--usepkg"] = True
+    if options.get("--usepkg"):
+        for tree in config.trees.values():
+            tree["bintree"].populate(
+                getbinpkgs=options.get("--getbinpkg") is True, getbinpkg_refresh=True, pretend=True
+            )
+    adjust_configs(options, config.trees)
+    if profile_check(config.trees, action) != os.EX_OK:
+        raise Refusal("The build root has no usable profile: its make.profile leads nowhere.")
+    expanded, status = expand_set_arguments(arguments, action, config.target_config)
+    if status != os.EX_OK:
+        raise Refusal(f"A package set is not known: {' '.join(arguments)}.")
+    return action, options, expanded, config
+
+
+def plan(argv):
+    answer = {"ok": False, "portage": str(portage.VERSION), "chost": "", "packages": [], "edges": [], "problems": []}
+    try:
+        action, options, arguments, config = prepare(argv)
+        settings = config.target_config.settings
+        answer["chost"] = settings.get("CHOST", "")
+        parameters = create_depgraph_params(options, action)
+        ok, graph, _ = backtrack_depgraph(
+            settings, config.trees, options, parameters, action, arguments, None
+        )
+        answer["ok"] = bool(ok)
+        if ok:
+            answer["packages"], answer["edges"] = collect(graph, set(arguments))
+        else:
+            answer["problems"] = problems_of(graph, config.trees, arguments)
+            graph.display_problems()
+    except Refusal as refusal:
+        answer["problems"] = [str(refusal)]
+    except PackageSetNotFound as missing:
+        answer["problems"] = [f"The package set @{missing.value} is not known."]
+    except AmbiguousPackageName as ambiguous:
+        names = ", ".join(str(name) for name in ambiguous.args[0])
+        answer["problems"] = [f"A short name fits several packages: {names}."]
+    except InvalidAtom as invalid:
+        answer["problems"] = [f"This is not an atom: {invalid}."]
+    return answer
+
+
+if __name__ == "__main__":
+    json.dump(plan(sys.argv[1:]), _answer)
+    _answer.write("\n")
+    _answer.flush()

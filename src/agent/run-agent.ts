@@ -1,0 +1,131 @@
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { AgentDescriptionMessage } from '../protocol/agents.ts';
+import { systemClock } from '../support/clock.ts';
+import { AppError } from '../support/errors.ts';
+import type { Log } from '../support/log.ts';
+import { type BuildLoopContext, runBuildLoop } from './build-loop.ts';
+import { describeMachine } from './describe-machine.ts';
+import { cleanEnvironment } from './environment.ts';
+import type { JobExecutor } from './executors/executor.ts';
+import { createPortageExecutor } from './executors/portage-executor.ts';
+import { createSourceExecutor } from './executors/source-executor.ts';
+import { ServerConnection } from './server-connection.ts';
+import { openWorkFolder } from './work-folder.ts';
+
+export interface AgentOptions {
+  /** URL of the server. */
+  readonly server: string;
+  /** Of the role builder. */
+  readonly token: string;
+  readonly name: string;
+  /** For builds; this process has it alone. Other users must be able to pass through it when Portage drops rights. */
+  readonly workFolder: string;
+  /** Jobs at once. */
+  readonly slots: number;
+  readonly log: Log;
+  /** Stops the agent; jobs under way are killed, and go to another agent when their lease has run out. */
+  readonly signal: AbortSignal;
+  /** Names of variables of this process's environment that builds see besides PATH. */
+  readonly passEnvironment?: readonly string[];
+}
+
+/**
+ * The process on a builder: registers, and does jobs until the signal aborts. Waits for a server that is away.
+ *
+ * Throws `server-url-invalid`, `agent-refused` when the server does not accept the token, `nothing-to-build-with`,
+ * `work-folder-in-use`, `build-still-running`, `invalid-environment-name`, `secret-environment-name`.
+ */
+export async function runAgent(options: AgentOptions): Promise<void> {
+  const { log, signal } = options;
+  checkServerUrl(options.server);
+  const environment = cleanEnvironment(options.passEnvironment ?? [], process.env);
+  const description = await describeMachine(options.name, environment);
+  if (description.executors.length === 0) {
+    throw new AppError(
+      'nothing-to-build-with',
+      `This machine has neither emerge, python3 and flock nor sh, cc and tar on PATH (${environment.PATH}).`,
+    );
+  }
+  const workFolder = await openWorkFolder(resolve(options.workFolder));
+  try {
+    const connection = new ServerConnection({ ...options, agent: options.name });
+    const registration = await registerUnlessStopped(connection, description, signal);
+    if (registration === undefined) {
+      return;
+    }
+    log.info({ agent: options.name, executors: description.executors }, 'agent registered');
+    await runSlots(
+      {
+        connection,
+        server: options.server.replace(/\/+$/, ''),
+        description,
+        registration,
+        executors: createExecutors(description),
+        workFolder,
+        environment,
+        cores: Math.max(1, Math.floor(availableParallelism() / options.slots)),
+        clock: systemClock,
+        log,
+      },
+      options.slots,
+      signal,
+    );
+  } finally {
+    await workFolder.release();
+  }
+}
+
+function checkServerUrl(server: string): void {
+  if (!URL.canParse(server) || !/^https?:$/.test(new URL(server).protocol)) {
+    throw new AppError(
+      'server-url-invalid',
+      `"${server}" is not the URL of a server: it has to look like http://host:8700.`,
+      { details: { server } },
+    );
+  }
+}
+
+function createExecutors(description: AgentDescriptionMessage): JobExecutor[] {
+  const all = [createPortageExecutor(), createSourceExecutor()];
+  return all.filter((executor) => description.executors.includes(executor.name));
+}
+
+async function registerUnlessStopped(
+  connection: ServerConnection,
+  description: AgentDescriptionMessage,
+  signal: AbortSignal,
+): Promise<Awaited<ReturnType<ServerConnection['register']>> | undefined> {
+  try {
+    return await connection.register(description, signal);
+  } catch (error) {
+    if (signal.aborted) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** When one slot fails, the others are stopped, and the failure is thrown once they are quiet. */
+async function runSlots(
+  context: BuildLoopContext,
+  slots: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const results = await Promise.allSettled(
+    Array.from({ length: slots }, async () => {
+      try {
+        await runBuildLoop(context, either);
+      } finally {
+        stop.abort();
+      }
+    }),
+  );
+  for (const result of results) {
+    if (result.status === 'rejected') {
+      throw result.reason;
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { explainFailure } from '../../src/agent/executors/explain-failure.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const folder = temporaryFolder();
+
+async function explained(...lines: readonly string[]): Promise<string> {
+  const path = join(folder, 'log');
+  await writeFile(path, `${lines.join('\n')}\n`);
+  return await explainFailure(path);
+}
+
+/** As `die` prints it. */
+function died(words: string): string[] {
+  return [
+    ' \u001B[31;01m*\u001B[0m ERROR: app-misc/x-1::overlay failed (unpack phase):',
+    ` \u001B[31;01m*\u001B[0m   ${words}`,
+    ' * ',
+    ' * Call stack:',
+    ' *     ebuild.sh, line 136:  Called src_unpack',
+  ];
+}
+
+describe('the reason of a failed build', () => {
+  it("is the ebuild's own words where it has some", async () => {
+    expect(await explained('noise', ...died('tar is broken'), '>>> Failed to emerge')).toBe(
+      'ERROR: app-misc/x-1::overlay failed (unpack phase): | tar is broken',
+    );
+  });
+
+  it('is what was printed last before an ebuild died without a word', async () => {
+    const before = ['>>> Unpacking source...', 'tar: short read', '', ' * ', 'gzip: bad data'];
+    expect(await explained('noise', ...before, ...died('(no error message)'))).toBe(
+      'ERROR: app-misc/x-1::overlay failed (unpack phase): | >>> Unpacking source... | tar: short read | gzip: bad data',
+    );
+    expect(await explained(...died('(no error message)'))).toBe(
+      'ERROR: app-misc/x-1::overlay failed (unpack phase):',
+    );
+  });
+
+  it('is the end of the log where no ebuild has died', async () => {
+    expect(await explained('a', 'b', 'c', '', 'd')).toBe('b | c | d');
+  });
+});
