@@ -3,6 +3,7 @@ import { z } from 'zod';
 /**
  *     GET    /api/tokens          -> tokenListSchema                        (admin)
  *     POST   /api/tokens          tokenBodySchema -> 201 newTokenSchema     (admin)
+ *     POST   /api/tokens/:name/rotate -> newTokenSchema                     (admin)
  *     DELETE /api/tokens/:name    -> 204                                    (admin)
  */
 export const tokenBodySchema = z.strictObject({

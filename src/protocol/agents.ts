@@ -12,7 +12,7 @@ export { portagePlanSchema } from '../gentoo/portage-plan.ts';
  *     POST /lease                                      leaseQuerySchema -> 200 leaseSchema | 204 nothing to do
  *     POST /jobs/:job/heartbeat?agent=&attempt=        -> heartbeatReplySchema
  *     POST /jobs/:job/log?agent=&attempt=&offset=      bytes -> logReplySchema
- *     GET  /jobs/:job/source?agent=&attempt=           -> tar (zstd) of the source folder
+ *     GET  /jobs/:job/source?agent=&attempt=           -> tar (gzip) of the source folder
  *     POST /jobs/:job/plan?agent=&attempt=             portagePlanSchema -> 204
  *     PUT  /jobs/:job/package?agent=&attempt=&sha512=  bytes -> packageViewSchema
  *     POST /jobs/:job/result?agent=&attempt=           resultSchema -> 204
@@ -86,3 +86,6 @@ export const agentViewSchema = agentDescriptionSchema.extend({
   jobIds: z.array(z.string()),
 });
 export type AgentView = z.infer<typeof agentViewSchema>;
+
+/** `GET /api/agents` answers with every agent that has registered. */
+export const agentListSchema = z.object({ agents: z.array(agentViewSchema) });
