@@ -1,0 +1,62 @@
+import { type RequestHandler, Router } from 'express';
+import { AppError } from '../../support/errors.ts';
+import type { HttpContext } from '../context.ts';
+import { accessRoutes } from './access-routes.ts';
+import { agentRoutes } from './agent-routes.ts';
+import { apiDocument } from './api-document.ts';
+import { buildRoutes } from './build-routes.ts';
+import { channelRoutes } from './channel-routes.ts';
+import { operationRoutes } from './operation-routes.ts';
+import { profileRoutes } from './profile-routes.ts';
+import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
+
+/** Every route that is answered with data: the API itself, health, and the set-up scripts. */
+export function dataRoutes(context: HttpContext): readonly Route[] {
+  const routes: Route[] = [
+    ...operationRoutes(context),
+    ...profileRoutes(context),
+    ...channelRoutes(context),
+    ...buildRoutes(context),
+    ...agentRoutes(context),
+    ...accessRoutes(context),
+    openRoute({
+      method: 'get',
+      path: '/openapi.json',
+      summary: 'This document',
+      query: NO_QUERY,
+      body: NO_BODY,
+      replies: { 200: 'application/json' },
+      handle: async () => ({ status: 200, json: apiDocument(routes, context.publicUrl()) }),
+    }),
+  ];
+  return routes;
+}
+
+/** An Express router with these routes; another method on one of their paths is `method-not-allowed`. */
+export function apiRouter(context: HttpContext, routes: readonly Route[]): Router {
+  const router = Router();
+  const { tokens } = context;
+  for (const route of routes) {
+    router[route.method](route.path, async (request, response) => {
+      response.set('Cache-Control', 'no-store');
+      await route.run({ request, response, tokens });
+    });
+  }
+  for (const path of new Set(routes.map((route) => route.path))) {
+    const methods = routes.filter((route) => route.path === path).map((route) => route.method);
+    router.all(path, refuseMethod(methods));
+  }
+  return router;
+}
+
+function refuseMethod(methods: readonly Method[]): RequestHandler {
+  const names = methods.flatMap((method) =>
+    method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
+  );
+  const allow = names.join(', ');
+  return (request) => {
+    throw new AppError('method-not-allowed', `This path takes ${allow}, not ${request.method}.`, {
+      details: { allow },
+    });
+  };
+}

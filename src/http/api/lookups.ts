@@ -1,0 +1,55 @@
+import type { BuildRequest, Job } from '../../builds/request.ts';
+import type { HardwareProfile } from '../../gentoo/profile.ts';
+import type { PackageRecord } from '../../repository/package-record.ts';
+import { AppError } from '../../support/errors.ts';
+import type { HttpContext } from '../context.ts';
+
+/** Throws `unknown-profile`, `profile-broken`, `unknown-channel`. */
+export function requireChannel(
+  context: HttpContext,
+  profileName: string,
+  channel: string,
+): HardwareProfile {
+  const profile = context.profiles.get(profileName);
+  if (!profile.channels.includes(channel)) {
+    const known = profile.channels.join(', ');
+    throw new AppError(
+      'unknown-channel',
+      `The profile ${profileName} has no channel ${channel}; it has ${known}.`,
+      { details: { profile: profileName, channel, known: profile.channels } },
+    );
+  }
+  return profile;
+}
+
+/** Where clients find the binhost of a channel: `sync-uri`. */
+export function channelUri(context: HttpContext, profile: string, channel: string): string {
+  return `${context.publicUrl()}/binhost/${profile}/${channel}`;
+}
+
+/** Throws `unknown-request`. */
+export async function requireRequest(context: HttpContext, id: string): Promise<BuildRequest> {
+  const request = await context.builds.findRequest(id);
+  if (request === undefined) {
+    throw new AppError('unknown-request', `There is no request ${id}.`);
+  }
+  return request;
+}
+
+/** Throws `unknown-job`. */
+export async function requireJob(context: HttpContext, id: string): Promise<Job> {
+  const job = await context.builds.findJob(id);
+  if (job === undefined) {
+    throw new AppError('unknown-job', `There is no job ${id}.`);
+  }
+  return job;
+}
+
+/** Throws `unknown-package`. */
+export async function requirePackage(context: HttpContext, id: string): Promise<PackageRecord> {
+  const record = await context.repository.findPackage(id);
+  if (record === undefined) {
+    throw new AppError('unknown-package', `There is no package ${id}.`);
+  }
+  return record;
+}

@@ -1,0 +1,145 @@
+import type { AgentRecord, Lease } from '../../builds/builds.ts';
+import type { BuildRequest, Job } from '../../builds/request.ts';
+import { formatMakeConf } from '../../gentoo/make-conf.ts';
+import type { HardwareProfile } from '../../gentoo/profile.ts';
+import type { AgentView, LeaseMessage } from '../../protocol/agents.ts';
+import type { JobView, RequestView } from '../../protocol/builds.ts';
+import type { PublicationView } from '../../protocol/channels.ts';
+import type { PackageView, ProfileView } from '../../protocol/packages.ts';
+import type { PackageRecord } from '../../repository/package-record.ts';
+import type { PublicationRecord } from '../../repository/publication.ts';
+
+/** An idle agent is heard of once per long poll, a busy one once per heartbeat. */
+const LONGEST_POLL_MS = 60_000;
+const MISSED_HEARTBEATS = 3;
+
+export function isLive(
+  agent: AgentRecord,
+  times: { readonly now: number; readonly heartbeatMs: number },
+): boolean {
+  const silence = LONGEST_POLL_MS + MISSED_HEARTBEATS * times.heartbeatMs;
+  return times.now - agent.lastSeenAt <= silence;
+}
+
+export function agentView(
+  agent: AgentRecord,
+  times: { readonly now: number; readonly heartbeatMs: number },
+): AgentView {
+  return {
+    name: agent.name,
+    chost: agent.chost,
+    cpuFlags: [...agent.cpuFlags],
+    cores: agent.cores,
+    memoryBytes: agent.memoryBytes,
+    portageVersion: agent.portageVersion,
+    executors: [...agent.executors],
+    registeredAt: agent.registeredAt,
+    lastSeenAt: agent.lastSeenAt,
+    isLive: isLive(agent, times),
+    jobIds: [...agent.jobIds],
+  };
+}
+
+export function profileView(profile: HardwareProfile): ProfileView {
+  const { name, description, arch, chost, executor, channels } = profile;
+  return {
+    name,
+    description,
+    arch,
+    chost,
+    executor,
+    channels: [...channels],
+    makeConf: formatMakeConf(profile),
+  };
+}
+
+export function packageView(record: PackageRecord): PackageView {
+  return {
+    id: record.id,
+    profile: record.profile,
+    cpv: record.cpv,
+    slot: record.slot,
+    buildId: record.buildId,
+    path: record.path,
+    size: record.size,
+    sha512: record.sha512,
+    buildTime: record.buildTimeSeconds,
+    signedBy: record.keyFingerprint,
+    description: record.metadata['DESCRIPTION'] ?? '',
+    use: record.metadata['USE'] ?? '',
+    importedAt: record.importedAt,
+  };
+}
+
+export function packageDetail(record: PackageRecord) {
+  return {
+    ...packageView(record),
+    md5: record.md5,
+    sha1: record.sha1,
+    origin: record.origin,
+    metadata: { ...record.metadata },
+  };
+}
+
+export function publicationView(record: PublicationRecord): PublicationView {
+  return {
+    profile: record.profile,
+    channel: record.channel,
+    serial: record.serial,
+    snapshotId: record.snapshotId,
+    timestamp: record.timestampSeconds,
+    createdAt: record.createdAt,
+    author: record.author,
+    reason: record.reason,
+    kind: record.kind,
+    packageCount: record.packageCount,
+  };
+}
+
+export function requestView(request: BuildRequest): RequestView {
+  return {
+    id: request.id,
+    profile: request.profile,
+    atoms: [...request.atoms],
+    rebuild: request.rebuild,
+    publish: request.publish,
+    state: request.state,
+    reason: request.reason,
+    author: request.author,
+    createdAt: request.createdAt,
+    finishedAt: request.finishedAt,
+  };
+}
+
+export function jobView(job: Job): JobView {
+  return {
+    id: job.id,
+    requestId: job.requestId,
+    kind: job.kind,
+    position: job.position,
+    name: job.name,
+    executor: job.executor,
+    state: job.state,
+    reason: job.reason,
+    attempt: job.attempt,
+    agent: job.agent,
+    createdAt: job.createdAt,
+    startedAt: job.startedAt,
+    finishedAt: job.finishedAt,
+    packageId: job.packageId,
+    needs: [...job.needs],
+  };
+}
+
+export function leaseMessage(lease: Lease): LeaseMessage {
+  const { jobId, requestId, attempt, expiresAt, profile, work } = lease;
+  return {
+    jobId,
+    requestId,
+    attempt,
+    expiresAt,
+    profile,
+    stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
+    work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
+  };
+}

@@ -1,0 +1,33 @@
+import type { Tokens } from '../access/tokens.ts';
+import type { Builds } from '../builds/builds.ts';
+import type { ProfileCatalog } from '../gentoo/profile.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Repository } from '../repository/repository.ts';
+import type { Clock } from '../support/clock.ts';
+import type { Log } from '../support/log.ts';
+
+/** Everything that answering a request may need. */
+export interface HttpContext {
+  readonly profiles: ProfileCatalog;
+  readonly repository: Repository;
+  readonly builds: Builds;
+  readonly tokens: Tokens;
+  readonly journal: Journal;
+  /** The key that packages are signed with, armored. */
+  readonly publicKey: string;
+  /** Fingerprint of its primary key. */
+  readonly fingerprint: string;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** How often agents are told to report. */
+  readonly heartbeatMs: number;
+  readonly folders: { readonly mirrorRoot: string; readonly staging: string };
+  /** How clients reach this server, without a trailing slash. */
+  readonly publicUrl: () => string;
+  /** False when nobody has set it and the server listens on every address: then it is only true on this machine. */
+  readonly isPublicUrlKnown: () => boolean;
+  /** What keeps the server from doing its work, a sentence each. */
+  readonly readiness: () => Promise<string[]>;
+  /** Aborts when the server stops: event streams and long polls end. */
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,18 @@
+function path(...names: readonly string[]): string {
+  return `/${names.map(encodeURIComponent).join('/')}`;
+}
+
+export const profileHref = (profile: string): string => path('profiles', profile);
+export const channelHref = (profile: string, channel: string): string =>
+  path('profiles', profile, channel);
+export const packageHref = (id: string): string => path('packages', id);
+export const requestHref = (id: string): string => path('requests', id);
+export const jobHref = (id: string): string => path('jobs', id);
+/** One attempt at a job, with its log. */
+export const attemptHref = (id: string, attempt: number): string =>
+  `${jobHref(id)}?attempt=${attempt}`;
+
+/** The file of a package on the binhost of its profile; the path keeps its slashes. */
+export function packageFileHref(profile: string, packagePath: string): string {
+  return path('binhost', profile, 'packages', ...packagePath.split('/'));
+}

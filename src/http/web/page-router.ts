@@ -1,0 +1,62 @@
+import { type Request, Router } from 'express';
+import type { HttpContext } from '../context.ts';
+import { publicUrlFor } from '../public-url.ts';
+import type { Assets } from './assets.ts';
+import { type Page, renderPage } from './layout.ts';
+import { agentsPage } from './pages/agents-page.ts';
+import { channelPage } from './pages/channel-page.ts';
+import { homePage } from './pages/home-page.ts';
+import { jobPage } from './pages/job-page.ts';
+import { packagePage } from './pages/package-page.ts';
+import { listQuery } from './pages/package-table.ts';
+import { profilePage } from './pages/profile-page.ts';
+import { requestPage } from './pages/request-page.ts';
+import { requestsPage } from './pages/requests-page.ts';
+import { searchPage } from './pages/search-page.ts';
+
+type MakePage = (request: Request) => Promise<Page>;
+
+/** The pages for people. They read; what changes something is a command, which they name. */
+export function pageRouter(context: HttpContext, assets: Assets): Router {
+  const router = Router();
+  for (const [path, makePage] of pagesOf(context)) {
+    router.get(path, async (request, response) => {
+      const page = await makePage(request);
+      response.set('Cache-Control', 'no-store');
+      response.type('html').send(renderPage(page, assets));
+    });
+  }
+  return router;
+}
+
+function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[] {
+  return [
+    ['/', async (request) => await homePage(context, publicUrlFor(context, request))],
+    ['/packages', async (request) => await searchPage(context, listQuery(request.query))],
+    ['/agents', async (request) => await agentsPage(context, publicUrlFor(context, request))],
+    ['/requests', async () => await requestsPage(context)],
+    ['/requests/:id', async (request) => await requestPage(context, name(request, 'id'))],
+    [
+      '/jobs/:id',
+      async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),
+    ],
+    ['/packages/:id', async (request) => await packagePage(context, name(request, 'id'))],
+    [
+      '/profiles/:profile',
+      async (request) =>
+        await profilePage(context, name(request, 'profile'), listQuery(request.query)),
+    ],
+    [
+      '/profiles/:profile/:channel',
+      async (request) => {
+        const feed = { profile: name(request, 'profile'), channel: name(request, 'channel') };
+        const publicUrl = publicUrlFor(context, request);
+        return await channelPage(context, feed, { query: listQuery(request.query), publicUrl });
+      },
+    ],
+  ];
+}
+
+function name(request: Request, parameter: string): string {
+  return String(request.params[parameter]);
+}

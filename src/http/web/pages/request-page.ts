@@ -1,0 +1,111 @@
+import { FINAL_JOB_STATES, FINAL_REQUEST_STATES } from '../../../builds/request.ts';
+import type { JobView, RequestDetail } from '../../../protocol/builds.ts';
+import { requestDetail } from '../../api/request-detail.ts';
+import type { HttpContext } from '../../context.ts';
+import { type Html, html } from '../html.ts';
+import { jobGraph } from '../job-graph.ts';
+import type { Page } from '../layout.ts';
+import { channelHref, jobHref, packageHref, profileHref } from '../links.ts';
+import { copyBox, crumbs, factList, person, stateBadge, table } from '../parts.ts';
+import { duration, timeAgo } from '../units.ts';
+import { atomsText } from './request-table.ts';
+
+/** One request: how far it is, what waits for what and why, and what came of it. */
+export async function requestPage(context: HttpContext, id: string): Promise<Page> {
+  const request = await requestDetail(context, id);
+  const now = context.clock.now();
+  const isOver = FINAL_REQUEST_STATES.includes(request.state);
+  const title = atomsText(request.atoms);
+  const events = `/api/requests/${encodeURIComponent(id)}/events`;
+  const content = html`<h1>${title} ${stateBadge(request.state)}</h1>
+${request.reason !== null && html`<p class="lead">${request.reason}</p>`}
+${progress(request.jobs)}
+${facts(request, now)}
+${jobGraph(request.jobs)}
+${jobsSection(request.jobs, now)}
+${packagesSection(request)}`;
+  const main = html`${crumbs([['Builds', '/requests']], title)}
+${
+  isOver
+    ? html`<div>${content}</div>`
+    : html`<div data-live-region="request" data-events="${events}">${content}</div>`
+}
+<section aria-labelledby="commands"><h2 id="commands">On the command line</h2>
+${copyBox('follow-command', `rookery build show ${id}`, 'Command that shows this request')}
+${!isOver && copyBox('cancel-command', `rookery build cancel ${id}`, 'Command that cancels this request')}
+</section>`;
+  return {
+    title: `${title} (${request.state})`,
+    section: 'requests',
+    main,
+    ...(isOver ? {} : { refreshSeconds: 5 }),
+  };
+}
+
+function progress(jobs: readonly JobView[]): Html | false {
+  const packages = jobs.filter(({ kind }) => kind === 'package');
+  const ended = packages.filter(({ state }) => FINAL_JOB_STATES.includes(state)).length;
+  return (
+    packages.length > 0 &&
+    html`<p class="progress"><progress max="${packages.length}" value="${ended}" aria-label="Packages that are done"></progress>
+<span>${ended} of ${packages.length} packages done</span></p>`
+  );
+}
+
+function facts(request: RequestDetail, now: number): Html {
+  const { profile, publication, publish } = request;
+  const target = publication?.channel ?? publish;
+  return factList([
+    ['Asked for', html`<code>${request.atoms.join(' ')}</code>`],
+    ['Profile', html`<a href="${profileHref(profile)}">${profile}</a>`],
+    [
+      'Publishes on',
+      target !== null &&
+        html`<a href="${channelHref(profile, target)}">${target}</a>${publication !== null && html` as #${publication.serial}`}`,
+    ],
+    ['By', person(request.author)],
+    ['Asked', timeAgo(request.createdAt, now)],
+    ['Took', request.finishedAt !== null && duration(request.finishedAt - request.createdAt)],
+    ['Number', html`<code>${request.id}</code>`],
+  ]);
+}
+
+function jobsSection(jobs: readonly JobView[], now: number): Html {
+  return html`<section aria-labelledby="jobs"><h2 id="jobs">Jobs</h2>
+${table({
+  caption: 'Jobs',
+  columns: ['State', 'Job', 'Reason', 'Agent', { name: 'Took', kind: 'number' }],
+  rows: jobs.map((job) => jobRow(job, now)),
+  empty: 'There are no jobs yet.',
+})}
+</section>`;
+}
+
+function jobRow(job: JobView, now: number): Html {
+  const name = job.kind === 'plan' ? 'Plan' : job.name;
+  const tries = job.attempt > 1 && html` <span class="muted">try ${job.attempt}</span>`;
+  return html`<tr>
+<td>${stateBadge(job.state)}</td>
+<th scope="row"><a href="${jobHref(job.id)}">${name}</a>${tries}</th>
+<td>${job.reason}</td>
+<td class="name">${job.agent ?? ''}</td>
+<td class="number">${job.startedAt === null ? '–' : duration((job.finishedAt ?? now) - job.startedAt)}</td>
+</tr>`;
+}
+
+function packagesSection(request: RequestDetail): Html | false {
+  const rows = request.packages.map(
+    ({ id, cpv, buildId, how }) =>
+      html`<tr><th scope="row"><a href="${packageHref(id)}">${cpv}</a></th><td class="number">${buildId}</td><td>${how}</td></tr>`,
+  );
+  return (
+    rows.length > 0 &&
+    html`<section aria-labelledby="packages"><h2 id="packages">Packages</h2>
+${table({
+  caption: 'Packages of this request',
+  columns: ['Package', { name: 'Build', kind: 'number' }, 'How'],
+  rows,
+  empty: '',
+})}</section>`
+  );
+}

@@ -1,0 +1,308 @@
+import { Readable } from 'node:stream';
+import type {
+  AgentDescription,
+  AgentRecord,
+  Builds,
+  Lease,
+  LeaseKey,
+  Leftovers,
+} from '../../src/builds/builds.ts';
+import { type BuildRequest, FINAL_JOB_STATES, type Job } from '../../src/builds/request.ts';
+import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
+import type { Journal } from '../../src/journal/journal.ts';
+import type { PackageRecord } from '../../src/repository/package-record.ts';
+import type { Repository } from '../../src/repository/repository.ts';
+import type { Clock } from '../../src/support/clock.ts';
+import { AppError } from '../../src/support/errors.ts';
+
+export const SOURCE_BYTES = Buffer.from('a packed folder');
+
+/** The build farm as its interface tells it, in memory. */
+export class FakeBuilds implements Builds {
+  readonly requests: BuildRequest[] = [];
+  readonly jobs: Job[] = [];
+  readonly built: { requestId: string; package: PackageRecord; how: 'built' | 'reused' }[] = [];
+  readonly agents: AgentRecord[] = [];
+  readonly leases: Lease[] = [];
+  readonly plans: PortagePlan[] = [];
+  readonly results: {
+    readonly key: LeaseKey;
+    readonly outcome: string;
+    readonly reason: string | undefined;
+  }[] = [];
+  /** How many calls of `lease` wait now. */
+  waiting = 0;
+  readonly #logs = new Map<string, Buffer>();
+  readonly #followers = new Map<string, Set<() => void>>();
+  readonly #clock: Clock;
+  readonly #journal: Journal;
+  readonly #repository: Repository;
+
+  constructor(rooms: {
+    readonly clock: Clock;
+    readonly journal: Journal;
+    readonly repository: Repository;
+  }) {
+    this.#clock = rooms.clock;
+    this.#journal = rooms.journal;
+    this.#repository = rooms.repository;
+  }
+
+  addRequest(given: Partial<BuildRequest> & { readonly id: string }): BuildRequest {
+    const request: BuildRequest = {
+      profile: 'web-zen4',
+      atoms: ['dev-lang/php'],
+      rebuild: false,
+      publish: null,
+      state: 'building',
+      reason: null,
+      author: 'token:ops',
+      createdAt: this.#clock.now(),
+      finishedAt: null,
+      ...given,
+    };
+    this.requests.unshift(request);
+    return request;
+  }
+
+  addJob(given: Partial<Job> & { readonly id: string; readonly requestId: string }): Job {
+    const job: Job = {
+      kind: 'package',
+      position: this.jobs.length,
+      name: `app-misc/${given.id}-1.0`,
+      executor: 'portage',
+      state: 'waiting',
+      reason: 'Waits for an agent.',
+      attempt: 0,
+      agent: null,
+      createdAt: this.#clock.now(),
+      startedAt: null,
+      finishedAt: null,
+      packageId: null,
+      needs: [],
+      ...given,
+    };
+    this.jobs.push(job);
+    return job;
+  }
+
+  /** Changes a request and tells the journal, as the real one does after its commit. */
+  async changeRequest(id: string, change: Partial<BuildRequest>): Promise<void> {
+    const index = this.requests.findIndex((request) => request.id === id);
+    const before = this.#request(id);
+    this.requests[index] = { ...before, ...change };
+    await this.#tell(`request:${id}`, { requestId: id });
+  }
+
+  async changeJob(id: string, change: Partial<Job>): Promise<void> {
+    const index = this.jobs.findIndex((job) => job.id === id);
+    const before = this.#job(id);
+    this.jobs[index] = { ...before, ...change };
+    await this.#tell(`job:${id}`, { requestId: before.requestId });
+    this.#notify(id);
+  }
+
+  async createRequest(request: Parameters<Builds['createRequest']>[0]): Promise<BuildRequest> {
+    const bad = request.atoms.find((atom) => !/^@?[\w./+-]+$/.test(atom));
+    if (bad !== undefined) {
+      throw new AppError('invalid-atom', `"${bad}" is not an atom.`, { details: { atom: bad } });
+    }
+    return this.addRequest({
+      id: `rq-${this.requests.length + 1}`,
+      profile: request.profile,
+      atoms: request.atoms,
+      publish: request.publish ?? null,
+      rebuild: request.rebuild ?? false,
+      author: request.author,
+      state: 'planning',
+    });
+  }
+
+  async findRequest(id: string): Promise<BuildRequest | undefined> {
+    return this.requests.find((request) => request.id === id);
+  }
+
+  async listRequests(query: { readonly profile?: string; readonly limit: number }) {
+    return this.requests
+      .filter(({ profile }) => query.profile === undefined || profile === query.profile)
+      .slice(0, query.limit);
+  }
+
+  async jobsOf(requestId: string): Promise<Job[]> {
+    return this.jobs.filter((job) => job.requestId === requestId);
+  }
+
+  async findJob(id: string): Promise<Job | undefined> {
+    return this.jobs.find((job) => job.id === id);
+  }
+
+  async packagesOf(requestId: string) {
+    return this.built.filter((entry) => entry.requestId === requestId);
+  }
+
+  async cancelRequest(id: string, actor: string): Promise<BuildRequest> {
+    if (this.#request(id).finishedAt !== null) {
+      throw new AppError('request-finished', `The request ${id} has ended already.`);
+    }
+    const finishedAt = this.#clock.now();
+    await this.changeRequest(id, {
+      state: 'cancelled',
+      reason: `Cancelled by ${actor}.`,
+      finishedAt,
+    });
+    return this.#request(id);
+  }
+
+  async registerAgent(description: AgentDescription): Promise<AgentRecord> {
+    const now = this.#clock.now();
+    const record = { ...description, registeredAt: now, lastSeenAt: now, jobIds: [] };
+    this.agents.push(record);
+    return record;
+  }
+
+  async listAgents(): Promise<AgentRecord[]> {
+    return [...this.agents];
+  }
+
+  async lease(agent: string, waitMs: number, signal: AbortSignal): Promise<Lease | undefined> {
+    if (!this.agents.some(({ name }) => name === agent)) {
+      throw new AppError('unknown-agent', `There is no agent ${agent}.`);
+    }
+    const lease = this.leases.shift();
+    if (lease !== undefined || waitMs === 0) {
+      return lease;
+    }
+    this.waiting += 1;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (signal.aborted) {
+        onAbort();
+      }
+    });
+    this.waiting -= 1;
+    return undefined;
+  }
+
+  async heartbeat(key: LeaseKey): Promise<'go-on' | 'cancel'> {
+    return this.#fenced(key).reason === 'cancel' ? 'cancel' : 'go-on';
+  }
+
+  async appendLog(key: LeaseKey, offset: number, bytes: Uint8Array): Promise<number> {
+    this.#fenced(key);
+    return this.writeLog(key.jobId, key.attempt, offset, bytes);
+  }
+
+  /** Appends without a lease. */
+  writeLog(jobId: string, attempt: number, offset: number, bytes: Uint8Array): number {
+    const name = `${jobId}/${attempt}`;
+    const before = this.#logs.get(name) ?? Buffer.alloc(0);
+    if (offset > before.length) {
+      throw new AppError('log-gap', `The log has ${before.length} bytes.`, {
+        details: { size: before.length },
+      });
+    }
+    const after = Buffer.concat([before, bytes.subarray(before.length - offset)]);
+    this.#logs.set(name, after);
+    this.#notify(jobId);
+    return after.length;
+  }
+
+  async openSource(key: LeaseKey): Promise<{ readonly stream: Readable; readonly size: number }> {
+    this.#fenced(key);
+    return { stream: Readable.from([SOURCE_BYTES]), size: SOURCE_BYTES.length };
+  }
+
+  async removeLeftovers(): Promise<Leftovers> {
+    return { stagingTrees: 0, sources: 0, logs: 0 };
+  }
+
+  async acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<void> {
+    this.#fenced(key);
+    this.plans.push(plan);
+  }
+
+  async acceptPackage(
+    key: LeaseKey,
+    upload: { readonly stream: Readable; readonly sha512: string; readonly size?: number },
+  ): Promise<PackageRecord> {
+    const job = this.#fenced(key);
+    const file = await this.#repository.receiveUpload(upload.stream, upload);
+    const { profile } = this.#request(job.requestId);
+    const made = await this.#repository.importPackage({
+      profile,
+      file,
+      uploadSha512: upload.sha512,
+      origin: `job:${job.id}`,
+      actor: `agent:${key.agent}`,
+    });
+    return made.package;
+  }
+
+  async acceptResult(key: LeaseKey, result: Parameters<Builds['acceptResult']>[1]): Promise<void> {
+    this.#fenced(key);
+    this.results.push({ key, outcome: result.outcome, reason: result.reason });
+  }
+
+  async readLog(jobId: string, options: Parameters<Builds['readLog']>[1]) {
+    const job = this.#job(jobId);
+    const attempt = options.attempt ?? job.attempt;
+    const log = this.#logs.get(`${jobId}/${attempt}`) ?? Buffer.alloc(0);
+    const bytes = log.subarray(options.offset, options.offset + options.maxBytes);
+    const isEnded = attempt < job.attempt || FINAL_JOB_STATES.includes(job.state);
+    return { bytes, attempt, isComplete: isEnded && options.offset + bytes.length >= log.length };
+  }
+
+  followLog(jobId: string, listener: () => void): () => void {
+    const followers = this.#followers.get(jobId) ?? new Set();
+    this.#followers.set(jobId, followers.add(listener));
+    return () => {
+      followers.delete(listener);
+    };
+  }
+
+  followerCount(jobId: string): number {
+    return this.#followers.get(jobId)?.size ?? 0;
+  }
+
+  async #tell(subject: string, data: Record<string, unknown>): Promise<void> {
+    await this.#journal.record({ kind: 'changed', subject, actor: 'server', data });
+  }
+
+  #notify(jobId: string): void {
+    for (const listener of this.#followers.get(jobId) ?? []) {
+      listener();
+    }
+  }
+
+  #fenced(key: LeaseKey): Job {
+    const job = this.#job(key.jobId);
+    if (job.attempt !== key.attempt || job.agent !== key.agent || job.state !== 'leased') {
+      throw new AppError(
+        'stale-attempt',
+        `Attempt ${key.attempt} at the job ${key.jobId} is no longer ${key.agent}'s.`,
+      );
+    }
+    return job;
+  }
+
+  #job(id: string): Job {
+    const job = this.jobs.find((known) => known.id === id);
+    if (job === undefined) {
+      throw new AppError('unknown-job', `There is no job ${id}.`);
+    }
+    return job;
+  }
+
+  #request(id: string): BuildRequest {
+    const request = this.requests.find((known) => known.id === id);
+    if (request === undefined) {
+      throw new AppError('unknown-request', `There is no request ${id}.`);
+    }
+    return request;
+  }
+}
