@@ -1,0 +1,68 @@
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { AppError } from '../../support/errors.ts';
+import {
+  addExample,
+  addServerOptions,
+  type CommandContext,
+  parseCount,
+  readToken,
+  type ServerOptions,
+  serverUrl,
+  tokenFile,
+} from '../command-context.ts';
+
+/** Runs an agent until it is told to stop. */
+export type AgentStart = (options: {
+  readonly server: string;
+  readonly token: string;
+  readonly name: string;
+  readonly workFolder: string;
+  readonly slots: number;
+  /** Names of variables of this environment that builds see besides PATH. */
+  readonly passEnvironment: readonly string[];
+}) => Promise<void>;
+
+interface AgentOptions extends ServerOptions {
+  readonly name: string;
+  readonly work: string;
+  readonly slots: number;
+  readonly passEnv?: readonly string[];
+}
+
+export function agentCommand(context: CommandContext, agent: AgentStart): Command {
+  const command = addServerOptions(
+    new Command('agent').description('build packages on this machine for a server'),
+    'builder',
+  )
+    .option('--name <name>', 'name of this builder', hostname())
+    .option('--work <dir>', 'folder for builds', 'state/agent')
+    .option('--slots <n>', 'jobs at the same time', parseCount, 1)
+    .option(
+      '--pass-env <name>',
+      'variable of this environment that builds see, such as http_proxy (may be repeated)',
+      (name: string, before: readonly string[] | undefined) => [...(before ?? []), name],
+    )
+    .action(async (options: AgentOptions) => {
+      const file = await tokenFile(options, context, 'builder');
+      if (file === undefined) {
+        throw new AppError(
+          'token-file-missing',
+          'An agent needs a token of role builder: name its file with --token-file.',
+        );
+      }
+      await agent({
+        server: serverUrl(options, context),
+        token: await readToken(file, context.cwd),
+        name: options.name,
+        workFolder: resolve(context.cwd, options.work),
+        slots: options.slots,
+        passEnvironment: options.passEnv ?? [],
+      });
+    });
+  return addExample(
+    command,
+    'rookery agent --server http://farm:8700 --token-file /etc/rookery/builder.token --name builder-1',
+  );
+}

@@ -1,0 +1,165 @@
+import { Command } from 'commander';
+import { AppError } from '../../support/errors.ts';
+import {
+  type AnswerOptions,
+  addAnswerOptions,
+  addExample,
+  type CommandContext,
+  connect,
+  parseCount,
+} from '../command-context.ts';
+import { counted, formatAge } from '../format.ts';
+import { showRequest, summaryLine } from '../show-request.ts';
+import { waitForRequest } from '../wait-for-request.ts';
+import { buildLogCommand } from './build-log.ts';
+
+interface RequestOptions extends AnswerOptions {
+  readonly wait?: boolean;
+  readonly publish?: string;
+  readonly rebuild?: boolean;
+}
+
+interface ListOptions extends AnswerOptions {
+  readonly profile?: string;
+  readonly limit: number;
+}
+
+export function buildCommand(context: CommandContext): Command {
+  const command = new Command('build').description('request builds and follow them');
+  command.addCommand(requestCommand(context));
+  command.addCommand(listCommand(context));
+  command.addCommand(showCommand(context));
+  command.addCommand(buildLogCommand(context));
+  command.addCommand(cancelCommand(context));
+  return addExample(command, 'rookery build request web-v3 app-misc/rookery-web --wait');
+}
+
+function requestCommand(context: CommandContext): Command {
+  const command = addAnswerOptions(
+    new Command('request')
+      .description('ask for packages to be built for a profile')
+      .argument('<profile>')
+      .argument('<atom...>', 'atoms, or @sets of the profile'),
+  )
+    .option('--wait', 'show the jobs until the end; exit code 1 when the request fails')
+    .option('--publish <channel>', 'publish the results on this channel')
+    .option('--rebuild', 'build the named packages again even if the repository has them')
+    .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
+      await requestBuild(context, { profile, atoms }, options);
+    });
+  return addExample(
+    command,
+    'rookery build request web-v3 app-misc/rookery-web --wait --publish testing',
+    'rookery build request web-v3 @web --rebuild',
+  );
+}
+
+async function requestBuild(
+  context: CommandContext,
+  wanted: { readonly profile: string; readonly atoms: readonly string[] },
+  options: RequestOptions,
+): Promise<void> {
+  const { output } = context;
+  const client = await connect(options, context);
+  const request = await client.createRequest({
+    ...wanted,
+    ...(options.publish === undefined ? {} : { publish: options.publish }),
+    rebuild: options.rebuild ?? false,
+  });
+  if (!options.wait) {
+    if (options.json) {
+      output.json(request);
+    } else {
+      output.line(`${request.id}: ${request.state}`);
+      output.note(`Follow it with: rookery build show ${request.id}`);
+    }
+    return;
+  }
+  output.note(`${request.id}: ${wanted.atoms.join(' ')} for ${wanted.profile}`);
+  const detail = await waitForRequest(client, request.id, context);
+  if (options.json) {
+    output.json(detail);
+  } else {
+    output.line(summaryLine(detail));
+  }
+  if (detail.state !== 'done') {
+    const reason = detail.reason ?? 'No reason was given.';
+    throw detail.state === 'cancelled'
+      ? new AppError('request-cancelled', `Request ${detail.id} is cancelled: ${reason}`)
+      : new AppError('request-failed', `Request ${detail.id} is ${detail.state}: ${reason}`);
+  }
+}
+
+function listCommand(context: CommandContext): Command {
+  const command = addAnswerOptions(new Command('list').description('list requests, newest first'))
+    .option('--profile <name>', 'only those for this profile')
+    .option('--limit <n>', 'at most so many', parseCount, 20)
+    .action(async (options: ListOptions) => {
+      const { output, clock } = context;
+      const client = await connect(options, context);
+      const requests = await client.requests({
+        limit: options.limit,
+        ...(options.profile === undefined ? {} : { profile: options.profile }),
+      });
+      if (options.json) {
+        output.json(requests);
+        return;
+      }
+      if (requests.length === 0) {
+        output.line('Nothing has been requested yet.');
+        return;
+      }
+      output.table(
+        [
+          { title: 'REQUEST' },
+          { title: 'PROFILE' },
+          { title: 'STATE' },
+          { title: 'WHEN' },
+          { title: 'BY' },
+          { title: 'ATOMS' },
+        ],
+        requests.map((request) => [
+          request.id,
+          request.profile,
+          request.state,
+          formatAge(request.createdAt, clock.now()),
+          request.author,
+          request.atoms.join(' '),
+        ]),
+      );
+    });
+  return addExample(command, 'rookery build list --profile web-v3');
+}
+
+function showCommand(context: CommandContext): Command {
+  const command = addAnswerOptions(
+    new Command('show')
+      .description('show a request: its jobs, and why each waits')
+      .argument('<request>'),
+  ).action(async (id: string, options: AnswerOptions) => {
+    const request = await (await connect(options, context)).request(id);
+    if (options.json) {
+      context.output.json(request);
+    } else {
+      showRequest(request, context);
+    }
+  });
+  return addExample(command, 'rookery build show req-0123456789abcdef');
+}
+
+function cancelCommand(context: CommandContext): Command {
+  const command = addAnswerOptions(
+    new Command('cancel')
+      .description('cancel a request; what is being built is stopped')
+      .argument('<request>'),
+  ).action(async (id: string, options: AnswerOptions) => {
+    const request = await (await connect(options, context)).cancelRequest(id);
+    if (options.json) {
+      context.output.json(request);
+    } else {
+      const atoms = counted(request.atoms.length, 'atom');
+      context.output.line(`${request.id} (${atoms} for ${request.profile}) is ${request.state}.`);
+    }
+  });
+  return addExample(command, 'rookery build cancel req-0123456789abcdef');
+}

@@ -1,0 +1,188 @@
+import { Command } from 'commander';
+import type { ChannelView, PublicationView } from '../../protocol/channels.ts';
+import {
+  type AnswerOptions,
+  addAnswerOptions,
+  addExample,
+  type CommandContext,
+  connect,
+  parseCount,
+} from '../command-context.ts';
+import { counted, formatAge, formatTime } from '../format.ts';
+import type { ServerClient } from '../server-client.ts';
+
+interface ChannelOptions extends AnswerOptions {
+  readonly reason?: string;
+  readonly from?: string;
+  readonly serial?: number;
+  readonly package?: readonly string[];
+}
+
+type Deed = (
+  client: ServerClient,
+  profile: string,
+  channel: string,
+  options: ChannelOptions,
+) => Promise<PublicationView>;
+
+type Explanation = (
+  client: ServerClient,
+  publication: PublicationView,
+  options: ChannelOptions,
+) => Promise<string>;
+
+export function channelCommand(context: CommandContext): Command {
+  const command = new Command('channel').description('see and change what nodes get');
+  command.addCommand(showCommand(context));
+  command.addCommand(publishCommand(context));
+  command.addCommand(promoteCommand(context));
+  command.addCommand(rollbackCommand(context));
+  return addExample(command, 'rookery channel show web-v3 stable');
+}
+
+function showCommand(context: CommandContext): Command {
+  const command = channelBase('show', 'show the current publication and those before it').action(
+    async (profile: string, channel: string, options: ChannelOptions) => {
+      const view = await (await connect(options, context)).channel(profile, channel);
+      if (options.json) {
+        context.output.json(view);
+      } else {
+        showChannel(view, context);
+      }
+    },
+  );
+  return addExample(command, 'rookery channel show web-v3 testing');
+}
+
+function publishCommand(context: CommandContext): Command {
+  const command = channelBase(
+    'publish',
+    'publish the newest packages of the profile, or those that are named',
+  )
+    .option('--package <id...>', 'only these packages, over what the channel has')
+    .option('--reason <text>', 'why; it stands in the journal')
+    .action(
+      deed(context, async (client, profile, channel, options) =>
+        client.publish(profile, channel, {
+          reason: options.reason ?? '',
+          ...(options.package === undefined ? {} : { packageIds: options.package }),
+        }),
+      ),
+    );
+  return addExample(command, 'rookery channel publish web-v3 testing --reason "weekly update"');
+}
+
+function promoteCommand(context: CommandContext): Command {
+  const command = channelBase('promote', 'publish on a channel what an earlier one shows')
+    .option('--from <channel>', 'the channel to take from (default: the one before)')
+    .option('--serial <n>', 'its publication number (default: the current one)', parseCount)
+    .option('--reason <text>', 'why; it stands in the journal')
+    .action(
+      deed(context, async (client, profile, channel, options) =>
+        client.promote(profile, channel, {
+          reason: options.reason ?? '',
+          ...(options.from === undefined ? {} : { from: options.from }),
+          ...(options.serial === undefined ? {} : { serial: options.serial }),
+        }),
+      ),
+    );
+  return addExample(command, 'rookery channel promote web-v3 stable --reason "ran a week"');
+}
+
+function rollbackCommand(context: CommandContext): Command {
+  const command = channelBase('rollback', 'publish again what a channel showed before')
+    .option(
+      '--serial <n>',
+      'publication to go back to (default: the one before what is shown now)',
+      parseCount,
+    )
+    .option('--reason <text>', 'why; it stands in the journal')
+    .action(
+      deed(
+        context,
+        async (client, profile, channel, options) =>
+          client.rollback(profile, channel, {
+            reason: options.reason ?? '',
+            ...(options.serial === undefined ? {} : { serial: options.serial }),
+          }),
+        whatItShows,
+      ),
+    );
+  return addExample(command, 'rookery channel rollback web-v3 stable --serial 12 --reason "502s"');
+}
+
+function channelBase(name: string, description: string): Command {
+  return addAnswerOptions(
+    new Command(name).description(description).argument('<profile>').argument('<channel>'),
+  );
+}
+
+function deed(
+  context: CommandContext,
+  act: Deed,
+  explain: Explanation = async () => '',
+): (profile: string, channel: string, options: ChannelOptions) => Promise<void> {
+  return async (profile, channel, options) => {
+    const client = await connect(options, context);
+    const publication = await act(client, profile, channel, options);
+    if (options.json) {
+      context.output.json(publication);
+    } else {
+      const more = await explain(client, publication, options);
+      context.output.line(`${publicationLine(publication)}${more}`);
+    }
+  };
+}
+
+/** ` It now shows what 2 showed.`: the number that was asked for, or the last one that was no rollback itself. */
+async function whatItShows(
+  client: ServerClient,
+  { profile, channel, serial, snapshotId }: PublicationView,
+  options: ChannelOptions,
+): Promise<string> {
+  if (options.serial !== undefined) {
+    return ` It now shows what ${options.serial} showed.`;
+  }
+  const { publications } = await client.channel(profile, channel);
+  const alike = publications.filter((one) => one.serial < serial && one.snapshotId === snapshotId);
+  const shown = alike.find(({ kind }) => kind !== 'rollback') ?? alike.at(-1);
+  return shown === undefined ? '' : ` It now shows what ${shown.serial} showed.`;
+}
+
+/** `web-v3/stable is now publication 4: 12 packages.` */
+function publicationLine({ profile, channel, serial, packageCount }: PublicationView): string {
+  return `${profile}/${channel} is now publication ${serial}: ${counted(packageCount, 'package')}.`;
+}
+
+function showChannel(view: ChannelView, { output, clock }: CommandContext): void {
+  output.line(`${output.paint('bold', `${view.profile}/${view.channel}`)}  ${view.uri}`);
+  if (view.current === null) {
+    output.line('Nothing has been published on it yet.');
+    return;
+  }
+  const { serial, packageCount, createdAt, timestamp } = view.current;
+  output.line(
+    `publication ${serial}, ${counted(packageCount, 'package')}, ${formatAge(createdAt, clock.now())}, TIMESTAMP ${timestamp}`,
+  );
+  output.line();
+  output.table(
+    [
+      { title: 'SERIAL', align: 'right' },
+      { title: 'KIND' },
+      { title: 'PACKAGES', align: 'right' },
+      { title: 'WHEN' },
+      { title: 'BY' },
+      { title: 'SNAPSHOT' },
+      { title: 'REASON' },
+    ],
+    view.publications.map((publication) => [
+      String(publication.serial),
+      publication.kind,
+      String(publication.packageCount),
+      formatTime(publication.createdAt),
+      publication.author,
+      publication.snapshotId,
+      publication.reason,
+    ]),
+  );
+}

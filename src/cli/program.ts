@@ -1,0 +1,50 @@
+import { Command } from 'commander';
+import { type ContextParts, contextOf, type Program, programOf } from './command-line.ts';
+import { type AgentStart, agentCommand } from './commands/agent.ts';
+import { agentsCommand } from './commands/agents.ts';
+import { buildCommand } from './commands/build.ts';
+import { channelCommand } from './commands/channel.ts';
+import { clientCommand } from './commands/client.ts';
+import { indexCommand } from './commands/index.ts';
+import { packageCommand } from './commands/package.ts';
+import { profileCommand } from './commands/profile.ts';
+import { quickstartCommand } from './commands/quickstart.ts';
+import { type ServerStart, serveCommand } from './commands/serve.ts';
+import { tokenCommand } from './commands/token.ts';
+import { productVersion } from './project-root.ts';
+
+/** What the composition root hands in, and what a test may replace. */
+export interface ProgramParts extends ContextParts {
+  /** Runs the server until it is told to stop. */
+  readonly serve: ServerStart;
+  /** Runs an agent until it is told to stop. */
+  readonly agent: AgentStart;
+}
+
+/** The `rookery` command. */
+export function createProgram(parts: ProgramParts): Program {
+  const context = contextOf(parts);
+  const command = new Command('rookery')
+    .description('Binary-package build farm and mirror server for fleets of Gentoo servers')
+    .version(productVersion())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ rookery quickstart\n  $ rookery build request web-v3 app-misc/rookery-web --wait --publish testing',
+    );
+  const subcommands = [
+    quickstartCommand(context),
+    serveCommand(parts.serve),
+    agentCommand(context, parts.agent),
+    profileCommand((text) => {
+      context.output.raw(text);
+    }),
+    buildCommand(context),
+    channelCommand(context),
+    packageCommand(context),
+    indexCommand(context),
+    clientCommand(context),
+    tokenCommand(context),
+    agentsCommand(context),
+  ];
+  return programOf(command, subcommands, context.output);
+}

@@ -1,0 +1,302 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
+import { agentListSchema } from '../protocol/agents.ts';
+import {
+  jobViewSchema,
+  requestDetailSchema,
+  requestListSchema,
+  requestViewSchema,
+} from '../protocol/builds.ts';
+import { channelViewSchema, publicationViewSchema } from '../protocol/channels.ts';
+import { problemSchema } from '../protocol/common.ts';
+import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
+import { AppError } from '../support/errors.ts';
+import { bodyChunks, networkReason, readAll } from './http-get.ts';
+
+const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+const UPLOAD_CHUNK_BYTES = 256 * 1024;
+
+interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly json?: unknown;
+  readonly upload?: {
+    readonly file: string;
+    readonly size: number;
+    readonly onProgress: (sent: number) => void;
+  };
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What the commands ask of a server. Everything it answers is checked against `src/protocol`. */
+export type ServerClient = ReturnType<typeof createServerClient>;
+
+/**
+ * Speaks to one server. A refusal is thrown with the server's own code and sentence; no server is
+ * `server-unreachable`, a broken connection `connection-lost`, anything else that is no answer of a Rookery
+ * server `unexpected-answer`.
+ */
+export function createServerClient(server: { readonly url: string; readonly token?: string }) {
+  const base = server.url.replace(/\/+$/, '');
+  const ask = async <T>(call: Call, schema: z.ZodType<T>): Promise<T> => {
+    const response = await send(base, server.token, call);
+    return parseJson(await textOf(response), schema, `${base}${call.path}`);
+  };
+  const get = async <T>(
+    path: string,
+    schema: z.ZodType<T>,
+    query: Call['query'] = {},
+    signal?: AbortSignal,
+  ): Promise<T> => await ask({ method: 'GET', path, query, signal }, schema);
+  const post = async <T>(path: string, json: unknown, schema: z.ZodType<T>): Promise<T> =>
+    await ask({ method: 'POST', path, json }, schema);
+  return {
+    url: base,
+    ...packageCalls({ get, ask }),
+    ...buildCalls({ get, post }),
+    ...channelCalls({ get, post }),
+    tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
+    createToken: async (name: string, role: string) =>
+      await post('/api/tokens', { name, role }, newTokenSchema),
+    rotateToken: async (name: string) =>
+      await post(`/api/tokens/${encoded(name)}/rotate`, {}, newTokenSchema),
+    revokeToken: async (name: string): Promise<void> => {
+      await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
+    },
+    agents: async () => (await get('/api/agents', agentListSchema)).agents,
+    /** The shell script that sets up a node. */
+    clientScript: async (profile: string, channel: string): Promise<string> => {
+      const path = `/api/profiles/${encoded(profile)}/client`;
+      return await textOf(
+        await send(base, server.token, { method: 'GET', path, query: { channel } }),
+      );
+    },
+    /** Bytes as they come; for server-sent events and logs. */
+    stream: async (
+      path: string,
+      query: NonNullable<Call['query']>,
+      signal: AbortSignal,
+    ): Promise<AsyncIterable<Uint8Array>> =>
+      bodyChunks(await send(base, server.token, { method: 'GET', path, query, signal })),
+  };
+}
+
+interface Calls {
+  readonly get: <T>(
+    path: string,
+    schema: z.ZodType<T>,
+    query?: Call['query'],
+    signal?: AbortSignal,
+  ) => Promise<T>;
+  readonly post: <T>(path: string, json: unknown, schema: z.ZodType<T>) => Promise<T>;
+  readonly ask: <T>(call: Call, schema: z.ZodType<T>) => Promise<T>;
+}
+
+function packageCalls({ get, ask }: Pick<Calls, 'get' | 'ask'>) {
+  return {
+    profiles: async () => await get('/api/profiles', profileListSchema),
+    packages: async (
+      profile: string,
+      query: { readonly channel?: string; readonly limit: number; readonly offset: number },
+    ) => await get(`/api/profiles/${encoded(profile)}/packages`, packageListSchema, query),
+    /** Streams a file up. `sha512` is what the server has to arrive at. */
+    pushPackage: async (
+      profile: string,
+      upload: NonNullable<Call['upload']> & { readonly sha512: string },
+    ) =>
+      await ask(
+        {
+          method: 'PUT',
+          path: `/api/profiles/${encoded(profile)}/packages`,
+          query: { sha512: upload.sha512 },
+          upload,
+        },
+        packageViewSchema,
+      ),
+  };
+}
+
+function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
+  return {
+    createRequest: async (body: {
+      readonly profile: string;
+      readonly atoms: readonly string[];
+      readonly publish?: string;
+      readonly rebuild?: boolean;
+    }) => await post('/api/requests', body, requestViewSchema),
+    requests: async (query: { readonly profile?: string; readonly limit: number }) =>
+      (await get('/api/requests', requestListSchema, query)).requests,
+    request: async (id: string, signal?: AbortSignal) =>
+      await get(`/api/requests/${encoded(id)}`, requestDetailSchema, {}, signal),
+    cancelRequest: async (id: string) =>
+      await post(`/api/requests/${encoded(id)}/cancel`, {}, requestViewSchema),
+    job: async (id: string, signal?: AbortSignal) =>
+      await get(`/api/jobs/${encoded(id)}`, jobViewSchema, {}, signal),
+  };
+}
+
+function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
+  return {
+    channel: async (profile: string, channel: string) =>
+      await get(channelPath(profile, channel), channelViewSchema),
+    publish: async (
+      profile: string,
+      channel: string,
+      body: { readonly reason: string; readonly packageIds?: readonly string[] },
+    ) => await post(`${channelPath(profile, channel)}/publish`, body, publicationViewSchema),
+    promote: async (
+      profile: string,
+      channel: string,
+      body: { readonly reason: string; readonly from?: string; readonly serial?: number },
+    ) => await post(`${channelPath(profile, channel)}/promote`, body, publicationViewSchema),
+    rollback: async (
+      profile: string,
+      channel: string,
+      body: { readonly reason: string; readonly serial?: number },
+    ) => await post(`${channelPath(profile, channel)}/rollback`, body, publicationViewSchema),
+  };
+}
+
+function channelPath(profile: string, channel: string): string {
+  return `/api/profiles/${encoded(profile)}/channels/${encoded(channel)}`;
+}
+
+/** Whether trying again later can help: the server is away, or says that it is. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof AppError && TRANSIENT.has(error.code);
+}
+
+const TRANSIENT = new Set(['server-unreachable', 'connection-lost', 'server-busy']);
+
+async function send(base: string, token: string | undefined, call: Call): Promise<Response> {
+  const url = urlOf(base, call);
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method: call.method,
+      redirect: 'error',
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(call.json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(call.upload === undefined
+          ? {}
+          : {
+              'content-type': 'application/octet-stream',
+              'content-length': String(call.upload.size),
+            }),
+      },
+      ...bodyOf(call),
+      ...(call.signal === undefined ? {} : { signal: call.signal }),
+    });
+  } catch (error) {
+    throw call.signal?.aborted ? aborted(base, error) : unreachable(base, error);
+  }
+  if (!response.ok) {
+    throw await refusal(response, url);
+  }
+  return response;
+}
+
+function urlOf(base: string, call: Call): URL {
+  if (!URL.canParse(base) || !/^https?:$/.test(new URL(base).protocol)) {
+    throw new AppError(
+      'server-url-invalid',
+      `"${base}" is not the URL of a server: it has to look like http://host:8700.`,
+    );
+  }
+  const url = new URL(base + call.path);
+  for (const [name, value] of Object.entries(call.query ?? {})) {
+    if (value !== undefined) {
+      url.searchParams.set(name, String(value));
+    }
+  }
+  return url;
+}
+
+function bodyOf(call: Call): Pick<RequestInit, 'body' | 'duplex'> {
+  if (call.json !== undefined) {
+    return { body: JSON.stringify(call.json) };
+  }
+  if (call.upload === undefined) {
+    return {};
+  }
+  const stream = Readable.from(countedChunks(call.upload), { objectMode: false });
+  return { body: Readable.toWeb(stream), duplex: 'half' };
+}
+
+async function* countedChunks(upload: NonNullable<Call['upload']>): AsyncIterable<Buffer> {
+  let sent = 0;
+  const chunks: AsyncIterable<Buffer> = createReadStream(upload.file, {
+    highWaterMark: UPLOAD_CHUNK_BYTES,
+  });
+  for await (const chunk of chunks) {
+    yield chunk;
+    sent += chunk.length;
+    upload.onProgress(sent);
+  }
+}
+
+async function refusal(response: Response, url: URL): Promise<AppError> {
+  const text = await textOf(response);
+  const problem = problemSchema.safeParse(jsonOf(text));
+  if (problem.success) {
+    const { code, title, details } = problem.data;
+    return new AppError(code, title, {
+      details: { ...details, status: response.status, requestId: problem.data.requestId },
+    });
+  }
+  const where = `${url.origin}${url.pathname}`;
+  if (response.status === 502 || response.status === 503 || response.status === 504) {
+    return new AppError('server-busy', `${where} answers ${response.status}: no server behind it.`);
+  }
+  return new AppError(
+    'unexpected-answer',
+    `${where} answers ${response.status}, and not in the words of a Rookery server.`,
+    { details: { status: response.status } },
+  );
+}
+
+async function textOf(response: Response): Promise<string> {
+  return (await readAll(response, MAX_ANSWER_BYTES)).toString('utf8');
+}
+
+/** Throws `unexpected-answer` when the text is not JSON of this shape; `url` is where it came from. */
+export function parseJson<T>(text: string, schema: z.ZodType<T>, url: string): T {
+  const result = schema.safeParse(jsonOf(text));
+  if (!result.success) {
+    const faults = z.prettifyError(result.error).replaceAll(/\s*\n\s*/g, ' ');
+    throw new AppError(
+      'unexpected-answer',
+      `What ${url} answers is not what this version of rookery understands: ${faults}`,
+    );
+  }
+  return result.data;
+}
+
+/** The value of a JSON text, undefined for any other text. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function unreachable(base: string, error: unknown): AppError {
+  return new AppError(
+    'server-unreachable',
+    `No server answers at ${base}: ${networkReason(error)}. Is it running, and is --server right?`,
+    { cause: error },
+  );
+}
+
+function aborted(base: string, error: unknown): AppError {
+  return new AppError('interrupted', `The call to ${base} was interrupted.`, { cause: error });
+}
+
+function encoded(segment: string): string {
+  return encodeURIComponent(segment);
+}

@@ -1,0 +1,66 @@
+import type { RequestDetail } from '../protocol/builds.ts';
+import type { CommandContext } from './command-context.ts';
+import { counted, formatAge, formatDuration } from './format.ts';
+
+/** One line about a request that has ended. */
+export function summaryLine(request: RequestDetail): string {
+  const built = request.packages.filter(({ how }) => how === 'built').length;
+  const reused = request.packages.length - built;
+  const parts = [
+    `${counted(request.packages.length, 'package')} (${built} built, ${reused} reused)`,
+    ...(request.publication === null
+      ? []
+      : [`published on ${request.publication.channel} as ${request.publication.serial}`]),
+    ...(request.finishedAt === null
+      ? []
+      : [formatDuration(request.finishedAt - request.createdAt)]),
+  ];
+  return `${request.id}: ${request.state}, ${parts.join(', ')}`;
+}
+
+/** Prints a request with its jobs and packages. */
+export function showRequest(request: RequestDetail, { output, clock }: CommandContext): void {
+  const now = clock.now();
+  output.line(`${output.paint('bold', request.id)}  ${request.state}`);
+  output.line(
+    `${request.atoms.join(' ')} for ${request.profile}, asked by ${request.author} ${formatAge(request.createdAt, now)}`,
+  );
+  if (request.reason !== null) {
+    output.line(request.reason);
+  }
+  if (request.jobs.length > 0) {
+    output.line();
+    output.table(
+      [
+        { title: 'JOB' },
+        { title: 'NAME' },
+        { title: 'STATE' },
+        { title: 'TIME', align: 'right' },
+        { title: 'AGENT' },
+        { title: 'TRY', align: 'right' },
+        { title: 'WHY' },
+      ],
+      request.jobs.map((job) => [
+        job.id,
+        job.kind === 'plan' ? 'plan' : job.name,
+        job.state,
+        job.startedAt === null ? '-' : formatDuration((job.finishedAt ?? now) - job.startedAt),
+        job.agent ?? '-',
+        String(job.attempt),
+        job.reason ?? '',
+      ]),
+    );
+  }
+  if (request.packages.length > 0) {
+    output.line();
+    output.table(
+      [{ title: 'PACKAGE' }, { title: 'BUILD', align: 'right' }, { title: 'HOW' }, { title: 'ID' }],
+      request.packages.map(({ cpv, buildId, how, id }) => [cpv, String(buildId), how, id]),
+    );
+  }
+  if (request.publication !== null) {
+    const { channel, serial } = request.publication;
+    output.line();
+    output.line(`published on ${channel} as publication ${serial}`);
+  }
+}

@@ -1,0 +1,31 @@
+import type { RequestDetail } from '../protocol/builds.ts';
+import type { Clock } from '../support/clock.ts';
+import { messageOf } from '../support/errors.ts';
+import { followRequest } from './follow.ts';
+import type { Output } from './output.ts';
+import { showJobs } from './progress.ts';
+import type { ServerClient } from './server-client.ts';
+
+/** Shows the jobs of a request until it has ended, through restarts of the server. */
+export async function waitForRequest(
+  client: ServerClient,
+  id: string,
+  { output, clock, signal }: { output: Output; clock: Clock; signal?: AbortSignal },
+): Promise<RequestDetail> {
+  const progress = showJobs(output, clock);
+  try {
+    return await followRequest(client, id, {
+      clock,
+      signal: signal ?? new AbortController().signal,
+      onChange: progress.update,
+      onLost: (error) => {
+        progress.note(`${messageOf(error)} Trying again.`);
+      },
+      onBack: () => {
+        progress.note(`Connected again to ${client.url}.`);
+      },
+    });
+  } finally {
+    progress.stop();
+  }
+}

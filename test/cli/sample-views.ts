@@ -1,0 +1,80 @@
+import type { JobView, RequestDetail } from '../../src/protocol/builds.ts';
+import type { PublicationView } from '../../src/protocol/channels.ts';
+import type { PackageView } from '../../src/protocol/packages.ts';
+import { NOON } from './noon.ts';
+
+/** A job as a server tells it. */
+export function jobView(values: Partial<JobView> = {}): JobView {
+  return {
+    id: 'job-1',
+    requestId: 'request-1',
+    kind: 'package',
+    position: 1,
+    name: 'app-misc/rookery-hello-1.0',
+    executor: 'source',
+    state: 'waiting',
+    reason: null,
+    attempt: 0,
+    agent: null,
+    createdAt: NOON,
+    startedAt: null,
+    finishedAt: null,
+    packageId: null,
+    needs: [],
+    ...values,
+  };
+}
+
+export function requestDetail(values: Partial<RequestDetail> = {}): RequestDetail {
+  return {
+    id: 'request-1',
+    profile: 'web-v3',
+    atoms: ['app-misc/rookery-web'],
+    rebuild: false,
+    publish: null,
+    state: 'building',
+    reason: null,
+    author: 'token:first-admin',
+    createdAt: NOON,
+    finishedAt: null,
+    jobs: [],
+    packages: [],
+    publication: null,
+    ...values,
+  };
+}
+
+export function publicationView(values: Partial<PublicationView> = {}): PublicationView {
+  return {
+    profile: 'web-v3',
+    channel: 'testing',
+    serial: 4,
+    snapshotId: 'snapshot-4',
+    timestamp: NOON / 1000,
+    createdAt: NOON - 300_000,
+    author: 'token:first-admin',
+    reason: 'weekly',
+    kind: 'publish',
+    packageCount: 3,
+    ...values,
+  };
+}
+
+export function packageView(values: Partial<PackageView> = {}): PackageView {
+  return {
+    id: 'package-1',
+    profile: 'web-v3',
+    cpv: 'app-misc/rookery-hello-1.0',
+    slot: '0',
+    buildId: 2,
+    path: 'app-misc/rookery-hello/rookery-hello-1.0-2.gpkg.tar',
+    size: 12_288,
+    sha512: 'ab'.repeat(64),
+    buildTime: NOON / 1000,
+    signedBy: 'F'.repeat(40),
+    description: 'Sample',
+    use: '',
+    importedAt: NOON,
+    ...values,
+  };
+}
