@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+import { once } from 'node:events';
+import type { Program } from './cli/command-line.ts';
+import { systemClock } from './support/clock.ts';
+
+/** Aborts at the first SIGINT or SIGTERM. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+async function serve(options: { readonly config?: string }): Promise<void> {
+  const { loadConfig } = await import('./config/load-config.ts');
+  const { startServer } = await import('./server.ts');
+  const { createLog } = await import('./support/log.ts');
+  const config = await loadConfig({
+    ...(options.config === undefined ? {} : { file: options.config }),
+    env: process.env,
+    cwd: process.cwd(),
+  });
+  const log = createLog(config.log.level);
+  const interrupted = interruption();
+  const server = await startServer(config, log, systemClock);
+  if (!interrupted.aborted) {
+    await once(interrupted, 'abort');
+  }
+  log.info('stopping');
+  await server.stop();
+}
+
+async function agent(options: {
+  readonly server: string;
+  readonly token: string;
+  readonly name: string;
+  readonly workFolder: string;
+  readonly slots: number;
+  readonly passEnvironment: readonly string[];
+}): Promise<void> {
+  const { runAgent } = await import('./agent/run-agent.ts');
+  const { createLog } = await import('./support/log.ts');
+  await runAgent({ ...options, log: createLog('info'), signal: interruption() });
+}
+
+/** Only what the command needs is loaded: most run for less time than the server takes to load. */
+async function programFor(argv: readonly string[]): Promise<Program> {
+  if (argv[2] === 'index') {
+    return (await import('./cli/index-program.ts')).createIndexProgram();
+  }
+  return (await import('./cli/program.ts')).createProgram({ serve, agent });
+}
+
+process.exitCode = await (await programFor(process.argv)).run(process.argv);

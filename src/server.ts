@@ -1,0 +1,227 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ROLES, type Role } from './access/role.ts';
+import { Tokens } from './access/tokens.ts';
+import { createBuilds } from './builds/create-builds.ts';
+import type { Config } from './config/config.ts';
+import { openProfileCatalog } from './config/profile-catalog.ts';
+import { type Database, openDatabase } from './database/database.ts';
+import type { ProfileCatalog } from './gentoo/profile.ts';
+import { createListenService, type ListenService } from './http/listen-service.ts';
+import { createRequestListener } from './http/listener.ts';
+import { Journal } from './journal/journal.ts';
+import { createRepository } from './repository/create-repository.ts';
+import { watchIncoming } from './repository/watch-incoming.ts';
+import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
+import type { Signer } from './signing/signer.ts';
+import { openSigner } from './signing/signing-key.ts';
+import type { Clock } from './support/clock.ts';
+import { AppError, messageOf } from './support/errors.ts';
+import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
+import { newToken } from './support/ids.ts';
+import { type Service, startAll, stopAll } from './support/lifecycle.ts';
+import { Locks } from './support/locks.ts';
+import type { Log } from './support/log.ts';
+import { scheduled } from './support/schedule.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** A running Rookery. */
+export interface Server {
+  /** How clients reach it, without a trailing slash. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Builds every room from the configuration, recovers what a killed process left, and starts serving. Nothing
+ * listens until all of that has worked; whatever was opened is closed again when it has not.
+ */
+export async function startServer(config: Config, log: Log, clock: Clock): Promise<Server> {
+  const { state, mirrorRoot } = config.paths;
+  await mkdir(join(state, 'tokens'), { recursive: true, mode: 0o700 });
+  await mkdir(mirrorRoot, { recursive: true });
+  const database = await openDatabase(join(state, 'rookery.sqlite'), clock);
+  try {
+    return await compose(config, log, clock, database);
+  } catch (error) {
+    await database.destroy();
+    throw error;
+  }
+}
+
+async function compose(
+  config: Config,
+  log: Log,
+  clock: Clock,
+  database: Database,
+): Promise<Server> {
+  const rooms = await openRooms(config, log, clock, database);
+  await rooms.repository.recover();
+  await createFirstTokens(config.paths.state, rooms.tokens);
+  const { listenService, reached } = listening(config, rooms);
+  const services: Service[] = [
+    rooms.buildService,
+    housekeeping(config, rooms),
+    watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
+    listenService,
+  ];
+  await startAll(services);
+  const url = reached();
+  const noteFile = join(config.paths.state, 'server.json');
+  await writeFileAtomic(noteFile, `${JSON.stringify({ url, pid: process.pid })}\n`);
+  log.info({ url, key: rooms.signer.primaryFingerprint }, 'listening');
+  if (config.http.publicUrl === null && listenService.isOnEveryAddress()) {
+    log.warn({ url }, '[http] public-url is not set: other machines get no setup scripts');
+  }
+  return {
+    url,
+    stop: async () => {
+      await stopAll(services);
+      await rm(noteFile, { force: true });
+      await database.destroy();
+    },
+  };
+}
+
+type Rooms = Awaited<ReturnType<typeof openRooms>>;
+
+async function openRooms(config: Config, log: Log, clock: Clock, database: Database) {
+  const { state, mirrorRoot } = config.paths;
+  const journal = new Journal(database, clock);
+  const locks = new Locks();
+  const profiles = await openProfileCatalog(config.paths.profiles);
+  reportBroken(profiles, log);
+  const signer = await openKey(config, log, clock);
+  await publishKey(mirrorRoot, signer);
+  const shared = { database, journal, clock, log, locks, profiles };
+  const repository = createRepository({
+    ...shared,
+    signer,
+    folders: { state, mirrorRoot },
+    maxUploadBytes: config.http.maxUploadBytes,
+  });
+  const { builds, service: buildService } = createBuilds({
+    ...shared,
+    repository,
+    folders: { state },
+    settings: config.builds,
+  });
+  const tokens = new Tokens(database, journal, clock);
+  return { ...shared, signer, repository, builds, buildService, tokens };
+}
+
+/** The HTTP service, and how clients reach it once it listens. */
+function listening(
+  config: Config,
+  rooms: Rooms,
+): { readonly listenService: ListenService; readonly reached: () => string } {
+  const { http, builds, paths } = config;
+  const reached = (): string => http.publicUrl ?? listenService.url();
+  const listenService = createListenService({
+    host: http.host,
+    port: http.port,
+    nextFreePort: http.nextFreePort,
+    log: rooms.log,
+    createListener: (stopping) =>
+      createRequestListener({
+        ...rooms,
+        publicKey: rooms.signer.publicKey,
+        fingerprint: rooms.signer.primaryFingerprint,
+        heartbeatMs: builds.heartbeatMs,
+        folders: { mirrorRoot: paths.mirrorRoot, staging: join(paths.state, 'staging') },
+        publicUrl: reached,
+        isPublicUrlKnown: () => http.publicUrl !== null || !listenService.isOnEveryAddress(),
+        readiness: async () => await faultsOf(rooms),
+        stopping,
+      }),
+  });
+  return { listenService, reached };
+}
+
+async function openKey(config: Config, log: Log, clock: Clock): Promise<Signer> {
+  const { name, email, validDays, passphraseFile } = config.signing;
+  const passphrase = passphraseFile === null ? undefined : await readPassphrase(passphraseFile);
+  return await openSigner({
+    folder: join(config.paths.state, 'signing'),
+    name,
+    email,
+    validDays,
+    clock,
+    log,
+    protectStored: true,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  });
+}
+
+async function readPassphrase(file: string): Promise<string> {
+  const text = await readTextIfPresent(file);
+  const passphrase = text?.replace(/\n+$/, '') ?? '';
+  if (passphrase === '') {
+    throw new AppError(
+      'passphrase-missing',
+      `The passphrase file ${file} ${text === undefined ? 'does not exist' : 'is empty'}.`,
+    );
+  }
+  return passphrase;
+}
+
+async function publishKey(mirrorRoot: string, signer: Signer): Promise<void> {
+  const path = join(mirrorRoot, 'keys', 'rookery.asc');
+  if ((await readTextIfPresent(path)) !== signer.publicKey) {
+    await mkdir(join(mirrorRoot, 'keys'), { recursive: true });
+    await writeFileAtomic(path, signer.publicKey);
+  }
+}
+
+/** One token of role admin and one of role builder, so that a new installation can be used from its own machine. */
+async function createFirstTokens(state: string, tokens: Tokens): Promise<void> {
+  const known = new Set((await tokens.list()).map(({ name }) => name));
+  const first: readonly Role[] = ROLES.filter((role) => role !== 'node');
+  for (const role of first) {
+    if (!known.has(`first-${role}`)) {
+      const file = join(state, 'tokens', `${role}.token`);
+      const token = (await readTextIfPresent(file))?.trim() ?? newToken();
+      await writeFileAtomic(file, `${token}\n`, { mode: 0o600 });
+      await tokens.create(`first-${role}`, role, 'server', token);
+    }
+  }
+}
+
+function housekeeping(config: Config, rooms: Rooms): Service {
+  return scheduled({
+    name: 'housekeeping',
+    expression: config.housekeeping.schedule,
+    work: async () => {
+      reportExpiry(rooms.signer, rooms.clock, rooms.log);
+      const { leftoverHours, logDays } = config.housekeeping;
+      const removed = await rooms.builds.removeLeftovers({
+        sourcesMs: leftoverHours * HOUR_MS,
+        logsMs: logDays * DAY_MS,
+      });
+      rooms.log.info({ removed }, 'housekeeping done');
+    },
+    onError: (error) => {
+      rooms.log.error({ error: messageOf(error) }, 'housekeeping failed');
+    },
+  });
+}
+
+function reportBroken(profiles: ProfileCatalog, log: Log): void {
+  for (const [profile, faults] of Object.entries(profiles.broken())) {
+    log.warn({ profile, faults }, 'a profile is broken and left out');
+  }
+}
+
+/** What keeps the server from doing its work, a sentence each. */
+async function faultsOf({ database, signer, clock }: Rooms): Promise<string[]> {
+  const expired = expiryFault(signer, clock);
+  const faults = expired === undefined ? [] : [expired];
+  try {
+    await database.selectFrom('migrations').select('name').limit(1).execute();
+    return faults;
+  } catch (error) {
+    return [...faults, `The database does not answer: ${messageOf(error)}.`];
+  }
+}
