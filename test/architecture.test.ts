@@ -1,29 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { MAY_IMPORT } from './support/rooms.ts';
 
-/** Which rooms each room may import. A room may always import itself. */
-const MAY_IMPORT: Record<string, readonly string[]> = {
-  support: [],
-  gentoo: ['support'],
-  config: ['support', 'gentoo'],
-  protocol: ['support', 'gentoo'],
-  binpkg: ['support', 'gentoo'],
-  signing: ['support'],
-  database: ['support'],
-  journal: ['support', 'database'],
-  access: ['support', 'database', 'journal'],
-  repository: ['support', 'gentoo', 'binpkg', 'signing', 'database', 'journal'],
-  builds: ['support', 'gentoo', 'database', 'journal', 'repository'],
-  agent: ['support', 'gentoo', 'config', 'binpkg', 'protocol'],
-  http: ['support', 'gentoo', 'protocol', 'journal', 'access', 'repository', 'builds'],
-  cli: ['support', 'gentoo', 'config', 'binpkg', 'signing', 'protocol'],
-};
 /** Files of `src/` itself that know all rooms. */
 const ROOTS = new Set(['server.ts', 'main.ts']);
 const PURE_ROOMS = ['gentoo', 'protocol'];
-const EFFECTS =
-  /^node:(fs|net|tls|http|https|http2|dns|dgram|child_process|worker_threads|timers)/;
+const EFFECTS = /^node:(fs|net|tls|http|https|http2|dns|dgram|child_process|worker_threads|timers)/;
 const SRC = resolve(import.meta.dirname, '../src');
 const SPECIFIER =
   /\b(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/g;
