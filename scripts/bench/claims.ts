@@ -1,16 +1,15 @@
 import { copyFileSync, existsSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
 import { formatManifest } from '../../src/binpkg/gpkg/manifest.ts';
 import type * as Verification from '../../src/binpkg/gpkg/verify.ts';
-import { decodeIndex, scanIndex, stanzaValue } from '../../src/gentoo/index-scan.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { createVerifier } from '../../src/signing/verifier.ts';
 import { makeLargePackage } from './large-package.ts';
 import { makePackages, pathOf } from './made-packages.ts';
-import { command, type Measurement, measure, median, shown } from './measure.ts';
+import { command, type Measurement, measure, median, secondsIn, shown } from './measure.ts';
 import { openPortagePeer } from './portage-peer.ts';
 
 export interface Bench {
@@ -28,6 +27,7 @@ export interface Bench {
   readonly print: (line: string) => void;
 }
 
+const PARSES = 15;
 const NO_PORTAGE = 'no emerge on PATH';
 
 async function rookery(bench: Bench, pkgdir: string): Promise<void> {
@@ -99,15 +99,10 @@ export async function largeIndex(bench: Bench): Promise<void> {
 }
 
 async function parse(bench: Bench, file: string): Promise<void> {
-  const cut = await measure(9, async () => {
-    let sum = 0;
-    for (const stanza of scanIndex(decodeIndex(await readFile(file))).stanzas) {
-      for (const key of ['CPV', 'PATH', 'SIZE', 'MTIME', 'BUILD_ID', 'SLOT']) {
-        sum += stanzaValue(stanza, key)?.length ?? 0;
-      }
-    }
-    return sum;
-  });
+  const program = join(import.meta.dirname, 'parse-index.mjs');
+  const cut = {
+    seconds: secondsIn(await command([process.execPath, program, file, String(PARSES)])),
+  };
   const what = `parse of an index of ${bench.sizes.large} packages`;
   const peer = await openPortagePeer(
     join(bench.folder, 'peer'),
@@ -118,7 +113,7 @@ async function parse(bench: Bench, file: string): Promise<void> {
     bench.print(`${what}: rookery ${shown(cut)}; skipped: PackageIndex.read (${NO_PORTAGE})`);
     return;
   }
-  const theirs = { seconds: await peer.readIndex(file, 5) };
+  const theirs = { seconds: await peer.readIndex(file, PARSES) };
   bench.print(faster(what, { rookery: cut, 'PackageIndex.read': theirs }, 5));
 }
 

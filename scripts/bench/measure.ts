@@ -45,3 +45,8 @@ export async function command(
   }
   return stdout.toString('utf8');
 }
+
+/** What a program has measured itself: its lines `SECONDS <number>`. */
+export function secondsIn(output: string): readonly number[] {
+  return [...output.matchAll(/^SECONDS ([0-9.e-]+)/gm)].map((match) => Number(match[1]));
+}

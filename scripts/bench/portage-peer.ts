@@ -7,7 +7,7 @@ import {
   makeGentooPrefix,
   makeOverlay,
 } from '../../test/support/gentoo-prefix.ts';
-import { command } from './measure.ts';
+import { command, secondsIn } from './measure.ts';
 
 /** The Portage of this machine, set up for one folder of packages whose key it trusts. */
 export interface PortagePeer {
@@ -58,8 +58,7 @@ export async function openPortagePeer(
     },
     readIndex: async (file, runs) => {
       const code = ['python3', '-c', READ, file, String(runs)];
-      const text = await command(code, prefix.env);
-      return [...text.matchAll(/^SECONDS ([0-9.e-]+)$/gm)].map((match) => Number(match[1]));
+      return secondsIn(await command(code, prefix.env));
     },
   };
 }

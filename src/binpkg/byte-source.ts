@@ -8,9 +8,15 @@ export interface ByteSource {
   readonly size: number;
   /** These bytes; fewer only where the source ends. */
   read(offset: number, length: number): Promise<Buffer>;
-  /** These bytes in pieces, which the reader may keep. Throws `source-truncated` where the source ends earlier. */
-  stream(offset: number, length: number): AsyncIterable<Buffer>;
+  /**
+   * These bytes in pieces, which the reader may keep; with `passing`, only until it takes the next one. Throws
+   * `source-truncated` where the source ends earlier.
+   */
+  stream(offset: number, length: number, use?: PieceUse): AsyncIterable<Buffer>;
 }
+
+/** Whether pieces of bytes are kept, or done with when the next one is taken: then their memory is used again. */
+export type PieceUse = 'kept' | 'passing';
 
 const PIECE_BYTES = 256 * 1024;
 
@@ -66,7 +72,37 @@ class FileSource implements ByteSource {
 
   async read(offset: number, length: number): Promise<Buffer> {
     const wanted = Math.max(0, Math.min(length, this.size - offset));
-    const buffer = Buffer.allocUnsafe(wanted);
+    return await this.#readInto(Buffer.allocUnsafe(wanted), offset, wanted);
+  }
+
+  /** While one piece is worked on, the next one is being read. */
+  async *stream(offset: number, length: number, use: PieceUse = 'kept'): AsyncGenerator<Buffer> {
+    const buffers = use === 'passing' ? [newPiece(), newPiece()] : [];
+    let turn = 0;
+    const readAt = async (done: number): Promise<Buffer> => {
+      const most = Math.min(PIECE_BYTES, length - done, this.size - offset - done);
+      turn += 1;
+      const buffer = buffers[turn % 2] ?? Buffer.allocUnsafe(Math.max(0, most));
+      return await this.#readInto(buffer, offset + done, Math.max(0, most));
+    };
+    let coming = readAt(0);
+    try {
+      for (let done = 0; done < length; ) {
+        const piece = await coming;
+        if (piece.length === 0) {
+          throw truncated(this.size);
+        }
+        done += piece.length;
+        coming = readAt(done);
+        coming.catch(() => undefined);
+        yield piece;
+      }
+    } finally {
+      await Promise.allSettled([coming]);
+    }
+  }
+
+  async #readInto(buffer: Buffer, offset: number, wanted: number): Promise<Buffer> {
     let done = 0;
     while (done < wanted) {
       const { bytesRead } = await this.#handle.read(buffer, done, wanted - done, offset + done);
@@ -78,20 +114,13 @@ class FileSource implements ByteSource {
     return buffer.subarray(0, done);
   }
 
-  async *stream(offset: number, length: number): AsyncGenerator<Buffer> {
-    for (let done = 0; done < length; ) {
-      const piece = await this.read(offset + done, Math.min(PIECE_BYTES, length - done));
-      if (piece.length === 0) {
-        throw truncated(this.size);
-      }
-      done += piece.length;
-      yield piece;
-    }
-  }
-
   async close(): Promise<void> {
     await this.#handle.close();
   }
+}
+
+function newPiece(): Buffer {
+  return Buffer.allocUnsafeSlow(PIECE_BYTES);
 }
 
 function truncated(size: number): AppError {

@@ -4,6 +4,7 @@ import { createGunzip } from 'node:zlib';
 import { AppError, isAppError, messageOf } from '../support/errors.ts';
 import { filterThrough } from '../support/filters.ts';
 import { toolEnvironment } from '../support/processes.ts';
+import type { PieceUse } from './byte-source.ts';
 import { DEFAULT_LIMITS, type PackageLimits } from './limits.ts';
 import { decompressZstd } from './zstd.ts';
 
@@ -30,6 +31,8 @@ export interface DecompressOptions {
   /** Most bytes that may come out. */
   readonly maxBytes: number;
   readonly limits?: Pick<PackageLimits, 'ratio' | 'ratioFreeBytes' | 'zstdWindowLog'>;
+  /** What is done with the pieces that come out. zstd alone makes use of it. */
+  readonly use?: PieceUse;
   readonly signal?: AbortSignal;
 }
 
@@ -54,6 +57,7 @@ export async function* decompress(
   let size = 0;
   const output = unpack(suffix, counted(input, taken), {
     windowLog: limits.zstdWindowLog,
+    use: options.use,
     signal: options.signal,
   });
   try {
@@ -70,11 +74,15 @@ export async function* decompress(
 function unpack(
   suffix: CompressionSuffix,
   input: AsyncIterable<Buffer>,
-  options: { readonly windowLog: number; readonly signal: AbortSignal | undefined },
+  options: {
+    readonly windowLog: number;
+    readonly use: PieceUse | undefined;
+    readonly signal: AbortSignal | undefined;
+  },
 ): AsyncIterable<Buffer> {
   const how = DECOMPRESSORS[suffix];
   if (how === 'zstd') {
-    return decompressZstd(input, options.windowLog);
+    return decompressZstd(input, options.windowLog, options.use);
   }
   if (how === 'gzip') {
     return gunzip(input);

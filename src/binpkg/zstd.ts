@@ -1,5 +1,6 @@
 import binding from 'zstd-napi/binding.js';
 import { AppError } from '../support/errors.ts';
+import type { PieceUse } from './byte-source.ts';
 
 const OUTPUT_BYTES = 256 * 1024;
 const INPUT_BYTES = 256 * 1024;
@@ -8,19 +9,23 @@ const INPUT_BYTES = 256 * 1024;
  * Unpacks zstd frames one after the other (RFC 8878), skippable frames included. Every stream has a context of
  * its own: the library's shared one stays broken after a damaged frame.
  *
+ * With `passing`, a piece is overwritten when the next one is taken.
+ *
  * Throws `zstd-truncated`; damaged frames, foreign bytes and windows above `windowLog` as the library's error.
  */
 export async function* decompressZstd(
   input: AsyncIterable<Buffer>,
   windowLog: number,
+  use: PieceUse = 'kept',
 ): AsyncGenerator<Buffer> {
   const context = new binding.DCtx();
   context.setParameter(binding.DParameter.windowLogMax, windowLog);
+  const own = use === 'passing' ? Buffer.allocUnsafeSlow(OUTPUT_BYTES) : undefined;
   let expected = -1;
   for await (const chunk of input) {
     let rest = chunk;
     for (let more = rest.length > 0; more; ) {
-      const output = Buffer.allocUnsafeSlow(OUTPUT_BYTES);
+      const output = own ?? Buffer.allocUnsafeSlow(OUTPUT_BYTES);
       const [hint, produced, consumed] = context.decompressStream(output, rest);
       expected = hint;
       rest = rest.subarray(consumed);

@@ -11,6 +11,8 @@ export interface ScannedIndex {
   readonly header: ReadonlyMap<string, string>;
   /** Lines of each entry, every one ended by a line feed, without the empty line behind them. */
   readonly stanzas: readonly string[];
+  /** Where each of them begins in the text. */
+  readonly starts: readonly number[];
   readonly faults: readonly IndexFault[];
 }
 
@@ -73,6 +75,7 @@ export function scanIndex(text: string): ScannedIndex {
   const end = text.endsWith('\n') ? text.length : text.length + 1;
   const headerEnd = text.startsWith('\n') ? 0 : endOfStanza(text, 0);
   const stanzas: string[] = [];
+  const starts: number[] = [];
   for (let start = headerEnd + 1; start < end; ) {
     if (text.charCodeAt(start) === LINE_FEED) {
       addFault(start, 'an empty line too many hides everything behind it');
@@ -82,13 +85,14 @@ export function scanIndex(text: string): ScannedIndex {
     const stop = endOfStanza(text, start);
     const stanza = text.slice(start, stop);
     stanzas.push(stanza.endsWith('\n') ? stanza : `${stanza}\n`);
+    starts.push(start);
     start = stop + 1;
   }
   const header = stanzaValues(text.slice(0, headerEnd));
   if (header.size === 0 && text !== '') {
     addFault(0, 'there is no header');
   }
-  return { header, stanzas, faults };
+  return { header, stanzas, starts, faults };
 }
 
 /** The value of a key in the text of an entry; undefined when there is none. */

@@ -31,9 +31,10 @@ export class StreamInput implements ByteInput {
     if (first.length === length || first.length === 0) {
       return first;
     }
-    const parts = [first];
+    // The memory of a piece may be used again for the next one.
+    const parts = [Buffer.from(first)];
     for await (const piece of this.pieces(length - first.length)) {
-      parts.push(piece);
+      parts.push(Buffer.from(piece));
     }
     return Buffer.concat(parts);
   }

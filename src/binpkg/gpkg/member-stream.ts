@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { DigestSet } from '../../support/digests.ts';
-import type { ByteSource } from '../byte-source.ts';
+import type { ByteSource, PieceUse } from '../byte-source.ts';
 import type { ContainerMember } from './container.ts';
 
 /** Bytes of a member, hashed as they pass. Every byte is read exactly once, whoever reads it. */
@@ -18,12 +18,10 @@ export class MemberStream {
   }
 
   /** What has not been read yet. */
-  async *pieces(): AsyncGenerator<Buffer> {
+  async *pieces(use: PieceUse = 'kept'): AsyncGenerator<Buffer> {
+    const { offset, size } = this.#member;
     const done = this.#digests.size;
-    for await (const piece of this.#source.stream(
-      this.#member.offset + done,
-      this.#member.size - done,
-    )) {
+    for await (const piece of this.#source.stream(offset + done, size - done, use)) {
       this.#onPiece();
       this.#digests.update(piece);
       yield piece;
@@ -36,7 +34,7 @@ export class MemberStream {
     readonly sha512: string;
     readonly sha512State: Hash;
   }> {
-    for await (const piece of this.pieces()) {
+    for await (const piece of this.pieces('passing')) {
       void piece;
     }
     const sha512State = this.#digests.copyState('sha512');

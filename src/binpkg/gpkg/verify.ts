@@ -1,7 +1,7 @@
 import type { Hash } from 'node:crypto';
 import { type Clock, systemClock } from '../../support/clock.ts';
 import { AppError } from '../../support/errors.ts';
-import type { ByteSource } from '../byte-source.ts';
+import type { ByteSource, PieceUse } from '../byte-source.ts';
 import { decompress } from '../compression.ts';
 import { DEFAULT_LIMITS, type PackageLimits } from '../limits.ts';
 import type { PackageVerifier } from '../package-signer.ts';
@@ -169,7 +169,10 @@ class Verification {
   ): Promise<{ readonly error: unknown } | undefined> {
     try {
       if (inner.kind === 'metadata') {
-        const archive = this.#unpacked(inner, stream, this.#limits.metadataBytes);
+        const archive = this.#unpacked(inner, stream, {
+          maxBytes: this.#limits.metadataBytes,
+          use: 'kept',
+        });
         this.#metadata = await readMetadataArchive(archive, this.#limits);
       } else {
         this.#image = await this.#walkImage(inner, stream);
@@ -183,14 +186,21 @@ class Verification {
 
   async #walkImage(inner: Inner, stream: MemberStream): Promise<ImageSummary> {
     const limits = this.#limits;
-    const archive = this.#unpacked(inner, stream, limits.imageBytes);
+    // A visitor may keep what it is shown; without one, memory that comes and goes costs more than the hashing.
+    const use = this.#options.visit === undefined && inner.suffix === 'zst' ? 'passing' : 'kept';
+    const archive = this.#unpacked(inner, stream, { maxBytes: limits.imageBytes, use });
     return await walkImageArchive(this.#timed(archive), limits, this.#options);
   }
 
-  #unpacked(inner: Inner, stream: MemberStream, maxBytes: number): AsyncIterable<Buffer> {
-    return decompress(inner.suffix, stream.pieces(), {
+  #unpacked(
+    inner: Inner,
+    stream: MemberStream,
+    { maxBytes, use }: { readonly maxBytes: number; readonly use: PieceUse },
+  ): AsyncIterable<Buffer> {
+    return decompress(inner.suffix, stream.pieces(use), {
       name: inner.member.name,
       maxBytes,
+      use,
       limits: this.#limits,
       signal: this.#signal,
     });

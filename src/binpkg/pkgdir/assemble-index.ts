@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import { isEntryKey, isWrittenStanza, stanzaValue, stanzaValues } from '../../gentoo/index-scan.ts';
 import { formatIndexStanza, INHERITED_KEYS } from '../../gentoo/packages-index.ts';
 import { isWholeText } from '../../gentoo/whitespace.ts';
@@ -39,7 +38,12 @@ const BLOCK_ENTRIES = 128;
 export function assembleIndex(
   entries: readonly KeptEntry[],
   header: ReadonlyMap<string, string>,
-  options: { readonly timestampSeconds: number; readonly written?: Pick<PackedBlocks, 'has'> },
+  options: {
+    readonly timestampSeconds: number;
+    readonly written?: Pick<PackedBlocks, 'has'>;
+    /** The index that is there, whole. */
+    readonly bytes?: Buffer | undefined;
+  },
 ): AssembledIndex {
   const { unique, same } = withoutSame(entries);
   const complete = {
@@ -47,16 +51,19 @@ export function assembleIndex(
     TIMESTAMP: String(options.timestampSeconds),
     PACKAGES: String(unique.length),
   };
-  const blocks = [blockOf([formatIndexStanza(complete, 'header')])];
+  const blocks = [blockOf([{ stanza: formatIndexStanza(complete, 'header') }], undefined)];
   const written: KeptEntry[] = [];
   for (const group of blocksOf(unique)) {
-    const asTheyAre = blockOf(group.map(({ stanza }) => stanza));
+    const asTheyAre = blockOf(group, options.bytes);
     if (options.written?.has(asTheyAre.name) === true) {
       blocks.push(asTheyAre);
       written.push(...group);
     } else {
-      const clean = group.map((one) => ({ ...one, stanza: writtenStanza(one.stanza, header) }));
-      blocks.push(blockOf(clean.map(({ stanza }) => stanza)));
+      const clean = group.map((one) => {
+        const stanza = writtenStanza(one.stanza, header);
+        return stanza === one.stanza ? one : { ...one, stanza, start: undefined };
+      });
+      blocks.push(blockOf(clean, options.bytes));
       written.push(...clean);
     }
   }
@@ -69,7 +76,7 @@ function blocksOf(entries: readonly KeptEntry[]): KeptEntry[][] {
   let block: KeptEntry[] = [];
   for (const entry of entries) {
     block.push(entry);
-    if (crc32(entry.cpv) % BLOCK_ENTRIES === 0) {
+    if (mixOf(entry.cpv) % BLOCK_ENTRIES === 0) {
       blocks.push(block);
       block = [];
     }
@@ -77,12 +84,38 @@ function blocksOf(entries: readonly KeptEntry[]): KeptEntry[][] {
   return block.length === 0 ? blocks : [...blocks, block];
 }
 
-function blockOf(stanzas: readonly string[]): IndexBlock {
-  const text = `${stanzas.join('\n')}\n`;
-  // One byte for each character is copied faster than it is encoded.
-  const isAscii = Buffer.byteLength(text) === text.length;
-  const bytes = Buffer.from(text, isAscii ? 'latin1' : 'utf8');
+/** A number that is the same for the same CPV; a few characters of it, the version above all, are enough. */
+function mixOf(cpv: string): number {
+  const last = cpv.length - 1;
+  const version = cpv.charCodeAt(last) * 31 + cpv.charCodeAt(last - 2);
+  return (version * 31 + cpv.charCodeAt(last - 4)) * 31 + cpv.charCodeAt(last >> 1) + last;
+}
+
+type Piece = Pick<KeptEntry, 'stanza' | 'start'>;
+
+function blockOf(entries: readonly Piece[], known: Buffer | undefined): IndexBlock {
+  const bytes = bytesInPlace(entries, known) ?? Buffer.from(textOf(entries));
   return { name: blockName(bytes), bytes };
+}
+
+/** Entries that follow one another in the index that is there need not be put together again. */
+function bytesInPlace(entries: readonly Piece[], known: Buffer | undefined): Buffer | undefined {
+  const first = entries[0]?.start;
+  if (first === undefined || known === undefined) {
+    return undefined;
+  }
+  let end = first;
+  for (const { stanza, start } of entries) {
+    if (start !== end) {
+      return undefined;
+    }
+    end += stanza.length + 1;
+  }
+  return end <= known.length ? known.subarray(first, end) : undefined;
+}
+
+function textOf(entries: readonly Piece[]): string {
+  return entries.map(({ stanza }) => `${stanza}\n`).join('');
 }
 
 /**

@@ -56,7 +56,7 @@ export async function checkPkgdir(
   options: CheckOptions = {},
 ): Promise<CheckOutcome> {
   const folder = await openPkgdir(pkgdir, 'to-read');
-  const known = await readKnownIndex(folder);
+  const known = readKnownIndex(folder);
   const { kept, due, stale, ignored } = compareWithFolder(known, scanFolder(folder));
   const deep = options.deep === true ? kept.map(asRequest) : [];
   const requests: readonly SizedRequest[] = [...due.map(withoutHashing), ...deep];
@@ -107,7 +107,7 @@ function dueFinding(
   if (result.kind === 'refused') {
     return [{ kind: 'unreadable', path, message: `${result.message} [${result.code}]` }];
   }
-  const isAsRead = known.stanzas.get(path) === writtenStanza(result.stanza, known.header);
+  const isAsRead = known.stanzas.get(path)?.text === writtenStanza(result.stanza, known.header);
   return isAsRead ? [] : [{ kind: why, path, message }];
 }
 

@@ -12,6 +12,8 @@ export interface KeptEntry {
   readonly path: string;
   readonly cpv: string;
   readonly stanza: string;
+  /** Where it begins in the index that is there. */
+  readonly start?: number | undefined;
   /** Of the file in the PKGDIR. */
   readonly order: number;
 }
@@ -28,12 +30,9 @@ export interface Comparison {
   readonly kept: readonly KeptEntry[];
   readonly due: readonly DueFile[];
   /** Entries without a file. */
-  readonly stale: readonly { readonly path: string; readonly stanza: string }[];
+  readonly stale: readonly { readonly path: string }[];
   readonly ignored: readonly Ignored[];
 }
-
-const MD5 = /^[0-9a-f]{32}$/;
-const SHA1 = /^[0-9a-f]{40}$/;
 
 /**
  * Compares the entries of an index with the files of a PKGDIR. An entry is trusted when PATH, SIZE and MTIME agree
@@ -44,13 +43,12 @@ export function compareWithFolder(index: KnownIndex, scan: FolderScan): Comparis
   const kept: KeptEntry[] = [];
   const due: DueFile[] = [];
   const ignored = [...scan.ignored];
-  const used = new Set<string>();
   for (const [order, file] of scan.files.entries()) {
-    const stanza = index.stanzas.get(file.path);
-    const judged = stanza === undefined ? MISSING : judge(file, stanza, index.header);
+    const known = index.stanzas.get(file.path);
+    const judged = known === undefined ? MISSING : judge(file, known.text, index.header);
     if ('cpv' in judged) {
-      kept.push({ path: file.path, cpv: judged.cpv, stanza: stanza ?? '', order });
-      used.add(file.path);
+      const { text: stanza, start } = known ?? NOWHERE;
+      kept.push({ path: file.path, cpv: judged.cpv, stanza, start, order });
       continue;
     }
     const place = readPackagePath(file.path);
@@ -58,15 +56,24 @@ export function compareWithFolder(index: KnownIndex, scan: FolderScan): Comparis
       ignored.push({ path: file.path, reason: place });
       continue;
     }
-    used.add(file.path);
     due.push({ path: file.path, size: file.size, ...judged, order });
   }
-  const stale = [...index.stanzas]
-    .filter(([path]) => !used.has(path))
-    .map(([path, stanza]) => ({ path, stanza }));
-  return { kept, due, stale, ignored };
+  return { kept, due, stale: staleEntries(index, kept, due), ignored };
 }
 
+function staleEntries(
+  { stanzas }: KnownIndex,
+  kept: readonly KeptEntry[],
+  due: readonly DueFile[],
+): { readonly path: string }[] {
+  if (kept.length === stanzas.size) {
+    return [];
+  }
+  const used = new Set([...kept, ...due].map(({ path }) => path));
+  return [...stanzas.keys()].filter((path) => !used.has(path)).map((path) => ({ path }));
+}
+
+const NOWHERE = { text: '', start: undefined } as const;
 const MISSING = { why: 'missing', message: 'It is not in the index.' } as const;
 
 type Judgement =
@@ -84,27 +91,30 @@ function judge(file: FoundFile, stanza: string, header: ReadonlyMap<string, stri
   if (!belongsTo(cpv, file.path)) {
     return { why: 'bad-cpv', message: `The index has the CPV "${cpv}" for it.` };
   }
-  const incomplete = incompleteness(stanza, header);
+  const incomplete = incompleteness(file.path, stanza, header);
   return incomplete === undefined ? { cpv } : { why: 'incomplete', ...incomplete };
 }
 
 function incompleteness(
+  path: string,
   stanza: string,
   header: ReadonlyMap<string, string>,
 ): { readonly message: string; readonly digests?: FileDigests } | undefined {
-  const md5 = stanzaValue(stanza, 'MD5') ?? '';
-  const sha1 = stanzaValue(stanza, 'SHA1');
-  if (!MD5.test(md5) || (sha1 !== undefined && !SHA1.test(sha1))) {
+  if (!stanza.includes('\nMD5: ')) {
     return { message: 'The index has no digests for it.' };
   }
-  const lacking = ['CHOST', 'REPO', 'PATH'].find(
-    (key) => stanzaValue(stanza, key) === undefined && (key === 'PATH' || !header.has(key)),
+  const needed = path.endsWith('.tbz2') ? ['CHOST', 'REPO', 'PATH'] : ['CHOST', 'REPO'];
+  const lacking = needed.find(
+    (key) => (key === 'PATH' || !header.has(key)) && stanzaValue(stanza, key) === undefined,
   );
   if (lacking === undefined) {
     return undefined;
   }
   const message = `The index has no ${lacking} for it.`;
-  return sha1 === undefined ? { message } : { message, digests: { md5, sha1 } };
+  const [md5, sha1] = [stanzaValue(stanza, 'MD5'), stanzaValue(stanza, 'SHA1')];
+  return md5 === undefined || sha1 === undefined
+    ? { message }
+    : { message, digests: { md5, sha1 } };
 }
 
 /** Whether a CPV is one, and a package of this CPV may lie in this place. */

@@ -1,13 +1,20 @@
 import { join } from 'node:path';
 import { type Clock, epochSeconds } from '../../support/clock.ts';
 import type { PackageVerifier } from '../package-signer.ts';
-import { assembleIndex, type Duplicate, findDuplicates, headerFor } from './assemble-index.ts';
+import {
+  type AssembledIndex,
+  assembleIndex,
+  type Duplicate,
+  findDuplicates,
+  headerFor,
+} from './assemble-index.ts';
 import { type Comparison, compareWithFolder, type KeptEntry } from './compare.ts';
 import {
   checkCompressedIndex,
   INDEX_NAME,
   indexState,
   type KnownIndex,
+  type KnownStanza,
   readKnownIndex,
   readPackedIndex,
 } from './known-index.ts';
@@ -87,10 +94,11 @@ async function look(
   folder: string,
   options: IndexOptions,
 ): Promise<Look & { readonly outcome: IndexOutcome | undefined }> {
-  const found = await readKnownIndex(folder);
+  const found = readKnownIndex(folder);
   const packedFaults = options.full === true ? await checkCompressedIndex(folder) : [];
   const known = { ...found, faults: [...found.faults, ...packedFaults] };
-  const trusted = options.full === true ? { ...known, stanzas: new Map<string, string>() } : known;
+  const trusted =
+    options.full === true ? { ...known, stanzas: new Map<string, KnownStanza>() } : known;
   const comparison = compareWithFolder(trusted, scanFolder(folder));
   const { due, stale, kept, ignored } = comparison;
   const isRight = due.length === 0 && stale.length === 0 && known.faults.length === 0;
@@ -118,10 +126,14 @@ async function update(
   const entries = [...kept, ...read.entries];
   const timestampSeconds = Math.max(epochSeconds(options.clock), before + TIMESTAMP_STEP_SECONDS);
   const isTrusted = options.full !== true && known.header.size > 0;
-  const written = isTrusted ? await readPackedIndex(folder) : new Map<string, Buffer>();
+  const written = isTrusted ? readPackedIndex(folder) : new Map<string, Buffer>();
   const header = headerFor(known.header, entries);
-  const index = assembleIndex(entries, header, { timestampSeconds, written });
-  const difference = compareEntries(known, index.entries, new Set(due.map(({ path }) => path)));
+  const index = assembleIndex(entries, header, {
+    timestampSeconds,
+    written,
+    bytes: known.bytes,
+  });
+  const difference = compareEntries(known, comparison, index);
   const isChanged = Object.values(difference).some((paths) => paths.length > 0);
   const isDue = isChanged || known.faults.length > 0;
   if (isDue) {
@@ -177,18 +189,26 @@ async function readDue(
   return { entries, refused };
 }
 
-/** What is different from the index that was there. Entries that were trusted are as they were. */
+/** What is different from the index that was there. Entries that were trusted are as they were, or left out. */
 function compareEntries(
   known: KnownIndex,
-  entries: readonly KeptEntry[],
-  read: ReadonlySet<string>,
+  { due, stale }: Comparison,
+  { entries, same }: Pick<AssembledIndex, 'entries' | 'same'>,
 ): Pick<IndexOutcome, 'added' | 'changed' | 'removed'> {
-  const paths = new Set(entries.map(({ path }) => path));
-  const isChanged = ({ path, stanza }: KeptEntry): boolean =>
-    read.has(path) && known.stanzas.has(path) && known.stanzas.get(path) !== stanza;
+  const read = new Set(due.map(({ path }) => path));
+  const found = new Map(
+    entries.filter(({ path }) => read.has(path)).map(({ path, stanza }) => [path, stanza]),
+  );
+  const gone = new Set([
+    ...stale.map(({ path }) => path),
+    ...[...read].filter((path) => !found.has(path)),
+    ...same.flatMap(({ paths }) => paths.slice(0, -1)),
+  ]);
   return {
-    added: entries.filter(({ path }) => !known.stanzas.has(path)).map(({ path }) => path),
-    changed: entries.filter(isChanged).map(({ path }) => path),
-    removed: [...known.stanzas.keys()].filter((path) => !paths.has(path)),
+    added: [...found.keys()].filter((path) => !known.stanzas.has(path)),
+    changed: [...found]
+      .filter(([path, stanza]) => (known.stanzas.get(path)?.text ?? stanza) !== stanza)
+      .map(([path]) => path),
+    removed: [...gone].filter((path) => known.stanzas.has(path)),
   };
 }

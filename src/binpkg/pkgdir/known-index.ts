@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { isAscii } from 'node:buffer';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -11,11 +11,19 @@ import { type PackedBlocks, readPackedBlocks } from './packed-blocks.ts';
 export interface KnownIndex {
   readonly header: ReadonlyMap<string, string>;
   /** In the order of the file; all of one PATH but the last are gone. */
-  readonly stanzas: ReadonlyMap<string, string>;
+  readonly stanzas: ReadonlyMap<string, KnownStanza>;
   /** What makes the index differ from any that Portage would write, beside its entries. */
   readonly faults: readonly IndexFileFault[];
+  /** The whole index, if it is ASCII. */
+  readonly bytes: Buffer | undefined;
   /** Is another one after the index was written again. */
   readonly state: string;
+}
+
+export interface KnownStanza {
+  readonly text: string;
+  /** Where it begins in the text of the index. */
+  readonly start: number;
 }
 
 export interface IndexFileFault {
@@ -34,31 +42,33 @@ const MAX_BYTES = 400 * 1024 * 1024;
  *
  * Throws `index-too-large`.
  */
-export async function readKnownIndex(pkgdir: string): Promise<KnownIndex> {
+export function readKnownIndex(pkgdir: string): KnownIndex {
   const state = indexState(pkgdir);
-  const bytes = await readIfThere(join(pkgdir, INDEX_NAME));
+  const bytes = readIfThere(join(pkgdir, INDEX_NAME));
   if (bytes === undefined) {
     const message = 'There is no index.';
     return noIndex(state, message);
   }
-  const { header, stanzas, faults } = scanIndex(decodeIndex(bytes));
+  const { header, stanzas, starts, faults } = scanIndex(decodeIndex(bytes));
   const version = header.get('VERSION') ?? '';
   if (!/^-?[0-9]+$/.test(version) || Number(version) > VERSION) {
     const message = `The index has the VERSION "${version}", which Portage does not read.`;
     return noIndex(state, message);
   }
-  const byPath = new Map<string, string>();
+  const byPath = new Map<string, KnownStanza>();
   const doubled: IndexFileFault[] = [];
-  for (const stanza of stanzas) {
-    const path = pathOf(stanza);
+  for (const [at, text] of stanzas.entries()) {
+    const path = pathOf(text);
     if (byPath.delete(path)) {
       doubled.push({ kind: 'duplicate', message: `The PATH ${path} stands in the index twice.` });
     }
-    byPath.set(path, stanza);
+    byPath.set(path, { text, start: starts[at] ?? 0 });
   }
   return {
     state,
     header,
+    // Positions in the text are those of the bytes only where every character is one byte.
+    bytes: isAscii(bytes) ? bytes : undefined,
     stanzas: byPath,
     faults: [
       ...faults.map(readable),
@@ -77,13 +87,13 @@ export function indexState(pkgdir: string): string {
 
 function noIndex(state: string, message: string): KnownIndex {
   const faults = [{ kind: 'damaged-index', message }] as const;
-  return { state, header: new Map(), stanzas: new Map(), faults };
+  return { state, header: new Map(), bytes: undefined, stanzas: new Map(), faults };
 }
 
 /** Whether `Packages.gz` unpacks to exactly what `Packages` holds. */
 export async function checkCompressedIndex(pkgdir: string): Promise<IndexFileFault[]> {
-  const plain = await readIfThere(join(pkgdir, INDEX_NAME));
-  const packed = await readIfThere(join(pkgdir, COMPRESSED_NAME));
+  const plain = readIfThere(join(pkgdir, INDEX_NAME));
+  const packed = readIfThere(join(pkgdir, COMPRESSED_NAME));
   if (plain === undefined || packed === undefined) {
     return [];
   }
@@ -103,8 +113,8 @@ export async function checkCompressedIndex(pkgdir: string): Promise<IndexFileFau
 }
 
 /** The blocks of `Packages.gz`; none when somebody else wrote it. */
-export async function readPackedIndex(pkgdir: string): Promise<PackedBlocks> {
-  const packed = await readIfThere(join(pkgdir, COMPRESSED_NAME));
+export function readPackedIndex(pkgdir: string): PackedBlocks {
+  const packed = readIfThere(join(pkgdir, COMPRESSED_NAME));
   return packed === undefined ? new Map() : readPackedBlocks(packed);
 }
 
@@ -138,9 +148,9 @@ function timestampFaults(pkgdir: string, timestamp: string | undefined): IndexFi
   return faults;
 }
 
-async function readIfThere(file: string): Promise<Buffer | undefined> {
+function readIfThere(file: string): Buffer | undefined {
   try {
-    const bytes = await readFile(file);
+    const bytes = readFileSync(file);
     if (bytes.length > MAX_BYTES) {
       throw new AppError('index-too-large', `${file} has more than ${MAX_BYTES} bytes.`);
     }

@@ -57,14 +57,14 @@ export function blockName(text: Buffer): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Packs each text, several at once; those that `known` has are taken from there. */
+/** A member for each text, packed several at once; those that `known` has are taken from there. */
 export async function packBlocks(
   texts: readonly { readonly name: string; readonly bytes: Buffer }[],
   known: PackedBlocks,
-): Promise<Buffer> {
+): Promise<Buffer[]> {
   const pack = async ({ name, bytes }: (typeof texts)[number]): Promise<Buffer> =>
     known.get(name) ?? (await packBlock(name, bytes));
-  return Buffer.concat(await Promise.all(texts.map(pack)));
+  return await Promise.all(texts.map(pack));
 }
 
 async function packBlock(name: string, bytes: Buffer): Promise<Buffer> {

@@ -25,7 +25,7 @@ export async function writeIndex(
 ): Promise<void> {
   const { blocks, known, timestampSeconds } = index;
   const folder = await fs.stat(pkgdir);
-  const put = async (name: string, content: () => Promise<Buffer>): Promise<string> => {
+  const put = async (name: string, content: () => Promise<Buffer[]>): Promise<string> => {
     const temporary = join(pkgdir, `.${name}.rookery-new`);
     await fs.rm(temporary, { force: true });
     const handle = await fs.open(
@@ -34,7 +34,9 @@ export async function writeIndex(
       0o644,
     );
     try {
-      await handle.writeFile(await content());
+      for (const piece of await content()) {
+        await handle.writeFile(piece);
+      }
       await permit(handle, folder);
       await handle.utimes(timestampSeconds, timestampSeconds);
       await handle.sync();
@@ -44,7 +46,7 @@ export async function writeIndex(
     return temporary;
   };
   const written = await Promise.allSettled([
-    put(INDEX_NAME, async () => Buffer.concat(blocks.map(({ bytes }) => bytes))),
+    put(INDEX_NAME, async () => blocks.map(({ bytes }) => bytes)),
     put(COMPRESSED_NAME, async () => await packBlocks(blocks, known)),
   ]);
   try {
