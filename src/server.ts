@@ -11,6 +11,7 @@ import { createListenService, type ListenService } from './http/listen-service.t
 import { createRequestListener } from './http/listener.ts';
 import { Journal } from './journal/journal.ts';
 import { createRepository } from './repository/create-repository.ts';
+import { createProofs } from './repository/proof/proofs.ts';
 import { watchIncoming } from './repository/watch-incoming.ts';
 import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
 import type { Signer } from './signing/signer.ts';
@@ -109,7 +110,8 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     settings: config.builds,
   });
   const tokens = new Tokens(database, journal, clock);
-  return { ...shared, signer, repository, builds, buildService, tokens };
+  const proofs = createProofs(shared);
+  return { ...shared, signer, repository, proofs, builds, buildService, tokens };
 }
 
 /** The HTTP service, and how clients reach it once it listens. */

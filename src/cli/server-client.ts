@@ -11,6 +11,7 @@ import {
 } from '../protocol/builds.ts';
 import { channelViewSchema, publicationViewSchema } from '../protocol/channels.ts';
 import { problemSchema } from '../protocol/common.ts';
+import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
@@ -58,6 +59,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...packageCalls({ get, ask }),
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
+    ...nodeCalls({ get }),
     tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
     createToken: async (name: string, role: string) =>
       await post('/api/tokens', { name, role }, newTokenSchema),
@@ -150,13 +152,27 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     promote: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly from?: string; readonly serial?: number },
+      body: {
+        readonly reason: string;
+        readonly from?: string;
+        readonly serial?: number;
+        readonly force?: boolean;
+      },
     ) => await post(`${channelPath(profile, channel)}/promote`, body, publicationViewSchema),
     rollback: async (
       profile: string,
       channel: string,
       body: { readonly reason: string; readonly serial?: number },
     ) => await post(`${channelPath(profile, channel)}/rollback`, body, publicationViewSchema),
+  };
+}
+
+function nodeCalls({ get }: Pick<Calls, 'get'>) {
+  return {
+    nodes: async () => (await get('/api/nodes', nodeListSchema)).nodes,
+    node: async (name: string) => await get(`/api/nodes/${encoded(name)}`, nodeDetailSchema),
+    proof: async (profile: string, channel: string) =>
+      await get(`${channelPath(profile, channel)}/proof`, proofViewSchema),
   };
 }
 

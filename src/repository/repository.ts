@@ -84,7 +84,8 @@ export interface Repository {
 
   /**
    * Publishes on `channel` the snapshot that `from` (the channel before it in the profile by default) shows, or
-   * showed as number `serial`. Throws `nothing-to-promote`, `unknown-channel`, `unknown-publication`.
+   * showed as number `serial`, if it has the proof that the profile's policy asks for, or is forced, with a reason.
+   * Throws `nothing-to-promote`, `unknown-channel`, `unknown-publication`, `promotion-not-proven`, `reason-required`.
    */
   promote(
     request: Deed & {
@@ -92,6 +93,7 @@ export interface Repository {
       readonly channel: string;
       readonly from?: string;
       readonly serial?: number;
+      readonly force?: boolean;
     },
   ): Promise<PublicationRecord>;
 

@@ -204,6 +204,7 @@ function publishingCalls(
         kind: 'publish',
         requestId: request.requestId ?? null,
         packageCount: request.packageIds?.length ?? 0,
+        forced: null,
       };
       disk.publications.push(record);
       disk.publishedIds.set(request.requestId ?? '', request.packageIds ?? []);

@@ -53,6 +53,7 @@ describe('the commands', () => {
         'client',
         'token',
         'agents',
+        'node',
       ],
     );
     expect(commands.length).toBeGreaterThan(25);

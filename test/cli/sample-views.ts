@@ -56,6 +56,7 @@ export function publicationView(values: Partial<PublicationView> = {}): Publicat
     reason: 'weekly',
     kind: 'publish',
     packageCount: 3,
+    forced: null,
     ...values,
   };
 }

@@ -235,6 +235,7 @@ export class FakeRepository implements Repository {
       kind,
       requestId: request.requestId ?? null,
       packageCount: this.snapshots.get(snapshotId)?.length ?? 0,
+      forced: null,
     };
     this.published.push(made);
     return made;

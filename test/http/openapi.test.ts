@@ -12,6 +12,8 @@ const PAGES = [
   '/',
   '/agents',
   '/jobs/{id}',
+  '/nodes',
+  '/nodes/{node}',
   '/packages',
   '/packages/{id}',
   '/profiles/{profile}',

@@ -58,7 +58,7 @@ interface Step {
 
 const made = folder;
 const onTesting = { ...DEED, profile: 'web', channel: 'testing' };
-const onStable = { ...DEED, profile: 'web', channel: 'stable' };
+const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
 const STEPS: Readonly<Record<string, Step>> = {
   import: {
     prepare: async () => {

@@ -28,6 +28,14 @@ import {
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
 import {
+  nodeDetailSchema,
+  nodeListSchema,
+  nodeReportSchema,
+  nodeViewSchema,
+  proofViewSchema,
+  reportReplySchema,
+} from '../../protocol/nodes.ts';
+import {
   packageDetailSchema,
   packageListSchema,
   packageViewSchema,
@@ -42,6 +50,7 @@ type Json = Readonly<Record<string, unknown>>;
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
   LeaseQuery: leaseQuerySchema,
+  NodeReport: nodeReportSchema,
   PortagePlan: portagePlanSchema,
   PromoteBody: promoteBodySchema,
   PublishBody: publishBodySchema,
@@ -60,15 +69,20 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Lease: leaseSchema,
   LogReply: logReplySchema,
   NewToken: newTokenSchema,
+  Node: nodeViewSchema,
+  NodeDetail: nodeDetailSchema,
+  NodeList: nodeListSchema,
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,
   PackageList: packageListSchema,
   Problem: problemSchema,
   Profile: profileViewSchema,
   ProfileList: profileListSchema,
+  Proof: proofViewSchema,
   Publication: publicationViewSchema,
   Readiness: readinessSchema,
   Registration: registrationSchema,
+  ReportReply: reportReplySchema,
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,

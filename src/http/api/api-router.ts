@@ -6,6 +6,7 @@ import { agentRoutes } from './agent-routes.ts';
 import { apiDocument } from './api-document.ts';
 import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
+import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
@@ -18,6 +19,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...channelRoutes(context),
     ...buildRoutes(context),
     ...agentRoutes(context),
+    ...nodeRoutes(context),
     ...accessRoutes(context),
     openRoute({
       method: 'get',

@@ -1,6 +1,7 @@
 import type { BuildRequest, Job } from '../../builds/request.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
 import type { PackageRecord } from '../../repository/package-record.ts';
+import type { NodeRecord } from '../../repository/proof/node-report.ts';
 import { AppError } from '../../support/errors.ts';
 import type { HttpContext } from '../context.ts';
 
@@ -52,4 +53,13 @@ export async function requirePackage(context: HttpContext, id: string): Promise<
     throw new AppError('unknown-package', `There is no package ${id}.`);
   }
   return record;
+}
+
+/** The newest reports of a node. Throws `unknown-node`. */
+export async function requireNode(context: HttpContext, name: string): Promise<NodeRecord[]> {
+  const reports = await context.proofs.node(name);
+  if (reports.length === 0) {
+    throw new AppError('unknown-node', `No node named ${name} has reported yet.`);
+  }
+  return reports;
 }

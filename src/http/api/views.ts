@@ -93,6 +93,7 @@ export function publicationView(record: PublicationRecord): PublicationView {
     reason: record.reason,
     kind: record.kind,
     packageCount: record.packageCount,
+    forced: record.forced === null ? null : { missing: [...record.forced.missing] },
   };
 }
 

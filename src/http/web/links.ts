@@ -8,6 +8,7 @@ export const channelHref = (profile: string, channel: string): string =>
 export const packageHref = (id: string): string => path('packages', id);
 export const requestHref = (id: string): string => path('requests', id);
 export const jobHref = (id: string): string => path('jobs', id);
+export const nodeHref = (name: string): string => path('nodes', name);
 /** One attempt at a job, with its log. */
 export const attemptHref = (id: string, attempt: number): string =>
   `${jobHref(id)}?attempt=${attempt}`;

@@ -7,6 +7,7 @@ import { agentsPage } from './pages/agents-page.ts';
 import { channelPage } from './pages/channel-page.ts';
 import { homePage } from './pages/home-page.ts';
 import { jobPage } from './pages/job-page.ts';
+import { nodePage, nodesPage } from './pages/nodes-page.ts';
 import { packagePage } from './pages/package-page.ts';
 import { listQuery } from './pages/package-table.ts';
 import { profilePage } from './pages/profile-page.ts';
@@ -34,6 +35,8 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
     ['/', async (request) => await homePage(context, publicUrlFor(context, request))],
     ['/packages', async (request) => await searchPage(context, listQuery(request.query))],
     ['/agents', async (request) => await agentsPage(context, publicUrlFor(context, request))],
+    ['/nodes', async () => await nodesPage(context)],
+    ['/nodes/:node', async (request) => await nodePage(context, name(request, 'node'))],
     ['/requests', async () => await requestsPage(context)],
     ['/requests/:id', async (request) => await requestPage(context, name(request, 'id'))],
     [

@@ -9,6 +9,7 @@ import { channelHref, profileHref } from '../links.ts';
 import { copyBox, crumbs, factList, person, shortKey, table } from '../parts.ts';
 import { timeAgo, utc } from '../units.ts';
 import { type ListQuery, PAGE_SIZE, packageSection } from './package-table.ts';
+import { proofSection } from './proof-section.ts';
 
 const SHOWN_PUBLICATIONS = 20;
 
@@ -25,7 +26,7 @@ export async function channelPage(
 ): Promise<Page> {
   const { profile, channel } = feed;
   const { channels } = requireChannel(context, profile, channel);
-  const [current, publications, found] = await Promise.all([
+  const [current, publications, found, proof] = await Promise.all([
     context.repository.currentPublication(profile, channel),
     context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
     context.repository.searchPackages({
@@ -35,6 +36,7 @@ export async function channelPage(
       offset: query.offset,
       ...(query.search === '' ? {} : { search: query.search }),
     }),
+    context.proofs.proof(profile, channel),
   ]);
   const now = context.clock.now();
   const href = channelHref(profile, channel);
@@ -50,6 +52,7 @@ ${channelTabs(profile, channels, channel)}
 ${facts(context, feed, { current, now, publicUrl })}
 ${clientSection(context, feed, publicUrl)}
 ${packageSection(found, { query, href, now })}
+${proof.from !== null && proofSection(proof, now)}
 ${publicationsSection(publications, current, now)}
 ${commandsSection(feed, channels)}`;
   return { title: `${profile} ${channel}`, section: 'overview', main };
@@ -116,7 +119,7 @@ function publicationsSection(
 ): Html {
   const row = (made: PublicationRecord): Html => html`<tr>
 <th scope="row" class="number">#${made.serial}</th>
-<td>${made.kind}${made.serial === current?.serial && html` <span class="pill good">current</span>`}</td>
+<td>${made.kind}${made.serial === current?.serial && html` <span class="pill good">current</span>`}${forcedPill(made)}</td>
 <td>${timeAgo(made.createdAt, now)}</td>
 <td>${person(made.author)}</td>
 <td class="number">${made.packageCount}</td>
@@ -137,6 +140,11 @@ ${table({
   empty: 'Nothing was published here yet.',
 })}
 </section>`;
+}
+
+/** A promotion without its proof is marked for good. */
+function forcedPill({ forced }: PublicationRecord): Html | null {
+  return forced && html` <span class="pill warn" title="${forced.missing.join(' ')}">forced</span>`;
 }
 
 function commandsSection({ profile, channel }: Feed, channels: readonly string[]): Html {
