@@ -11,7 +11,11 @@ import { nameSchema } from './common.ts';
  */
 const MAX_PACKAGES = 20_000;
 const MAX_CHECKS = 100;
-const line = (length: number) => z.string().max(length);
+const line = (length: number) =>
+  z
+    .string()
+    .max(length)
+    .regex(/^\P{Cc}*$/u, 'has to be one line without control characters');
 
 export const nodeReportSchema = z.strictObject({
   profile: nameSchema,
@@ -39,7 +43,10 @@ export const nodeReportSchema = z.strictObject({
         name: z.string().regex(CHECK_NAME),
         passed: z.boolean(),
         /** How it begins; lines are kept. */
-        output: line(8000),
+        output: z
+          .string()
+          .max(8000)
+          .regex(/^(?:\P{Cc}|[\t\n])*$/u, 'has to be without control characters'),
       }),
     )
     .max(MAX_CHECKS)

@@ -173,8 +173,8 @@ async function giveToken(prefix: GentooPrefix, name: string): Promise<void> {
 async function prove(): Promise<string> {
   const { exitCode, stdout, stderr } = await preproduction.emerge(['-uDG', 'app-misc/greet-twice']);
   expect([exitCode, stdout.toString(), stderr]).toEqual([0, expect.anything(), expect.anything()]);
-  const program = join(preproduction.folder, 'usr/local/sbin/rookery-node');
-  const report = await run([program, 'report', '--name', 'pre1'], { env: preproduction.env });
+  const reporter = join(preproduction.folder, 'usr/local/sbin/rookery-node');
+  const report = await run([reporter, 'report', '--name', 'pre1'], { env: preproduction.env });
   expect([report.exitCode, report.stderr]).toEqual([0, expect.anything()]);
   return report.stdout.toString();
 }

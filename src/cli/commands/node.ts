@@ -8,7 +8,7 @@ import {
   connect,
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
-import type { Output } from '../output.ts';
+import { harmless, type Output } from '../output.ts';
 
 export function nodeCommand(context: CommandContext): Command {
   const command = new Command('node').description('see what nodes have installed and proven');
@@ -89,8 +89,9 @@ function showReport(report: NodeView, { output, clock }: CommandContext): void {
     output.line(
       `  ${passed ? output.paint('green', 'passed ') : output.paint('red', 'failed ')}  ${name}`,
     );
-    for (const line of said.split('\n').filter((one) => one !== '')) {
-      output.line(`             ${line}`);
+    const lines = harmless(said, 'drop-colors').split('\n');
+    for (const line of lines.filter((one) => one !== '')) {
+      output.line(`           ${line}`);
     }
   }
 }
