@@ -184,7 +184,7 @@ run_checks() {
     run_check "$name"
     passed=false
     if [ "$status" -eq 0 ]; then passed=true; fi
-    warn "check $name: $(if [ $passed = true ]; then say passed; else say "failed with status $status"; fi)"
+    warn "check $name: $(if [ "$passed" = true ]; then say passed; else say "failed with status $status"; fi)"
     printf '%s\n{"name":"%s","passed":%s,"output":"%s"}' \
       "$separator" "$name" "$passed" "$(escaped "$work/output")" >> "$work/checks"
     separator=,
