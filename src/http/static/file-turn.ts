@@ -14,6 +14,11 @@ const OPEN_AT_ONCE = 256;
 const CROWD = 100;
 const INDEX_NAME = /^Packages(?:\.|$)/;
 
+/** Whether a file of this name is an index of packages. */
+export function isIndexName(fileName: string): boolean {
+  return INDEX_NAME.test(fileName);
+}
+
 /**
  * The places that everybody who reads files shares. Opening a file and reading a short answer depends on no client
  * and so never waits for one; long transfers of indexes do not wait for those of packages.
@@ -33,7 +38,7 @@ export class FilePlaces {
   }
 
   transfersOf(fileName: string): PlaceLimit {
-    return INDEX_NAME.test(fileName) ? this.#indexes : this.#packages;
+    return isIndexName(fileName) ? this.#indexes : this.#packages;
   }
 }
 
