@@ -11,7 +11,7 @@ export interface TransferLimits {
 
 const OPEN_AT_ONCE = 256;
 /** With more long transfers than this, each further one makes do with a small buffer. */
-const CROWD = 100;
+const CROWD = 64;
 const INDEX_NAME = /^Packages(?:\.|$)/;
 
 /** Whether a file of this name is an index of packages. */
