@@ -1,7 +1,7 @@
 import { stanzaValue } from '../../gentoo/index-scan.ts';
 import type { PackageVerifier } from '../package-signer.ts';
 import { findDuplicates, writtenStanza } from './assemble-index.ts';
-import { compareWithFolder, type DueFile, type KeptEntry } from './compare.ts';
+import { compareWithFolder, completed, type DueFile, type KeptEntry } from './compare.ts';
 import { checkCompressedIndex, type KnownIndex, readKnownIndex } from './known-index.ts';
 import { openPkgdir } from './open-pkgdir.ts';
 import type { ReadPackage, RefusedFile } from './read-package.ts';
@@ -107,7 +107,8 @@ function dueFinding(
   if (result.kind === 'refused') {
     return [{ kind: 'unreadable', path, message: `${result.message} [${result.code}]` }];
   }
-  const isAsRead = known.stanzas.get(path)?.text === writtenStanza(result.stanza, known.header);
+  const stanza = completed(result.stanza, due);
+  const isAsRead = known.stanzas.get(path)?.text === writtenStanza(stanza, known.header);
   return isAsRead ? [] : [{ kind: why, path, message }];
 }
 
@@ -138,7 +139,8 @@ function deepFinding(
       return [{ kind: 'wrong-hash', path, message }];
     }
   }
-  const wrong = differingKey(entry.stanza, writtenStanza(result.stanza, known.header));
+  const right = completed(result.stanza, { known: entry.stanza });
+  const wrong = differingKey(entry.stanza, writtenStanza(right, known.header));
   return wrong === undefined
     ? []
     : [{ kind: 'wrong-value', path, message: `The index has another ${wrong} for it.` }];

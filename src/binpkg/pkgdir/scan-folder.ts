@@ -1,4 +1,4 @@
-import { type Dirent, lstatSync, readdirSync, type Stats } from 'node:fs';
+import { type BigIntStats, type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { isErrno } from '../../support/errors.ts';
 import { hasPackageSuffix } from './package-path.ts';
 
@@ -95,13 +95,18 @@ function lookAtFile(scan: Scan, path: string): void {
   if (!stat.isFile()) {
     const reason = stat.isSymbolicLink() ? 'it is a symbolic link' : 'it is not a regular file';
     scan.ignored.push({ path, reason });
-  } else if (stat.size === 0) {
+  } else if (stat.size === 0n) {
     scan.ignored.push({ path, reason: 'it is empty: the place of a build that is not done' });
   } else {
-    scan.files.push({ path, size: stat.size, mtimeSeconds: Math.floor(stat.mtimeMs / 1000) });
+    scan.files.push({ path, size: Number(stat.size), mtimeSeconds: wholeSeconds(stat) });
   }
 }
 
-function statIfThere(pkgdir: string, path: string): Stats | undefined {
-  return lstatSync(`${pkgdir}/${path}`, { throwIfNoEntry: false });
+/** A number that is not whole rounds the last nanoseconds of a second up to the next one. */
+function wholeSeconds({ mtimeNs }: BigIntStats): number {
+  return Number(mtimeNs / 1_000_000_000n);
+}
+
+function statIfThere(pkgdir: string, path: string): BigIntStats | undefined {
+  return lstatSync(`${pkgdir}/${path}`, { bigint: true, throwIfNoEntry: false });
 }
