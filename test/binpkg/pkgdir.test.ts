@@ -225,6 +225,19 @@ REPO: lab
     expect(await pkgdir.index()).toMatchObject({ written: false, packages: 1 });
   });
 
+  it('indexes of many names of one package the one that the system lists last, as Portage does', async () => {
+    const path = await pkgdir.put('app-misc/a-1');
+    for (let id = 2; id < 20; id += 1) {
+      linkSync(pkgdir.file(path), pkgdir.file(placeOf('app-misc/a-1', String(id))));
+    }
+    const { stdout } = await run(['ls', '-U', pkgdir.file('app-misc/a')], {
+      env: toolEnvironment(),
+    });
+    const last = stdout.toString('utf8').trim().split('\n').at(-1) ?? '';
+    await pkgdir.index();
+    expect([...pkgdir.entries().keys()]).toEqual([`app-misc/a/${last}`]);
+  });
+
   it('names two packages with one CPV and BUILD_ID, and keeps both', async () => {
     const one = await pkgdir.put('app-misc/a-1', { path: placeOf('app-misc/a-1', '1') });
     const two = await pkgdir.put('app-misc/a-1', { path: placeOf('app-misc/a-1', '2') });

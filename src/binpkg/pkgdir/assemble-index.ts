@@ -29,7 +29,7 @@ const BLOCK_ENTRIES = 128;
 
 /**
  * The text of an index of these entries, as `portage/getbinpkg.py:PackageIndex.write` makes it. Of files that are
- * one instance for Portage (same CPV, BUILD_ID, SIZE, BUILD_TIME, MTIME) only the last one is in it. Blocks whose
+ * one instance for Portage (same CPV, BUILD_ID, SIZE, BUILD_TIME, MTIME) only the last one that it meets is in it. Blocks whose
  * name is in `written` were written below the same header before: their entries need no second look.
  */
 export function assembleIndex(
@@ -40,9 +40,11 @@ export function assembleIndex(
     readonly written?: Pick<PackedBlocks, 'has'>;
     /** The index that is there, whole. */
     readonly bytes?: Buffer | undefined;
+    /** Places of files; is asked only when several are one instance. */
+    readonly walkOrder: () => ReadonlyMap<string, number>;
   },
 ): AssembledIndex {
-  const { unique, same } = withoutSame(entries);
+  const { unique, same } = withoutSame(entries, options.walkOrder);
   const complete = {
     ...Object.fromEntries(header),
     TIMESTAMP: String(options.timestampSeconds),
@@ -170,15 +172,21 @@ function duplicatesIn(sorted: readonly KeptEntry[]): Duplicate[] {
 }
 
 /** The last of each instance, in the order of the index. */
-function withoutSame(entries: readonly KeptEntry[]): {
+function withoutSame(
+  entries: readonly KeptEntry[],
+  walkOrder: () => ReadonlyMap<string, number>,
+): {
   readonly unique: readonly KeptEntry[];
   readonly same: readonly Duplicate[];
 } {
   const sorted = inIndexOrder(entries);
   const dropped = new Set<KeptEntry>();
   const same: Duplicate[] = [];
+  let places: ReadonlyMap<string, number> | undefined;
   for (const run of runsOf(sorted)) {
-    for (const twins of groupBy(run, instanceKey).filter(({ length }) => length > 1)) {
+    for (const group of groupBy(run, instanceKey).filter(({ length }) => length > 1)) {
+      places ??= walkOrder();
+      const twins = group.toSorted((a, b) => placeOf(a, places) - placeOf(b, places));
       same.push({ cpv: twins[0]?.cpv ?? '', paths: twins.map(({ path }) => path) });
       for (const twin of twins.slice(0, -1)) {
         dropped.add(twin);
@@ -186,6 +194,10 @@ function withoutSame(entries: readonly KeptEntry[]): {
     }
   }
   return { unique: dropped.size === 0 ? sorted : sorted.filter((one) => !dropped.has(one)), same };
+}
+
+function placeOf({ path }: KeptEntry, places: ReadonlyMap<string, number> | undefined): number {
+  return places?.get(path) ?? 0;
 }
 
 /** By CPV as a string, then by BUILD_ID, then as the files come. */

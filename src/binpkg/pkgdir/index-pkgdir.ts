@@ -22,6 +22,7 @@ import { openPkgdir } from './open-pkgdir.ts';
 import { blockName } from './packed-blocks.ts';
 import type { RefusedFile } from './read-package.ts';
 import { type Ignored, scanFolder } from './scan-folder.ts';
+import { walkOrder } from './walk-order.ts';
 import { writeIndex } from './write-index.ts';
 
 export interface IndexOptions {
@@ -135,6 +136,7 @@ async function update(
     timestampSeconds,
     ...(isSameHeader ? { written: packed } : {}),
     bytes: known.bytes,
+    walkOrder: () => walkOrder(folder),
   });
   const difference = compareEntries(known, comparison, index);
   const isChanged = Object.values(difference).some((paths) => paths.length > 0);

@@ -24,7 +24,7 @@ export interface FolderScan {
 }
 
 /** `CATEGORY/PN`: deeper folders hold nothing that Portage takes. */
-const MAX_DEPTH = 2;
+export const MAX_DEPTH = 2;
 
 /**
  * Lists the package files of a PKGDIR. Symbolic links are not followed (`os.walk` in
