@@ -54,6 +54,15 @@ describe('an entry that is there', () => {
     expect(pkgdir.entries().get(path)).not.toHaveProperty('SHA1');
   });
 
+  it('may have the REPO_REVISIONS that Portage writes once', async () => {
+    await pkgdir.put('app-misc/a-1');
+    await pkgdir.put('app-misc/b-1', { metadata: { repository: '' } });
+    await pkgdir.index();
+    pkgdir.edit((text) => text.replaceAll(/^(SHA1: )/gm, 'REPO_REVISIONS: {"a": "b"}\n$1'));
+    const { findings } = await checkPkgdir(pkgdir.folder, { deep: true });
+    expect(findings.filter(({ path }) => path !== null)).toEqual([]);
+  });
+
   it('stays as it is with a control character, and stops nothing', async () => {
     await pkgdir.put('app-misc/a-1');
     await pkgdir.index();

@@ -107,9 +107,9 @@ function dueFinding(
   if (result.kind === 'refused') {
     return [{ kind: 'unreadable', path, message: `${result.message} [${result.code}]` }];
   }
-  const stanza = completed(result.stanza, due);
-  const isAsRead = known.stanzas.get(path)?.text === writtenStanza(stanza, known.header);
-  return isAsRead ? [] : [{ kind: why, path, message }];
+  const listed = known.stanzas.get(path)?.text ?? '';
+  const wrong = differingKey(listed, completed(result.stanza, due), known.header);
+  return wrong === undefined ? [] : [{ kind: why, path, message }];
 }
 
 function staleFinding(path: string): Finding {
@@ -140,17 +140,21 @@ function deepFinding(
     }
   }
   const right = completed(result.stanza, { known: entry.stanza });
-  const wrong = differingKey(entry.stanza, writtenStanza(right, known.header));
+  const wrong = differingKey(entry.stanza, right, known.header);
   return wrong === undefined
     ? []
     : [{ kind: 'wrong-value', path, message: `The index has another ${wrong} for it.` }];
 }
 
-function differingKey(listed: string, right: string): string | undefined {
-  if (listed === right) {
-    return undefined;
-  }
-  const [left, other] = [listed, right].map((stanza) => stanza.trimEnd().split('\n'));
+/** Keys that belong into no entry do not count: Portage writes REPO_REVISIONS once and drops it the next time. */
+function differingKey(
+  listed: string,
+  right: string,
+  header: ReadonlyMap<string, string>,
+): string | undefined {
+  const [left, other] = [listed, right].map((stanza) =>
+    writtenStanza(stanza, header).trimEnd().split('\n'),
+  );
   const line =
     left?.find((one) => !other?.includes(one)) ?? other?.find((one) => !left?.includes(one));
   return line === undefined ? undefined : line.slice(0, line.indexOf(':'));
