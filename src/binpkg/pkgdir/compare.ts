@@ -5,7 +5,7 @@ import { isAppError } from '../../support/errors.ts';
 import type { KnownIndex } from './known-index.ts';
 import { readPackagePath } from './package-path.ts';
 import type { SizedRequest } from './read-packages.ts';
-import type { FolderScan, FoundFile, Ignored } from './scan-folder.ts';
+import { exactSeconds, type FolderScan, type FoundFile, type Ignored } from './scan-folder.ts';
 
 /** An entry that holds for its file. */
 export interface KeptEntry {
@@ -47,7 +47,7 @@ export function compareWithFolder(index: KnownIndex, scan: FolderScan): Comparis
   const ignored = [...scan.ignored];
   for (const [order, file] of scan.files.entries()) {
     const known = index.stanzas.get(file.path);
-    const judged = known === undefined ? MISSING : judge(file, known.text, index.header);
+    const judged = known === undefined ? MISSING : judgeExactly(file, known.text, { index, scan });
     if ('cpv' in judged) {
       const { text: stanza, start } = known ?? NOWHERE;
       kept.push({ path: file.path, cpv: judged.cpv, stanza, start, order });
@@ -79,6 +79,20 @@ const NOWHERE = { text: '', start: undefined } as const;
 const MISSING = { why: 'missing', message: 'It is not in the index.' } as const;
 
 type Judgement = { readonly cpv: string } | Pick<DueFile, 'why' | 'message' | 'digests' | 'known'>;
+
+/** Looks again at a file that may be one second older than it seems. */
+function judgeExactly(
+  file: FoundFile,
+  stanza: string,
+  { index, scan }: { readonly index: KnownIndex; readonly scan: FolderScan },
+): Judgement {
+  const judged = judge(file, stanza, index.header);
+  if ('cpv' in judged || stanzaValue(stanza, 'MTIME') !== String(file.mtimeSeconds - 1)) {
+    return judged;
+  }
+  const mtimeSeconds = exactSeconds(scan.pkgdir, file.path);
+  return judge({ ...file, mtimeSeconds }, stanza, index.header);
+}
 
 function judge(file: FoundFile, stanza: string, header: ReadonlyMap<string, string>): Judgement {
   const size = stanzaValue(stanza, 'SIZE') ?? '';

@@ -1,4 +1,4 @@
-import { type BigIntStats, type Dirent, lstatSync, readdirSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, type Stats } from 'node:fs';
 import { isErrno } from '../../support/errors.ts';
 import { hasPackageSuffix } from './package-path.ts';
 
@@ -7,7 +7,7 @@ export interface FoundFile {
   /** Relative to the PKGDIR. */
   readonly path: string;
   readonly size: number;
-  /** Whole seconds, rounded down. */
+  /** Whole seconds, rounded down, but the last nanoseconds of a second count as the next one (`exactSeconds`). */
   readonly mtimeSeconds: number;
 }
 
@@ -18,6 +18,7 @@ export interface Ignored {
 }
 
 export interface FolderScan {
+  readonly pkgdir: string;
   /** A folder's own files before those of its folders, names in order. */
   readonly files: readonly FoundFile[];
   readonly ignored: readonly Ignored[];
@@ -95,18 +96,19 @@ function lookAtFile(scan: Scan, path: string): void {
   if (!stat.isFile()) {
     const reason = stat.isSymbolicLink() ? 'it is a symbolic link' : 'it is not a regular file';
     scan.ignored.push({ path, reason });
-  } else if (stat.size === 0n) {
+  } else if (stat.size === 0) {
     scan.ignored.push({ path, reason: 'it is empty: the place of a build that is not done' });
   } else {
-    scan.files.push({ path, size: Number(stat.size), mtimeSeconds: wholeSeconds(stat) });
+    scan.files.push({ path, size: stat.size, mtimeSeconds: Math.floor(stat.mtimeMs / 1000) });
   }
 }
 
-/** A number that is not whole rounds the last nanoseconds of a second up to the next one. */
-function wholeSeconds({ mtimeNs }: BigIntStats): number {
-  return Number(mtimeNs / 1_000_000_000n);
+/** The seconds of a file without rounding. Asking every file in this way would take longer. */
+export function exactSeconds(pkgdir: string, path: string): number {
+  const stat = lstatSync(`${pkgdir}/${path}`, { bigint: true, throwIfNoEntry: false });
+  return Number((stat?.mtimeNs ?? 0n) / 1_000_000_000n);
 }
 
-function statIfThere(pkgdir: string, path: string): BigIntStats | undefined {
-  return lstatSync(`${pkgdir}/${path}`, { bigint: true, throwIfNoEntry: false });
+function statIfThere(pkgdir: string, path: string): Stats | undefined {
+  return lstatSync(`${pkgdir}/${path}`, { throwIfNoEntry: false });
 }
