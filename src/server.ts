@@ -7,6 +7,7 @@ import type { Config } from './config/config.ts';
 import { openProfileCatalog } from './config/profile-catalog.ts';
 import { type Database, openDatabase } from './database/database.ts';
 import type { ProfileCatalog } from './gentoo/profile.ts';
+import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
 import { Journal } from './journal/journal.ts';
@@ -126,6 +127,7 @@ function listening(
     port: http.port,
     nextFreePort: http.nextFreePort,
     log: rooms.log,
+    certificate: http.tls === null ? undefined : watchCertificate(http.tls, rooms.log),
     createListener: (stopping) =>
       createRequestListener({
         ...rooms,

@@ -98,14 +98,25 @@ export function formatIndexStanza(
   values: Readonly<Record<string, string>>,
   kind: 'header' | 'entry',
 ): string {
+  for (const [key, value] of Object.entries(values)) {
+    checkValue(key, value);
+  }
+  return formatKnownStanza(values, kind);
+}
+
+/** The same for values that come from lines of an index: they are written whatever they are, as Portage does. */
+export function formatKnownStanza(
+  values: Readonly<Record<string, string>>,
+  kind: 'header' | 'entry',
+): string {
   return Object.entries(values)
     .filter(
       ([key, value]) => value !== '' && !(kind === 'entry' && ENTRY_DEFAULTS.get(key) === value),
     )
-    .map(([key, value]) => {
-      checkValue(key, value);
-      return { name: INTERNAL_NAMES.get(key) ?? key, line: `${key}: ${value}\n` };
-    })
+    .map(([key, value]) => ({
+      name: INTERNAL_NAMES.get(key) ?? key,
+      line: `${key}: ${value}\n`,
+    }))
     .toSorted((left, right) => (left.name < right.name ? -1 : 1))
     .map(({ line }) => line)
     .join('');
@@ -143,7 +154,8 @@ function readLine(stanza: Map<string, string>, line: string, number: number): vo
   if (rest !== '' && !rest.startsWith(' ')) {
     throw invalid(number, `a space is missing behind "${key}:"`);
   }
-  if (!isWholeText(rest)) {
+  // A list over several lines of make.conf comes with its tabs into the header.
+  if (!isWholeText(rest.replaceAll('\t', ' '))) {
     throw invalid(number, `the value of ${key} has a control character`);
   }
   if (stanza.has(key)) {
