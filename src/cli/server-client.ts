@@ -60,6 +60,10 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    forgetNode: async (name: string, reason: string): Promise<void> => {
+      const path = `/api/nodes/${encoded(name)}`;
+      await send(base, server.token, { method: 'DELETE', path, json: { reason } });
+    },
     tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
     createToken: async (name: string, role: string) =>
       await post('/api/tokens', { name, role }, newTokenSchema),

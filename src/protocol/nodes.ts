@@ -7,6 +7,7 @@ import { nameSchema } from './common.ts';
  *     POST /api/nodes/:node/report                             nodeReportSchema -> reportReplySchema   (node, admin)
  *     GET  /api/nodes                                          -> nodeListSchema
  *     GET  /api/nodes/:node                                    -> nodeDetailSchema
+ *     DELETE /api/nodes/:node                                  forgetBodySchema -> 204              (admin)
  *     GET  /api/profiles/:profile/channels/:channel/proof      -> proofViewSchema
  */
 const MAX_PACKAGES = 20_000;
@@ -56,6 +57,8 @@ export const nodeReportSchema = z.strictObject({
     ),
 });
 export type NodeReportMessage = z.infer<typeof nodeReportSchema>;
+
+export const forgetBodySchema = z.strictObject({ reason: z.string().max(2000).default('') });
 
 export const reportReplySchema = z.object({
   /** Whether it is proof for a promotion. */

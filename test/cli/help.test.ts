@@ -110,7 +110,15 @@ describe('the commands', () => {
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);
     expect(
-      lacking('--json', ['serve', 'quickstart', 'agent', 'build log', 'client', 'token revoke']),
+      lacking('--json', [
+        'serve',
+        'quickstart',
+        'agent',
+        'build log',
+        'client',
+        'token revoke',
+        'node forget',
+      ]),
     ).toEqual([]);
   });
 

@@ -108,6 +108,17 @@ describe('node', () => {
   });
 });
 
+describe('node forget', () => {
+  it('sends the reason', async () => {
+    const words = ['node', 'forget', 'pre1', '--reason', 'gone'];
+    const { stdout, body } = await runWith('DELETE /api/nodes/pre1', {}, ...words);
+    expect([stdout, JSON.parse(body)]).toEqual([
+      'Node pre1 is forgotten. Its token is as it was.\n',
+      { reason: 'gone' },
+    ]);
+  });
+});
+
 describe('channel proof', () => {
   it('says what is needed, what is missing, and who has what', async () => {
     const view = proofView({

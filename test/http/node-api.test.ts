@@ -188,6 +188,28 @@ describe('proof over HTTP', () => {
     expect(await page('/profiles/web/testing')).not.toContain('id="proof"');
   });
 
+  it('goes with a node that is forgotten, by an administrator', async () => {
+    const forget = async (token: string | undefined) =>
+      await request(farm.url)
+        .delete('/api/nodes/pre1')
+        .set(bearer(token ?? ''))
+        .send({ reason: 'replaced' });
+    expect((await forget(tokens['pre1'])).body.code).toBe('role-too-low');
+
+    expect((await forget(tokens['ops'])).status).toBe(204);
+
+    expect((await forget(tokens['ops'])).body.code).toBe('unknown-node');
+    const proof = await request(farm.url).get('/api/profiles/web/channels/stable/proof');
+    expect(proofViewSchema.parse(proof.body)).toMatchObject({ isProven: false, nodes: [] });
+    expect((await farm.installation.journal.latest(1))[0]).toMatchObject({
+      kind: 'node-forgotten',
+      subject: 'node:pre1',
+      actor: 'token:ops',
+      data: { reports: 1, proofs: 1, reason: 'replaced' },
+    });
+    expect((await report('pre1', tokens['pre1'])).body.counts).toBe(true);
+  });
+
   it('that was missing stays visible after a promotion by force', async () => {
     await farm.add('app-misc/b-1');
     await farm.publish();

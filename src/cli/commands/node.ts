@@ -4,8 +4,10 @@ import {
   type AnswerOptions,
   addAnswerOptions,
   addExample,
+  addServerOptions,
   type CommandContext,
   connect,
+  type ServerOptions,
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
 import { harmless, type Output } from '../output.ts';
@@ -14,6 +16,7 @@ export function nodeCommand(context: CommandContext): Command {
   const command = new Command('node').description('see what nodes have installed and proven');
   command.addCommand(listCommand(context));
   command.addCommand(showCommand(context));
+  command.addCommand(forgetCommand(context));
   return addExample(command, 'rookery node list');
 }
 
@@ -70,6 +73,20 @@ function showCommand(context: CommandContext): Command {
     }
   });
   return addExample(command, 'rookery node show pre1');
+}
+
+function forgetCommand(context: CommandContext): Command {
+  const command = addServerOptions(
+    new Command('forget')
+      .description('forget what a node has reported and proven, because it is gone or lies')
+      .argument('<name>'),
+  )
+    .option('--reason <text>', 'why; it stands in the journal')
+    .action(async (name: string, options: ServerOptions & { readonly reason?: string }) => {
+      await (await connect(options, context)).forgetNode(name, options.reason ?? '');
+      context.output.line(`Node ${name} is forgotten. Its token is as it was.`);
+    });
+  return addExample(command, 'rookery node forget pre1 --reason "replaced by pre3"');
 }
 
 function showReport(report: NodeView, { output, clock }: CommandContext): void {

@@ -28,6 +28,7 @@ import {
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
 import {
+  forgetBodySchema,
   nodeDetailSchema,
   nodeListSchema,
   nodeReportSchema,
@@ -49,6 +50,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
   PortagePlan: portagePlanSchema,

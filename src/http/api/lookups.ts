@@ -1,6 +1,7 @@
 import type { BuildRequest, Job } from '../../builds/request.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
 import type { PackageRecord } from '../../repository/package-record.ts';
+import { unknownNode } from '../../repository/proof/forget-node.ts';
 import type { NodeRecord } from '../../repository/proof/node-report.ts';
 import { AppError } from '../../support/errors.ts';
 import type { HttpContext } from '../context.ts';
@@ -59,7 +60,7 @@ export async function requirePackage(context: HttpContext, id: string): Promise<
 export async function requireNode(context: HttpContext, name: string): Promise<NodeRecord[]> {
   const reports = await context.proofs.node(name);
   if (reports.length === 0) {
-    throw new AppError('unknown-node', `No node named ${name} has reported yet.`);
+    throw unknownNode(name);
   }
   return reports;
 }

@@ -1,4 +1,5 @@
 import {
+  forgetBodySchema,
   type NodeView,
   nodeDetailSchema,
   nodeListSchema,
@@ -18,7 +19,7 @@ const REPORT_BYTES = 32 * 1024 * 1024;
 const NODE_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/i;
 
 export function nodeRoutes(context: HttpContext): readonly Route[] {
-  return [reportRoute(context), ...readRoutes(context)];
+  return [reportRoute(context), ...readRoutes(context), forgetRoute(context)];
 }
 
 function reportRoute(context: HttpContext): Route {
@@ -54,6 +55,22 @@ function reportRoute(context: HttpContext): Route {
       );
       const { serial, differs } = record;
       return { status: 200, json: { counts, serial, differs, answer } };
+    },
+  });
+}
+
+function forgetRoute(context: HttpContext): Route {
+  return guardedRoute({
+    method: 'delete',
+    path: '/api/nodes/:node',
+    role: 'admin',
+    summary: 'Forget what a node has reported and proven',
+    query: NO_QUERY,
+    body: forgetBodySchema,
+    replies: { 204: null },
+    handle: async ({ params, body: { reason }, identity }) => {
+      await context.proofs.forget(params('node'), { author: actorOf(identity), reason });
+      return { status: 204 };
     },
   });
 }

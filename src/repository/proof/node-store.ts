@@ -169,6 +169,24 @@ export async function publicationsInUse(
   );
 }
 
+/** Returns how many rows went. */
+export async function deleteNode(
+  queries: Queries,
+  node: string,
+): Promise<{ readonly reports: number; readonly proofs: number }> {
+  const reports = await queries
+    .deleteFrom('node_reports')
+    .where('node', '=', node)
+    .returning('profile')
+    .execute();
+  const proofs = await queries
+    .deleteFrom('publication_proofs')
+    .where('node', '=', node)
+    .returning('serial')
+    .execute();
+  return { reports: reports.length, proofs: proofs.length };
+}
+
 export async function publicationAt(
   queries: Queries,
   key: ChannelKey,

@@ -1,3 +1,5 @@
+import type { Deed } from '../repository.ts';
+import { forgetNode } from './forget-node.ts';
 import type { NodeRecord, NodeReport } from './node-report.ts';
 import { listReports, reportsOf } from './node-store.ts';
 import type { ProofContext } from './proof-context.ts';
@@ -12,6 +14,8 @@ export interface Proofs {
   nodes(): Promise<NodeRecord[]>;
   /** The newest report of a node about each of its profiles; empty when it has never reported. */
   node(name: string): Promise<NodeRecord[]>;
+  /** See `forgetNode`. */
+  forget(name: string, deed: Deed): Promise<void>;
   /** See `readProof`. */
   proof(profile: string, channel: string): Promise<PromotionProof>;
 }
@@ -21,6 +25,9 @@ export function createProofs(context: ProofContext): Proofs {
     report: async (report, actor) => await reportNode(context, report, actor),
     nodes: async () => await listReports(context.database),
     node: async (name) => await reportsOf(context.database, name),
+    forget: async (name, deed) => {
+      await forgetNode(context, name, deed);
+    },
     proof: async (profile, channel) => await readProof(context, { profile, channel }),
   };
 }
