@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { DifferenceView } from '../../src/protocol/difference.ts';
-import { type FarmServer, startFarmServer } from './farm-server.ts';
+import { type FarmServer, startFarmServer, stopFarmServersAfterEach } from './farm-server.ts';
 import { runProgram } from './run-program.ts';
 import { publicationView } from './sample-views.ts';
+
+stopFarmServersAfterEach();
 
 const NOTHING = { added: [], removed: [] };
 
