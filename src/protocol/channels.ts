@@ -30,6 +30,8 @@ export const publicationViewSchema = z.object({
   reason: z.string(),
   kind: z.enum(['publish', 'promote', 'rollback']),
   packageCount: z.number(),
+  /** Path of the binhost that always shows this publication, for `sync-uri`, while it is retained. */
+  path: z.string(),
 });
 export type PublicationView = z.infer<typeof publicationViewSchema>;
 

@@ -11,7 +11,9 @@ const PROTOCOL = resolve(import.meta.dirname, '../../src/protocol');
 const PAGES = [
   '/',
   '/agents',
+  '/diff/{profile}',
   '/jobs/{id}',
+  '/journal',
   '/packages',
   '/packages/{id}',
   '/profiles/{profile}',

@@ -10,6 +10,7 @@ import {
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
 import type { ServerClient } from '../server-client.ts';
+import { channelDiffCommand } from './channel-diff.ts';
 
 interface ChannelOptions extends AnswerOptions {
   readonly reason?: string;
@@ -37,6 +38,7 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(publishCommand(context));
   command.addCommand(promoteCommand(context));
   command.addCommand(rollbackCommand(context));
+  command.addCommand(channelDiffCommand(context));
   return addExample(command, 'rookery channel show web-v3 stable');
 }
 
