@@ -11,6 +11,8 @@ import {
 } from '../protocol/builds.ts';
 import { channelViewSchema, publicationViewSchema } from '../protocol/channels.ts';
 import { problemSchema } from '../protocol/common.ts';
+import { differenceViewSchema } from '../protocol/difference.ts';
+import { journalViewSchema } from '../protocol/journal.ts';
 import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
 import { AppError } from '../support/errors.ts';
@@ -72,6 +74,8 @@ export function createServerClient(server: { readonly url: string; readonly toke
     revokeToken: async (name: string): Promise<void> => {
       await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
     },
+    journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
+      (await get('/api/journal', journalViewSchema, query)).events,
     agents: async () => (await get('/api/agents', agentListSchema)).agents,
     /** The shell script that sets up a node. */
     clientScript: async (profile: string, channel: string): Promise<string> => {
@@ -146,6 +150,8 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
 
 function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
   return {
+    difference: async (profile: string, query: { readonly from: string; readonly to: string }) =>
+      await get(`/api/profiles/${encoded(profile)}/diff`, differenceViewSchema, query),
     channel: async (profile: string, channel: string) =>
       await get(channelPath(profile, channel), channelViewSchema),
     publish: async (

@@ -114,6 +114,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     INTERNAL,
     [
       'clear-sign-text-invalid',
+      'certificate-unusable',
       'client-setting-invalid',
       'gpg-refused',
       'incoming-not-a-file',

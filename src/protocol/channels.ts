@@ -39,6 +39,8 @@ export const publicationViewSchema = z.object({
   packageCount: z.number(),
   /** What its proof lacked when it was promoted by force; null for all others. */
   forced: z.object({ missing: z.array(z.string()) }).nullable(),
+  /** Path of the binhost that always shows this publication, for `sync-uri`, while it is retained. */
+  path: z.string(),
 });
 export type PublicationView = z.infer<typeof publicationViewSchema>;
 

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { SnapshotDifference } from './difference/snapshot-difference.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
 
@@ -6,6 +7,11 @@ import type { PublicationRecord, SnapshotRecord } from './publication.ts';
 export interface Deed {
   readonly author: string;
   readonly reason: string;
+}
+
+export interface PublicationName {
+  readonly channel: string;
+  readonly serial?: number | undefined;
 }
 
 export interface PackageQuery {
@@ -109,6 +115,21 @@ export interface Repository {
       readonly serial?: number;
     },
   ): Promise<PublicationRecord>;
+
+  /**
+   * What is different between two publications of a profile; without a serial, the newest of the channel, which may
+   * show nothing yet. Throws `unknown-profile`, `unknown-channel`, `unknown-publication`.
+   */
+  compare(request: {
+    readonly profile: string;
+    readonly before: PublicationName;
+    readonly after: PublicationName;
+  }): Promise<
+    SnapshotDifference & {
+      readonly before: PublicationRecord | null;
+      readonly after: PublicationRecord | null;
+    }
+  >;
 
   currentPublication(profile: string, channel: string): Promise<PublicationRecord | undefined>;
   /** Newest first. */

@@ -70,6 +70,9 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
       await turn();
       disk.staged.delete(name);
     },
+    compare: async () => {
+      throw new Error('nobody compares publications here');
+    },
     recover: async () => undefined,
   };
 }

@@ -52,6 +52,7 @@ describe('the commands', () => {
         'index',
         'client',
         'token',
+        'journal',
         'agents',
         'node',
       ],

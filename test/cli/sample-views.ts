@@ -57,6 +57,7 @@ export function publicationView(values: Partial<PublicationView> = {}): Publicat
     kind: 'publish',
     packageCount: 3,
     forced: null,
+    path: '/binhost/web-v3/.publications/testing-4',
     ...values,
   };
 }

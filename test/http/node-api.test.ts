@@ -181,6 +181,7 @@ describe('proof over HTTP', () => {
     expect([unknown.status, unknown.body.code]).toEqual([404, 'unknown-node']);
     expect(await page('/nodes')).toMatch(/<a href="\/nodes\/pre1">pre1<\/a>/);
     expect(await page('/nodes/pre1')).toContain('&lt;script&gt;alert(1)');
+    expect(await page('/journal')).toContain('<a href="/nodes/pre1">node:pre1</a>');
     const channel = await page('/profiles/web/stable');
     expect(channel).toContain('<span class="pill good">proven</span>');
     expect(channel).toContain('pre1 has passed it since');

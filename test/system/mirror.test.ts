@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { readdir, readFile, readlink, stat } from 'node:fs/promises';
@@ -7,7 +6,14 @@ import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parsePackagesIndex } from '../../src/gentoo/packages-index.ts';
 import { digestFile } from '../../src/support/digests.ts';
-import { run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
+import {
+  ended,
+  killGroup,
+  run,
+  runChecked,
+  spawnGroup,
+  toolEnvironment,
+} from '../../src/support/processes.ts';
 import { makePackage } from '../repository/make-package.ts';
 import {
   DEED,
@@ -38,19 +44,13 @@ beforeAll(async () => {
     `use chroot = no\n[mirror]\npath = ${farm.folders.mirrorRoot}\nread only = yes\n`,
   );
   const options = ['--daemon', '--no-detach', '--address=127.0.0.1', `--port=${port}`];
-  const daemon = spawn('rsync', [...options, `--config=${configuration}`], {
-    env,
-    stdio: 'ignore',
-  });
-  const ended = new Promise<void>((done) => {
-    daemon.once('close', () => {
-      done();
-    });
-  });
+  const command = ['rsync', ...options, `--config=${configuration}`];
+  const daemon = spawnGroup(command, { env }, 'ignore');
+  const ending = ended(daemon, command);
   source = `rsync://127.0.0.1:${port}/mirror/`;
   stopDaemon = async () => {
-    daemon.kill('SIGKILL');
-    await ended;
+    killGroup(daemon, 'SIGKILL');
+    await ending;
   };
   await publish(0);
   await poll('the rsync daemon', async () =>
@@ -104,12 +104,12 @@ async function look(copy: string): Promise<{ readonly shown: string; readonly fa
 
 /** Publishes again and again until the work is done; returns how many there were. */
 async function whilePublishing(from: number, work: () => Promise<unknown>): Promise<number> {
-  let isDone = false;
+  const done = new AbortController();
   const working = work().finally(() => {
-    isDone = true;
+    done.abort();
   });
   let published = 0;
-  while (!isDone && published < PUBLICATIONS) {
+  while (!done.signal.aborted && published < PUBLICATIONS) {
     published += 1;
     await publish(from + published);
   }
@@ -138,9 +138,9 @@ describe('a copy of the mirror by rsync', () => {
     await runChecked([PULL, source, copy], { env });
     const seen = new Set<string>();
     const faults: string[] = [];
-    let isOver = false;
+    const over = new AbortController();
     const reading = (async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         const found = await look(copy);
         seen.add(found.shown);
         faults.push(...found.faults);
@@ -153,7 +153,7 @@ describe('a copy of the mirror by rsync', () => {
         });
       }
     } finally {
-      isOver = true;
+      over.abort();
       await reading;
     }
     await runChecked([PULL, source, copy], { env });

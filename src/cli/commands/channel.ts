@@ -10,6 +10,7 @@ import {
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
 import type { ServerClient } from '../server-client.ts';
+import { channelDiffCommand } from './channel-diff.ts';
 import { proofCommand } from './channel-proof.ts';
 
 interface ChannelOptions extends AnswerOptions {
@@ -40,6 +41,7 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(promoteCommand(context));
   command.addCommand(rollbackCommand(context));
   command.addCommand(proofCommand(context));
+  command.addCommand(channelDiffCommand(context));
   return addExample(command, 'rookery channel show web-v3 stable');
 }
 

@@ -27,6 +27,8 @@ import {
   rollbackBodySchema,
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
+import { differenceViewSchema } from '../../protocol/difference.ts';
+import { journalViewSchema } from '../../protocol/journal.ts';
 import {
   forgetBodySchema,
   nodeDetailSchema,
@@ -65,9 +67,11 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
   Channel: channelViewSchema,
+  Difference: differenceViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
   Job: jobViewSchema,
+  Journal: journalViewSchema,
   Lease: leaseSchema,
   LogReply: logReplySchema,
   NewToken: newTokenSchema,

@@ -6,6 +6,8 @@ import { agentRoutes } from './agent-routes.ts';
 import { apiDocument } from './api-document.ts';
 import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
+import { differenceRoute } from './difference-route.ts';
+import { journalRoutes } from './journal-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
@@ -17,10 +19,12 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...operationRoutes(context),
     ...profileRoutes(context),
     ...channelRoutes(context),
+    differenceRoute(context),
     ...buildRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
     ...accessRoutes(context),
+    ...journalRoutes(context),
     openRoute({
       method: 'get',
       path: '/openapi.json',

@@ -1,7 +1,7 @@
 import type { Assets } from './assets.ts';
 import { type Html, html } from './html.ts';
 
-export type Section = 'overview' | 'requests' | 'agents' | 'nodes';
+export type Section = 'overview' | 'requests' | 'agents' | 'nodes' | 'journal';
 
 export interface Page {
   readonly title: string;
@@ -17,6 +17,7 @@ const SECTIONS: readonly { readonly id: Section; readonly href: string; readonly
     { id: 'requests', href: '/requests', name: 'Builds' },
     { id: 'agents', href: '/agents', name: 'Agents' },
     { id: 'nodes', href: '/nodes', name: 'Nodes' },
+    { id: 'journal', href: '/journal', name: 'Journal' },
   ];
 
 /** A whole HTML document. */

@@ -13,6 +13,18 @@ export const nodeHref = (name: string): string => path('nodes', name);
 export const attemptHref = (id: string, attempt: number): string =>
   `${jobHref(id)}?attempt=${attempt}`;
 
+/** The binhost that always shows one publication. */
+export const publicationHref = (made: {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+}): string => path('binhost', made.profile, '.publications', `${made.channel}-${made.serial}`);
+
+/** What is different between two publications, each `<channel>` or `<channel>@<serial>`. */
+export function differenceHref(profile: string, from: string, to: string): string {
+  return `${path('diff', profile)}?${new URLSearchParams({ from, to }).toString()}`;
+}
+
 /** The file of a package on the binhost of its profile; the path keeps its slashes. */
 export function packageFileHref(profile: string, packagePath: string): string {
   return path('binhost', profile, 'packages', ...packagePath.split('/'));

@@ -5,7 +5,7 @@ import { publicUrlMissing } from '../../public-url.ts';
 import { setupScript } from '../../setup-script.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
-import { channelHref, profileHref } from '../links.ts';
+import { channelHref, differenceHref, profileHref, publicationHref } from '../links.ts';
 import { copyBox, crumbs, factList, person, shortKey, table } from '../parts.ts';
 import { timeAgo, utc } from '../units.ts';
 import { type ListQuery, PAGE_SIZE, packageSection } from './package-table.ts';
@@ -124,6 +124,11 @@ function publicationsSection(
 <td>${person(made.author)}</td>
 <td class="number">${made.packageCount}</td>
 <td>${made.reason}</td>
+<td>${
+    made.serial > 1 &&
+    html`<a href="${differenceHref(made.profile, `${made.channel}@${made.serial - 1}`, `${made.channel}@${made.serial}`)}">changes</a>`
+  }</td>
+<td><a href="${publicationHref(made)}/Packages">index</a></td>
 </tr>`;
   return html`<section aria-labelledby="publications"><h2 id="publications">Publications</h2>
 ${table({
@@ -135,6 +140,8 @@ ${table({
     'By',
     { name: 'Packages', kind: 'number' },
     'Why',
+    'Since the one before',
+    'Binhost',
   ],
   rows: publications.map(row),
   empty: 'Nothing was published here yet.',
@@ -152,7 +159,8 @@ function commandsSection({ profile, channel }: Feed, channels: readonly string[]
   return html`<section aria-labelledby="commands"><h2 id="commands">Change it</h2>
 ${
   next !== undefined &&
-  html`<p>Give this to <a href="${channelHref(profile, next)}">${next}</a>, as it is now:</p>
+  html`<p>Give this to <a href="${channelHref(profile, next)}">${next}</a>, as it is now
+(<a href="${differenceHref(profile, next, channel)}">what that would change</a>):</p>
 ${copyBox('promote-command', `rookery channel promote ${profile} ${next} --from ${channel}`, 'Command that promotes')}`
 }
 <p>Go back to what was shown before:</p>
