@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ARCHES } from './arches.ts';
 import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
+import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
 import { promotionDocumentSchema } from './promotion-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
@@ -108,6 +109,7 @@ export const profileDocumentSchema = z.strictObject({
     .refine((names) => new Set(names).size === names.length, 'names a channel twice')
     .exactOptional(),
   promotion: z.record(name, promotionDocumentSchema).exactOptional(),
+  gate: gateDocumentSchema.exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -115,6 +117,7 @@ export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
 const KEYS: DocumentKeys = {
   '': Object.keys(profileDocumentSchema.shape),
   'build-root': ['kind', 'path'],
+  gate: Object.keys(gateDocumentSchema.shape),
 };
 
 /** The document, or a sentence for everything that is wrong with it. */

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { baseSystemSchema } from './base-system.ts';
+import { gatePolicySchema } from './gate-policy.ts';
 import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
 
@@ -46,6 +48,10 @@ export const hardwareProfileSchema = z.strictObject({
   channels: z.array(nameSchema).min(1),
   /** What promotions to a channel need, by channel; see `promotionPolicy` for those that are not here. */
   promotion: z.record(nameSchema, promotionPolicySchema).exactOptional(),
+  /** What nodes have without any binhost; the gate counts on it. */
+  baseSystem: baseSystemSchema.exactOptional(),
+  /** How strict the gate before a publication is. */
+  gate: gatePolicySchema.exactOptional(),
   /** Set name without `@` -> its atoms. */
   sets: z.record(z.string(), z.array(z.string())),
   /** Path below /etc/portage -> text of the file. */

@@ -24,6 +24,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'node-name-invalid',
       'path-outside-root',
       'reason-required',
+      'unknown-finding',
       'token-name-invalid',
       'unknown-eapi',
       'upload-empty',
@@ -58,6 +59,8 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     CONFLICT,
     [
       'index-collapsed',
+      'nothing-to-rebuild',
+      'publication-refused',
       'index-invalid',
       'invalid-index-entry',
       'invalid-index-value',

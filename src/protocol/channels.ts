@@ -10,11 +10,14 @@ import { nameSchema } from './common.ts';
  */
 const reason = z.string().max(2000).default('');
 const serial = z.number().int().min(1).optional();
+/** Ids of the gate's findings that are to pass; they need a reason. */
+const allow = z.array(z.string().min(1).max(100)).max(10_000).optional();
 
 export const publishBodySchema = z.strictObject({
   reason,
   /** Packages that replace what the channel has of the same category/pn:slot; absent: the newest of everything. */
   packageIds: z.array(z.string()).optional(),
+  allow,
 });
 export const promoteBodySchema = z.strictObject({
   reason,
@@ -22,6 +25,7 @@ export const promoteBodySchema = z.strictObject({
   serial,
   /** Also without the proof that the profile asks for; needs a reason. */
   force: z.boolean().default(false),
+  allow,
 });
 export const rollbackBodySchema = z.strictObject({ reason, serial });
 
@@ -49,6 +53,16 @@ export const channelViewSchema = z.object({
   channel: z.string(),
   /** URL of the binhost, for `sync-uri`. */
   uri: z.string(),
+  /** What was let pass for the current publication. */
+  allowed: z.array(
+    z.object({
+      findingId: z.string(),
+      message: z.string(),
+      author: z.string(),
+      reason: z.string(),
+      createdAt: z.number(),
+    }),
+  ),
   current: publicationViewSchema.nullable(),
   publications: z.array(publicationViewSchema),
 });

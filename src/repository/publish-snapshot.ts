@@ -31,6 +31,7 @@ export async function publishSnapshot(
       kind: 'publish',
       author: request.author,
       reason: request.reason,
+      allow: request.allow,
       ...(request.requestId === undefined
         ? {}
         : { requestId: request.requestId, data: { request: request.requestId } }),
@@ -54,7 +55,11 @@ async function alreadyMade(
   return made;
 }
 
-async function makeSnapshot(context: RepositoryContext, request: PublishRequest): Promise<string> {
+/** The snapshot that a publication of this would show. */
+export async function makeSnapshot(
+  context: RepositoryContext,
+  request: PublishRequest,
+): Promise<string> {
   const ids = (await contentsOf(context, request)).map(({ id }) => id);
   const id = snapshotIdOf(request.profile, ids);
   await context.database.transaction().execute(async (queries) => {

@@ -9,7 +9,9 @@ import {
   parseCount,
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
+import { refusalIn, showFindings } from '../gate-report.ts';
 import type { ServerClient } from '../server-client.ts';
+import { channelCheckCommand } from './channel-check.ts';
 import { channelDiffCommand } from './channel-diff.ts';
 import { proofCommand } from './channel-proof.ts';
 
@@ -18,8 +20,11 @@ interface ChannelOptions extends AnswerOptions {
   readonly from?: string;
   readonly serial?: number;
   readonly force?: boolean;
+  readonly allow?: readonly string[];
   readonly package?: readonly string[];
 }
+
+const ALLOW = 'let these findings of the gate pass; needs --reason';
 
 type Deed = (
   client: ServerClient,
@@ -42,6 +47,7 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(rollbackCommand(context));
   command.addCommand(proofCommand(context));
   command.addCommand(channelDiffCommand(context));
+  command.addCommand(channelCheckCommand(context));
   return addExample(command, 'rookery channel show web-v3 stable');
 }
 
@@ -65,12 +71,14 @@ function publishCommand(context: CommandContext): Command {
     'publish the newest packages of the profile, or those that are named',
   )
     .option('--package <id...>', 'only these packages, over what the channel has')
+    .option('--allow <id...>', ALLOW)
     .option('--reason <text>', 'why; it stands in the journal')
     .action(
       deed(context, async (client, profile, channel, options) =>
         client.publish(profile, channel, {
           reason: options.reason ?? '',
           ...(options.package === undefined ? {} : { packageIds: options.package }),
+          ...(options.allow === undefined ? {} : { allow: options.allow }),
         }),
       ),
     );
@@ -81,6 +89,7 @@ function promoteCommand(context: CommandContext): Command {
   const command = channelBase('promote', 'publish on a channel what an earlier one shows')
     .option('--from <channel>', 'the channel to take from (default: the one before)')
     .option('--serial <n>', 'its publication number (default: the current one)', parseCount)
+    .option('--allow <id...>', ALLOW)
     .option('--force', 'also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why; it stands in the journal')
     .action(
@@ -92,6 +101,7 @@ function promoteCommand(context: CommandContext): Command {
             ...(options.from === undefined ? {} : { from: options.from }),
             ...(options.serial === undefined ? {} : { serial: options.serial }),
             ...(options.force === true ? { force: true } : {}),
+            ...(options.allow === undefined ? {} : { allow: options.allow }),
           }),
         sayForced,
       ),
@@ -138,7 +148,13 @@ function deed(
 ): (profile: string, channel: string, options: ChannelOptions) => Promise<void> {
   return async (profile, channel, options) => {
     const client = await connect(options, context);
-    const publication = await act(client, profile, channel, options);
+    const publication = await act(client, profile, channel, options).catch((error: unknown) => {
+      const refusal = refusalIn(error);
+      if (refusal !== undefined && !options.json) {
+        showFindings(refusal, context.output.note, context.output.paint);
+      }
+      throw error;
+    });
     if (options.json) {
       context.output.json(publication);
     } else {

@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { openProfileCatalog } from '../../config/profile-catalog.ts';
+import { formatBaseSystem } from '../../gentoo/base-system.ts';
 import { instructionSetOf, KNOWN_MARCHES } from '../../gentoo/instruction-set.ts';
 import { formatMakeConf } from '../../gentoo/make-conf.ts';
 import { suggestion } from '../../gentoo/nearest-word.ts';
 import type { BuildRoot, HardwareProfile, ProfileCatalog } from '../../gentoo/profile.ts';
 import { AppError } from '../../support/errors.ts';
 import { addExample, addJsonOption } from '../command-context.ts';
+import { readInstalled } from '../read-installed.ts';
 
 /** Where text of a result goes. */
 export type Print = (text: string) => unknown;
@@ -21,6 +23,7 @@ export function profileCommand(print: Print = (text) => process.stdout.write(tex
   command.addCommand(listCommand(print));
   command.addCommand(showCommand(print));
   command.addCommand(checkCommand(print));
+  command.addCommand(baseCommand(print));
   return addExample(command, 'rookery profile check', 'rookery profile show web-x86-64-v3');
 }
 
@@ -63,6 +66,16 @@ function showCommand(print: Print): Command {
       }),
     'rookery profile show web-x86-64-v3',
   );
+}
+
+function baseCommand(print: Print): Command {
+  const command = new Command('base')
+    .description('print a base-system file: what is installed on a fresh node')
+    .option('--root <folder>', 'where the system is', '/')
+    .action(async ({ root }: { readonly root: string }) => {
+      print(formatBaseSystem(await readInstalled(root)));
+    });
+  return addExample(command, 'rookery profile base > profiles/web-v3/base-system');
 }
 
 function checkCommand(print: Print): Command {

@@ -28,6 +28,7 @@ import {
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
+import { gateViewSchema } from '../../protocol/gate.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
   forgetBodySchema,
@@ -68,6 +69,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   AgentList: agentListSchema,
   Channel: channelViewSchema,
   Difference: differenceViewSchema,
+  Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
   Job: jobViewSchema,

@@ -34,10 +34,18 @@ function showRoute(context: HttpContext): Route {
         context.repository.currentPublication(profile, channel),
         context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
       ]);
+      const allowed = current === undefined ? [] : await context.repository.allowances(current);
       const json = {
         profile,
         channel,
         uri: channelUri(context, profile, channel),
+        allowed: allowed.map(({ findingId, message, author, reason, createdAt }) => ({
+          findingId,
+          message,
+          author,
+          reason,
+          createdAt,
+        })),
         current: current === undefined ? null : publicationView(current),
         publications: publications.map(publicationView),
       };
@@ -56,7 +64,7 @@ function publishRoute(context: HttpContext): Route {
     body: publishBodySchema,
     maxBodyBytes: PUBLISH_BODY_BYTES,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, packageIds }, identity }) => {
+    handle: async ({ params, body: { reason, packageIds, allow }, identity }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.publish({
@@ -65,6 +73,7 @@ function publishRoute(context: HttpContext): Route {
         reason,
         author: actorOf(identity),
         ...(packageIds === undefined ? {} : { packageIds }),
+        ...(allow === undefined ? {} : { allow }),
       });
       return { status: 201, json: publicationView(made) };
     },
@@ -80,7 +89,7 @@ function promoteRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: promoteBodySchema,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, from, serial, force }, identity }) => {
+    handle: async ({ params, body: { reason, from, serial, force, allow }, identity }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.promote({
@@ -90,6 +99,7 @@ function promoteRoute(context: HttpContext): Route {
         force,
         author: actorOf(identity),
         ...(from === undefined ? {} : { from }),
+        ...(allow === undefined ? {} : { allow }),
         ...(serial === undefined ? {} : { serial }),
       });
       return { status: 201, json: publicationView(made) };

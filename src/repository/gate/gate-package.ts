@@ -20,6 +20,17 @@ export interface GatePackage {
   readonly requires: readonly string[];
   readonly provides: readonly string[];
   readonly cflags: string;
+  /** Null for a package of the base system. */
+  readonly file: GateFile | null;
+}
+
+/** What is known of the file of a package. */
+export interface GateFile {
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeSeconds: number;
+  readonly buildId: number;
+  readonly keyFingerprint: string;
 }
 
 /** One item of a dependency string: all of them have to hold. */
@@ -35,11 +46,17 @@ export type Requirement =
   | { readonly kind: 'any-of'; readonly ways: readonly (readonly Requirement[])[] };
 
 /** Reads a package out of its metadata. Blockers say what may not be there, and are left out. */
-export function readGatePackage(
-  id: string,
-  cpv: string,
-  metadata: Readonly<Record<string, string>>,
-): GatePackage {
+export function readGatePackage({
+  id,
+  cpv,
+  metadata,
+  file,
+}: {
+  readonly id: string;
+  readonly cpv: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly file: GateFile;
+}): GatePackage {
   const { category, pn } = parseCpv(cpv);
   const slot = metadata['SLOT'] ?? '0';
   const use = words(metadata['USE']);
@@ -55,6 +72,7 @@ export function readGatePackage(
     requires: sonamesIn(metadata['REQUIRES']),
     provides: sonamesIn(metadata['PROVIDES']),
     cflags: metadata['CFLAGS'] ?? '',
+    file,
   };
 }
 
@@ -71,6 +89,7 @@ export function readBasePackage({ cpv, slot, use }: BasePackage): GatePackage {
     requires: [],
     provides: [],
     cflags: '',
+    file: null,
   };
 }
 
