@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { HardwareProfile } from '../../src/gentoo/profile.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { createRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -34,13 +35,20 @@ export interface Installation {
   readonly proofs: Proofs;
   readonly publicKey: string;
   readonly fingerprint: string;
+  /** Other profiles than before, as after an administrator has changed them. */
+  setProfiles(profiles: readonly HardwareProfile[]): void;
   /** Another repository object on the same folders and database, as after a restart. */
   restarted(): Repository;
   close(): Promise<void>;
 }
 
 /** A repository with real files, a real database and a real key, below `folder`. */
-export async function openInstallation(folder: string, clock: Clock): Promise<Installation> {
+export async function openInstallation(
+  folder: string,
+  clock: Clock,
+  options: { readonly profiles?: readonly HardwareProfile[] } = {},
+): Promise<Installation> {
+  let profiles = options.profiles ?? PROFILES;
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   await mkdir(folders.state, { recursive: true });
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
@@ -60,7 +68,7 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
       log: silentLog(),
       locks: new Locks(),
       signer,
-      profiles: catalogOf(PROFILES),
+      profiles: catalogOf(() => profiles),
       folders,
       maxUploadBytes: 4 * 1024 * 1024,
     });
@@ -78,6 +86,9 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
     }),
     publicKey: signer.publicKey,
     fingerprint: signer.primaryFingerprint,
+    setProfiles: (changed) => {
+      profiles = changed;
+    },
     restarted,
     close: async () => {
       await database.destroy();

@@ -39,6 +39,12 @@ function requestRoutes(context: HttpContext): readonly Route[] {
       body: requestBodySchema,
       replies: { 201: requestViewSchema },
       handle: async ({ body: { profile, atoms, publish, rebuild, rebuildFor }, identity }) => {
+        if (atoms.length === 0 && rebuildFor === undefined) {
+          const message = '"atoms" of the body is []: it has to have at least 1 entry.';
+          throw new AppError('invalid-body', message, {
+            details: { faults: [{ path: 'atoms', message }] },
+          });
+        }
         const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
         const made = await builds.createRequest({
           profile,
