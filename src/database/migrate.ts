@@ -2,9 +2,10 @@ import { type Kysely, sql } from 'kysely';
 import type { Clock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import * as first from './migrations/0001-first.ts';
+import * as fileChecks from './migrations/0006-file-checks.ts';
 import type { Tables } from './tables.ts';
 
-const MIGRATIONS = [first];
+const MIGRATIONS = [first, fileChecks];
 
 /**
  * Brings the tables to the newest form, each migration in a transaction of its own.

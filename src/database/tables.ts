@@ -160,6 +160,16 @@ export interface EventRow {
   readonly data_json: string;
 }
 
+/** What is known of the bytes of one file of the pool. */
+export interface FileCheckRow {
+  readonly sha512: string;
+  /** When they were read last, or, of a damaged one, found wrong. */
+  readonly checked_at: number;
+  readonly state: 'good' | 'damaged';
+  /** Of a damaged one: a sentence. */
+  readonly reason: string | null;
+}
+
 export interface MigrationRow {
   readonly name: string;
   readonly applied_at: number;
@@ -179,5 +189,6 @@ export interface Tables {
   agents: AgentRow;
   tokens: TokenRow;
   events: EventRow;
+  file_checks: FileCheckRow;
   migrations: MigrationRow;
 }

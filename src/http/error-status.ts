@@ -124,6 +124,8 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'process-timeout',
       'program-not-found',
       'public-key-invalid',
+      'public-key-missing',
+      'publication-note-damaged',
       'signing-key-damaged',
       'signing-key-expired',
       'signing-key-locked',

@@ -5,17 +5,17 @@ import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
 import { type PackageMetadata, readMetadata } from '../binpkg/metadata.ts';
 import type { Cpv } from '../gentoo/cpv.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
-import { epochSeconds } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import { exists, namesIn } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
 import { allocateBuildId } from './build-id-store.ts';
-import { makeStanza } from './index-check.ts';
+import { describePackage } from './describe-package.ts';
 import { checkMembers } from './known-members.ts';
 import { openUpload } from './open-upload.ts';
 import type { PackageRecord } from './package-record.ts';
 import { checkPackage } from './package-rules.ts';
 import { findPackageByUpload, insertPackage } from './package-store.ts';
+import { PROVENANCE_KEY } from './provenance.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { withdrawAfterFailure } from './withdraw-leftover.ts';
@@ -36,10 +36,12 @@ interface Candidate {
 
 /** Who a package is from now on. */
 interface Identity {
+  readonly id: string;
   readonly buildId: number;
   readonly path: string;
   readonly mtimeSeconds: number;
   readonly provenance: string;
+  readonly importedAt: number;
 }
 
 /** See `Repository.importPackage`. */
@@ -116,8 +118,12 @@ async function identify(
     cpv,
     floor: Math.max(0, ...present),
   });
+  const id = newId('pkg');
+  const importedAt = context.clock.now();
   const provenance = {
     ...request.provenance,
+    package: id,
+    importedAt,
     profile: request.profile,
     origin: request.origin,
     upload: request.uploadSha512,
@@ -125,9 +131,11 @@ async function identify(
     rookery: context.version,
   };
   return {
+    id,
+    importedAt,
     buildId,
     path: `${category}/${pn}/${pf}-${buildId}${SUFFIX}`,
-    mtimeSeconds: epochSeconds(context.clock),
+    mtimeSeconds: Math.floor(importedAt / 1000),
     provenance: JSON.stringify(provenance),
   };
 }
@@ -150,7 +158,7 @@ async function sign(
     verified,
     metadata: new Map([
       ['BUILD_ID', String(identity.buildId)],
-      ['ROOKERY_PROVENANCE', `${identity.provenance}\n`],
+      [PROVENANCE_KEY, `${identity.provenance}\n`],
     ]),
     signer: context.signer,
     base: `${metadata.pf}-${identity.buildId}`,
@@ -164,42 +172,19 @@ function describe(
   request: ImportRequest,
   made: Candidate & { readonly identity: Identity; readonly written: WrittenPackage },
 ): PackageRecord {
-  const { identity, written, metadata } = made;
-  const text = {
-    ...metadata.text,
-    BUILD_ID: String(identity.buildId),
-    ROOKERY_PROVENANCE: identity.provenance,
-  };
-  return {
-    id: newId('pkg'),
+  const { identity, written, metadata, buildTimeSeconds } = made;
+  return describePackage({
+    ...identity,
     profile: request.profile,
-    category: metadata.category,
+    metadata,
     pn: made.parts.pn,
-    cpv: metadata.cpv,
-    slot: metadata.slot,
-    buildId: identity.buildId,
-    path: identity.path,
-    size: written.size,
-    md5: written.md5,
-    sha1: written.sha1,
-    sha512: written.sha512,
-    mtimeSeconds: identity.mtimeSeconds,
-    buildTimeSeconds: made.buildTimeSeconds,
-    uploadSha512: request.uploadSha512,
+    buildTimeSeconds,
+    file: written,
     keyFingerprint: context.signer.fingerprint,
+    uploadSha512: request.uploadSha512,
     inputs: request.inputs ?? null,
     origin: request.origin,
-    metadata: text,
-    stanza: makeStanza({
-      ...written,
-      cpv: metadata.cpv,
-      path: identity.path,
-      buildId: identity.buildId,
-      mtimeSeconds: identity.mtimeSeconds,
-      metadata: text,
-    }),
-    importedAt: context.clock.now(),
-  };
+  });
 }
 
 /** Puts the signed file where it belongs, then commits. A kill in between leaves the intent, and recovery clears. */

@@ -58,6 +58,15 @@ export async function insertPackage(queries: Queries, record: PackageRecord): Pr
     .execute();
 }
 
+/** Lets another build have the upload of this package; the package answers to its own signed file from now on. */
+export async function releaseUpload(queries: Queries, id: string): Promise<void> {
+  await queries
+    .updateTable('packages')
+    .set((row) => ({ upload_sha512: row.ref('sha512') }))
+    .where('id', '=', id)
+    .execute();
+}
+
 export async function findPackage(
   queries: Queries,
   id: string,

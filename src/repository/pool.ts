@@ -63,6 +63,14 @@ export class Pool {
     await syncDirectory(dirname(path));
   }
 
+  /** Takes in a file of this digest that stands elsewhere, durably, as a further name of it or a copy. */
+  async takeIn(sha512: string, file: string): Promise<void> {
+    const path = this.pathOf(sha512);
+    await makeDurableFolder(dirname(path));
+    await linkOrCopy(file, path);
+    await syncDirectory(dirname(path));
+  }
+
   async remove(sha512: string): Promise<void> {
     await rm(this.pathOf(sha512), { force: true });
   }

@@ -72,7 +72,10 @@ async function comparePackages(
   return faults;
 }
 
-async function comparePublications({ mirrorRoot }: Folders, database: Database): Promise<string[]> {
+async function comparePublications(
+  { state, mirrorRoot }: Folders,
+  database: Database,
+): Promise<string[]> {
   const rows = await database
     .selectFrom('publications')
     .selectAll()
@@ -92,6 +95,12 @@ async function comparePublications({ mirrorRoot }: Folders, database: Database):
     ...found.filter((path) => !wanted.includes(path)).map((path) => `no row for ${path}`),
   );
   faults.push(...wanted.filter((path) => !found.includes(path)).map((path) => `no folder ${path}`));
+  const notes = await filesBelow(join(state, 'publications'));
+  const noted = rows.map((row) => `${row.profile}/${row.channel}-${row.serial}.json`);
+  faults.push(
+    ...notes.filter((path) => !noted.includes(path)).map((path) => `no row for note ${path}`),
+    ...noted.filter((path) => !notes.includes(path)).map((path) => `no note ${path}`),
+  );
   for (const [position, row] of rows.entries()) {
     const next = rows[position + 1];
     if (next?.profile === row.profile && next.channel === row.channel) {

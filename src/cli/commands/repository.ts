@@ -1,0 +1,9 @@
+import { Command } from 'commander';
+import { addExample, type CommandContext } from '../command-context.ts';
+import { type RebuildStart, rebuildCommand } from './repository-rebuild.ts';
+
+export function repositoryCommand(context: CommandContext, rebuild: RebuildStart): Command {
+  const command = new Command('repository').description('look after the packages of a server');
+  command.addCommand(rebuildCommand(context, rebuild));
+  return addExample(command, 'rookery repository rebuild --config /etc/rookery/rookery.toml');
+}
