@@ -12,6 +12,7 @@ import {
 import { channelViewSchema, publicationViewSchema } from '../protocol/channels.ts';
 import { problemSchema } from '../protocol/common.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
+import { checkViewSchema } from '../protocol/repository.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 
@@ -66,6 +67,13 @@ export function createServerClient(server: { readonly url: string; readonly toke
     revokeToken: async (name: string): Promise<void> => {
       await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
     },
+    beginCheck: async (body: {
+      readonly deep: boolean;
+      readonly all: boolean;
+      readonly maxAgeDays?: number;
+    }) => await post('/api/repository/check', body, checkViewSchema),
+    cancelCheck: async () =>
+      await ask({ method: 'DELETE', path: '/api/repository/check' }, checkViewSchema),
     agents: async () => (await get('/api/agents', agentListSchema)).agents,
     /** The shell script that sets up a node. */
     clientScript: async (profile: string, channel: string): Promise<string> => {

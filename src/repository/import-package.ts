@@ -9,12 +9,14 @@ import { AppError } from '../support/errors.ts';
 import { exists, namesIn } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
 import { allocateBuildId } from './build-id-store.ts';
+import { unlessDamaged } from './check/damage-record.ts';
+import { restorePackage } from './check/restore-package.ts';
 import { describePackage } from './describe-package.ts';
 import { checkMembers } from './known-members.ts';
 import { openUpload } from './open-upload.ts';
 import type { PackageRecord } from './package-record.ts';
 import { checkPackage } from './package-rules.ts';
-import { findPackageByUpload, insertPackage } from './package-store.ts';
+import { findPackageByUpload, insertPackage, releaseUpload } from './package-store.ts';
 import { PROVENANCE_KEY } from './provenance.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
@@ -62,7 +64,12 @@ export async function importPackage(
         return { package: await importNew(context, request, profile), created: true };
       }
       expectCpv(request, known.cpv);
-      return { package: known, created: false };
+      if ((await unlessDamaged(context.database, known)) !== undefined) {
+        return { package: known, created: false };
+      }
+      return known.sha512 === request.uploadSha512
+        ? { package: await restorePackage(context, known, request), created: false }
+        : { package: await importNew(context, request, profile, known), created: true };
     });
   } finally {
     await context.uploads.discard(request.file);
@@ -73,6 +80,7 @@ async function importNew(
   context: RepositoryContext,
   request: ImportRequest,
   profile: HardwareProfile,
+  replaced?: PackageRecord,
 ): Promise<PackageRecord> {
   const upload = await openUpload(context, request.file);
   const { source } = upload;
@@ -88,7 +96,7 @@ async function importNew(
     try {
       const written = await sign(context, candidate, identity, unfinished);
       const record = describe(context, request, { ...candidate, identity, written });
-      return await store(context, record, { unfinished, actor: request.actor });
+      return await store(context, record, { unfinished, actor: request.actor, replaced });
     } finally {
       await context.unfinished.discard(unfinished);
     }
@@ -191,7 +199,16 @@ function describe(
 async function store(
   context: RepositoryContext,
   record: PackageRecord,
-  { unfinished, actor }: { readonly unfinished: string; readonly actor: string },
+  {
+    unfinished,
+    actor,
+    replaced,
+  }: {
+    readonly unfinished: string;
+    readonly actor: string;
+    /** A damaged build of the same upload, which the new one stands in for. */
+    readonly replaced: PackageRecord | undefined;
+  },
 ): Promise<PackageRecord> {
   const { profile, path, sha512 } = record;
   const file = context.layout.packageFile(profile, path);
@@ -203,6 +220,9 @@ async function store(
     await context.pool.adopt(unfinished, record);
     await context.pool.place(sha512, file);
     const event = await context.database.transaction().execute(async (queries) => {
+      if (replaced !== undefined) {
+        await releaseUpload(queries, replaced.id);
+      }
       await insertPackage(queries, record);
       return await context.journal.write(queries, {
         kind: 'package-imported',
@@ -214,6 +234,7 @@ async function store(
           buildId: record.buildId,
           size: record.size,
           origin: record.origin,
+          ...(replaced === undefined ? {} : { replaces: replaced.id }),
         },
       });
     });

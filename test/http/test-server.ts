@@ -14,6 +14,7 @@ import { Journal } from '../../src/journal/journal.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
+import { FakeCheck } from './fake-check.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 
 export const PUBLIC_KEY =
@@ -28,6 +29,7 @@ export interface TestServer {
   readonly staging: string;
   readonly clock: ManualClock;
   readonly repository: FakeRepository;
+  readonly check: FakeCheck;
   readonly builds: FakeBuilds;
   readonly tokens: Tokens;
   readonly journal: Journal;
@@ -105,6 +107,7 @@ export async function startTestServer(
   const journal = new Journal(database, clock);
   const tokens = new Tokens(database, journal, clock);
   const repository = new FakeRepository(clock, options.maxUploadBytes);
+  const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
@@ -120,6 +123,7 @@ export async function startTestServer(
       }),
     ]),
     repository,
+    check,
     builds,
     tokens,
     journal,
@@ -145,6 +149,7 @@ export async function startTestServer(
     staging,
     clock,
     repository,
+    check,
     builds,
     tokens,
     journal,

@@ -3,7 +3,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { createRepository } from '../../src/repository/create-repository.ts';
+import type { CheckTask } from '../../src/repository/check/repository-check.ts';
+import { openRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
@@ -25,9 +26,12 @@ export interface Installation {
   readonly database: Database;
   readonly journal: Journal;
   readonly repository: Repository;
+  readonly check: CheckTask;
   readonly publicKey: string;
   /** Another repository object on the same folders and database, as after a restart. */
   restarted(): Repository;
+  /** As `restarted`, with its check. */
+  reopened(): ReturnType<typeof openRepository>;
   close(): Promise<void>;
 }
 
@@ -44,8 +48,8 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
     validDays: 30,
     clock,
   });
-  const restarted = (): Repository =>
-    createRepository({
+  const opened = (): ReturnType<typeof openRepository> =>
+    openRepository({
       database,
       journal,
       clock,
@@ -60,9 +64,10 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
     folders,
     database,
     journal,
-    repository: restarted(),
+    ...opened(),
     publicKey: signer.publicKey,
-    restarted,
+    restarted: () => opened().repository,
+    reopened: opened,
     close: async () => {
       await database.destroy();
     },

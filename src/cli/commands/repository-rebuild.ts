@@ -3,7 +3,7 @@ import { AppError } from '../../support/errors.ts';
 import { addExample, addJsonOption, type CommandContext } from '../command-context.ts';
 import { counted, formatSize } from '../format.ts';
 import type { Output } from '../output.ts';
-import { type Bar, showBar } from '../progress.ts';
+import { StageBars } from '../stage-bars.ts';
 
 /** How far a rebuild is: bytes of packages, then publications. */
 export interface RebuildStep {
@@ -35,6 +35,11 @@ export type RebuildStart = (options: {
   readonly onProgress: (step: RebuildStep) => void;
 }) => Promise<RebuildOutcome>;
 
+const STAGES = {
+  packages: { label: 'reading packages', unit: 'bytes' },
+  publications: { label: 'reading publications', unit: 'packages' },
+} as const;
+
 export function rebuildCommand(context: CommandContext, rebuild: RebuildStart): Command {
   const command = addJsonOption(
     new Command('rebuild').description(
@@ -44,7 +49,7 @@ export function rebuildCommand(context: CommandContext, rebuild: RebuildStart): 
     .option('--config <file>', 'configuration file of the server')
     .action(async (options: { readonly config?: string; readonly json?: boolean }) => {
       const { output } = context;
-      const bars = new StageBars(output);
+      const bars = new StageBars(output, STAGES);
       let outcome: RebuildOutcome;
       try {
         outcome = await rebuild({
@@ -64,32 +69,6 @@ export function rebuildCommand(context: CommandContext, rebuild: RebuildStart): 
       refuseFaults(outcome);
     });
   return addExample(command, 'rookery repository rebuild --config /etc/rookery/rookery.toml');
-}
-
-/** One bar after another. */
-class StageBars {
-  readonly #output: Output;
-  #stage = '';
-  #bar: Bar | undefined;
-
-  constructor(output: Output) {
-    this.#output = output;
-  }
-
-  show({ stage, done, total }: RebuildStep): void {
-    if (stage !== this.#stage) {
-      this.stop();
-      this.#stage = stage;
-      const unit = stage === 'packages' ? 'bytes' : 'packages';
-      this.#bar = showBar(this.#output, { label: `reading ${stage}`, total, unit });
-    }
-    this.#bar?.advance(done);
-  }
-
-  stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
 }
 
 function report(outcome: RebuildOutcome, output: Output): void {

@@ -34,6 +34,12 @@ import {
   profileListSchema,
   profileViewSchema,
 } from '../../protocol/packages.ts';
+import {
+  checkAnswerSchema,
+  checkBodySchema,
+  checkViewSchema,
+  damagedListSchema,
+} from '../../protocol/repository.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -41,6 +47,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  CheckBody: checkBodySchema,
   LeaseQuery: leaseQuerySchema,
   PortagePlan: portagePlanSchema,
   PromoteBody: promoteBodySchema,
@@ -54,6 +61,9 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
   Channel: channelViewSchema,
+  Check: checkViewSchema,
+  CheckAnswer: checkAnswerSchema,
+  DamagedList: damagedListSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
   Job: jobViewSchema,

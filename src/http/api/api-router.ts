@@ -8,6 +8,7 @@ import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
+import { repositoryRoutes } from './repository-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
@@ -16,6 +17,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...operationRoutes(context),
     ...profileRoutes(context),
     ...channelRoutes(context),
+    ...repositoryRoutes(context),
     ...buildRoutes(context),
     ...agentRoutes(context),
     ...accessRoutes(context),

@@ -33,6 +33,16 @@ export async function findFileCheck(
     : { sha512, checkedAt: row.checked_at, state: row.state, reason: row.reason };
 }
 
+/** Digests of all damaged files. */
+export async function damagedDigests(queries: Queries): Promise<Set<string>> {
+  const rows = await queries
+    .selectFrom('file_checks')
+    .select('sha512')
+    .where('state', '=', 'damaged')
+    .execute();
+  return new Set(rows.map(({ sha512 }) => sha512));
+}
+
 /** A package whose bytes are not there, or not what was signed. */
 export interface DamagedPackage {
   readonly id: string;

@@ -37,6 +37,8 @@ const noteSchema = z.object({
   sha512: z.string(),
   /** A sentence. */
   reason: z.string(),
+  /** What became of the packages, a sentence. */
+  outcome: z.string(),
   /** Every name that the file had. */
   names: z.array(z.string()),
   packages: z.array(recordSchema),

@@ -3,6 +3,7 @@ import { requireChannel } from '../../api/lookups.ts';
 import type { HttpContext } from '../../context.ts';
 import { publicUrlMissing } from '../../public-url.ts';
 import { setupScript } from '../../setup-script.ts';
+import { channelDamage } from '../damage-notice.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { channelHref, profileHref } from '../links.ts';
@@ -25,7 +26,7 @@ export async function channelPage(
 ): Promise<Page> {
   const { profile, channel } = feed;
   const { channels } = requireChannel(context, profile, channel);
-  const [current, publications, found] = await Promise.all([
+  const [current, publications, found, damage] = await Promise.all([
     context.repository.currentPublication(profile, channel),
     context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
     context.repository.searchPackages({
@@ -35,6 +36,7 @@ export async function channelPage(
       offset: query.offset,
       ...(query.search === '' ? {} : { search: query.search }),
     }),
+    channelDamage(context, feed),
   ]);
   const now = context.clock.now();
   const href = channelHref(profile, channel);
@@ -47,6 +49,7 @@ export async function channelPage(
   )}
 <h1>${profile} <span class="muted">${channel}</span></h1>
 ${channelTabs(profile, channels, channel)}
+${damage}
 ${facts(context, feed, { current, now, publicUrl })}
 ${clientSection(context, feed, publicUrl)}
 ${packageSection(found, { query, href, now })}
