@@ -117,6 +117,8 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'client-setting-invalid',
       'gpg-refused',
       'incoming-not-a-file',
+      'incoming-unreadable',
+      'incoming-without-profile',
       'invalid-make-conf-value',
       'listen-failed',
       'not-a-file',

@@ -11,6 +11,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { CheckOptions, CheckReport } from '../../src/repository/check/check-report.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -321,7 +322,15 @@ describe('any check', () => {
     await mkdir(join(binhost, '.publications', 'testing-77'));
     await rm(join(binhost, '.publications', 'testing-1'), { recursive: true });
     const index = join(binhost, '.publications', 'testing-2', 'Packages');
-    await writeFile(index, (await readFile(index, 'utf8')).replace('SLOT', 'SLUT'));
+    const text = (await readFile(index, 'utf8')).replace('PATH', 'PAHT');
+    const { mtime } = await lstat(index);
+    for (const [name, bytes] of [
+      ['', text],
+      ['.gz', gzipSync(text)],
+    ] as const) {
+      await writeFile(index + name, bytes);
+      await utimes(index + name, mtime, mtime);
+    }
     await rm(join(binhost, '.publications', 'testing-3', 'app-misc'));
     await rm(join(binhost, 'testing'));
 
@@ -336,6 +345,7 @@ describe('any check', () => {
       'file-unknown reported package:web/app-misc/one/one-1-9.gpkg.tar',
       'file-unknown reported publication:web/testing-77',
     ]);
+    expect(report.findings[1]?.message).toBe('Its index has other entries than its packages.');
     expect(report.counts).toMatchObject({ 'file-unknown': 3, 'publication-damaged': 2 });
     expect([await exists(stray), await exists(pooled)]).toEqual([true, true]);
   });

@@ -180,6 +180,7 @@ it('knows a package in quarantine, and takes its bytes back afterwards', async (
   expect(JSON.parse(await server.call('GET', '/api/profiles/web/damaged')).packages).toEqual([
     { ...damaged[0], since: expect.any(Number), reason: expect.stringContaining('SHA-512') },
   ]);
+  expect((await server.push('web', 'app-misc/one-1.0', 1_767_002_000)).buildId).toBe(3);
   expect(await server.pushFile('web', copy)).toMatchObject({ id: damaged[0].id });
   expect(await readFile(file)).toEqual(await readFile(copy));
 });
