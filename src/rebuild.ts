@@ -48,7 +48,7 @@ export async function rebuildDatabase(
       const history = await copyHistory(old, database);
       const pool = new Pool(layout.pool);
       const report = await rebuildRepository({ database, layout, pool, verifier, onProgress });
-      const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:]|\.\d+/g, '');
+      const stamp = new Date(clock.now()).toISOString().replaceAll(/[-:.]/g, '');
       const kept = existed ? `${basename(path)}.before-${stamp}` : null;
       const { fault, ...counts } = history;
       const faults = [...(fault === undefined ? [] : [fault]), ...report.faults];

@@ -27,7 +27,7 @@ export interface PackageRow {
   readonly key_fingerprint: string;
   /** Digest over everything that went into the build, when the builder knew it. */
   readonly inputs: string | null;
-  /** `job:<id>`, `push:<token name>` or `incoming`. */
+  /** `job:<id>`, `push:<token name>`, `incoming`, or `profile:<name>` for the file of another profile. */
   readonly origin: string;
   readonly metadata_json: string;
   /** The entry of this package in a `Packages` index, as it is written. */

@@ -7,18 +7,28 @@ export async function raiseBuildIds(
   queries: Queries,
   packages: readonly Pick<PackageRecord, 'profile' | 'cpv' | 'buildId'>[],
 ): Promise<void> {
-  for (const { profile, cpv, buildId } of packages) {
-    await queries
-      .insertInto('build_ids')
-      .values({ profile, cpv, last_build_id: buildId })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['profile', 'cpv'])
-          .doUpdateSet({ last_build_id: buildId })
-          .where('build_ids.last_build_id', '<', buildId),
-      )
-      .execute();
+  for (const taken of packages) {
+    await claimBuildId(queries, taken);
   }
+}
+
+/** Takes this BUILD_ID for good, in one statement, if it is above all that were taken. Returns whether it was. */
+export async function claimBuildId(
+  queries: Queries,
+  { profile, cpv, buildId }: Pick<PackageRecord, 'profile' | 'cpv' | 'buildId'>,
+): Promise<boolean> {
+  const claimed = await queries
+    .insertInto('build_ids')
+    .values({ profile, cpv, last_build_id: buildId })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['profile', 'cpv'])
+        .doUpdateSet({ last_build_id: buildId })
+        .where('build_ids.last_build_id', '<', buildId),
+    )
+    .returning('last_build_id')
+    .executeTakeFirst();
+  return claimed !== undefined;
 }
 
 /**

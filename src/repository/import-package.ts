@@ -20,6 +20,7 @@ import { findPackageByUpload, insertPackage, releaseUpload } from './package-sto
 import { PROVENANCE_KEY } from './provenance.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
+import { shareFile } from './shared-file.ts';
 import { withdrawAfterFailure } from './withdraw-leftover.ts';
 
 export type ImportRequest = Parameters<Repository['importPackage']>[0];
@@ -90,6 +91,10 @@ async function importNew(
     const metadata = readMetadata(verified.metadata);
     const checked = checkPackage(metadata, verified.metadata, profile);
     expectCpv(request, metadata.cpv);
+    const shared = await sharedRecord(context, request, { verified, metadata, ...checked });
+    if (shared !== undefined) {
+      return await store(context, shared, { actor: request.actor, replaced });
+    }
     const candidate = { source, verified, metadata, ...checked };
     const identity = await identify(context, request, checked.parts);
     const unfinished = await context.unfinished.newPath('package');
@@ -103,6 +108,21 @@ async function importNew(
   } finally {
     await upload.close();
   }
+}
+
+/** The package as it is, when it is one of another profile. What a job brings is always signed for its own. */
+async function sharedRecord(
+  context: RepositoryContext,
+  request: ImportRequest,
+  { verified, ...checked }: Omit<Candidate, 'source'>,
+): Promise<PackageRecord | undefined> {
+  return request.provenance === undefined && request.inputs === undefined
+    ? await shareFile(context, request.profile, {
+        ...checked,
+        sha512: request.uploadSha512,
+        files: verified.metadata,
+      })
+    : undefined;
 }
 
 function expectCpv({ expectedCpv }: ImportRequest, cpv: string): void {
@@ -204,7 +224,8 @@ async function store(
     actor,
     replaced,
   }: {
-    readonly unfinished: string;
+    /** Absent: the pool has the file. */
+    readonly unfinished?: string;
     readonly actor: string;
     /** A damaged build of the same upload, which the new one stands in for. */
     readonly replaced: PackageRecord | undefined;
@@ -217,7 +238,9 @@ async function store(
   }
   const declared = await context.intents.declare({ kind: 'package', profile, path, sha512 });
   try {
-    await context.pool.adopt(unfinished, record);
+    if (unfinished !== undefined) {
+      await context.pool.adopt(unfinished, record);
+    }
     await context.pool.place(sha512, file);
     const event = await context.database.transaction().execute(async (queries) => {
       if (replaced !== undefined) {

@@ -87,6 +87,15 @@ export async function findPackageByUpload(
   );
 }
 
+/** A package that is this very file, in whatever profile. */
+export async function findPackageByFile(
+  queries: Queries,
+  sha512: string,
+): Promise<PackageRecord | undefined> {
+  const ofFile = queries.selectFrom('packages').selectAll().where('sha512', '=', sha512);
+  return first(await ofFile.orderBy('imported_at').orderBy('id').limit(1).execute());
+}
+
 export async function findPackageByInputs(
   queries: Queries,
   profile: string,

@@ -4,9 +4,11 @@ import {
   link,
   lstat,
   mkdir,
+  mkdtemp,
   readFile,
   rename,
   rm,
+  symlink,
   utimes,
   writeFile,
 } from 'node:fs/promises';
@@ -28,6 +30,13 @@ const folder = temporaryFolder();
 const DAY_MS = 86_400_000;
 const SHALLOW = { deep: false, all: false, maxAgeMs: 30 * DAY_MS };
 const DEEP = { ...SHALLOW, deep: true };
+const OTHER_FILE_SYSTEM = '/dev/shm';
+const isElsewhere =
+  (await exists(OTHER_FILE_SYSTEM)) &&
+  (await lstat(OTHER_FILE_SYSTEM)).dev !== (await lstat(folder)).dev;
+const acrossFileSystems = isElsewhere
+  ? ''
+  : ' (skipped: /dev/shm is no file system of its own here)';
 const opened: Installation[] = [];
 
 afterEach(async () => {
@@ -38,7 +47,10 @@ afterEach(async () => {
 });
 
 async function install(): Promise<Installation> {
-  const own = join(folder, newId('check'));
+  return await open(join(folder, newId('check')));
+}
+
+async function open(own: string): Promise<Installation> {
   const installation = await openInstallation(own, systemClock);
   opened.push(installation);
   const keys = join(installation.folders.mirrorRoot, 'keys');
@@ -227,6 +239,78 @@ describe('a deep check', () => {
     );
     expect(await inspectTree(installation)).toEqual([]);
     expect(shown(await check(installation, { ...DEEP, all: true }))).toEqual([]);
+  });
+
+  it('restores a file from the tree of another profile, where that is no link to it', async () => {
+    const installation = await withPackages('app-misc/one-1');
+    const [one] = installation.made;
+    if (one === undefined) {
+      throw new Error('no package');
+    }
+    const signed = await copyOf(shownFile(installation, one));
+    const { package: other } = await push(installation.repository, signed, { profile: 'v2' });
+    const otherFile = shownFile(installation, other);
+    await rename(await copyOf(otherFile), otherFile);
+    await utimes(otherFile, one.mtimeSeconds, one.mtimeSeconds);
+    await spoil(poolFile(installation, one));
+
+    const report = await check(installation, DEEP);
+
+    expect(shown(report).toSorted()).toEqual([
+      `file-damaged restored package:web/${one.path}`,
+      `file-damaged restored pool:${one.sha512}`,
+    ]);
+    expect(report.findings[0]?.message).toContain(`Restored from binhost/v2/packages/${one.path}.`);
+    expect(await inspectTree(installation)).toEqual([]);
+  });
+
+  it(`does all this across file systems${acrossFileSystems}`, async () => {
+    if (!isElsewhere) {
+      return;
+    }
+    const own = join(folder, newId('across'));
+    const elsewhere = await mkdtemp(join(OTHER_FILE_SYSTEM, 'rookery-check-'));
+    try {
+      await mkdir(own);
+      await symlink(elsewhere, join(own, 'mirror-root'));
+      const installation = await open(own);
+      const made: PackageRecord[] = [];
+      for (const cpv of ['app-misc/one-1', 'app-misc/two-1', 'app-misc/three-1']) {
+        made.push((await push(installation.repository, await makePackage(folder, cpv))).package);
+      }
+      const [one, two, three] = made;
+      if (one === undefined || two === undefined || three === undefined) {
+        throw new Error('no package');
+      }
+      expect(shown(await check(installation, DEEP))).toEqual([]);
+      await spoil(shownFile(installation, one));
+      await spoil(poolFile(installation, two));
+      await spoil(poolFile(installation, three));
+      await spoil(shownFile(installation, three));
+
+      const report = await check(installation, { ...DEEP, all: true });
+
+      expect(shown(report).toSorted()).toEqual(
+        [
+          `file-damaged damaged package:web/${three.path}`,
+          `file-damaged restored package:web/${one.path}`,
+          `file-damaged restored pool:${two.sha512}`,
+        ].toSorted(),
+      );
+      const [day = ''] = await namesIn(join(installation.folders.state, 'quarantine'));
+      const kept = await namesIn(join(installation.folders.state, 'quarantine', day));
+      expect(kept.filter((name) => name.startsWith(three.sha512))).toEqual([
+        three.sha512,
+        `${three.sha512}.2`,
+        `${three.sha512}.json`,
+      ]);
+      expect(await exists(shownFile(installation, three))).toBe(false);
+      expect(shown(await check(installation, { ...DEEP, all: true }))).toEqual([
+        `file-missing damaged package:web/${three.path}`,
+      ]);
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
   });
 
   it('names a file whose bytes are right and whose key nodes do not have', async () => {

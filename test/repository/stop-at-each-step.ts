@@ -81,6 +81,19 @@ const STEPS: Readonly<Record<string, Step>> = {
       return async (repository) => (await push(repository, file)).package.id;
     },
   },
+  share: {
+    prepare: async () => {
+      serial += 1;
+      const cpv = `app-misc/shared${serial}x-1`;
+      const { package: first } = await push(
+        installation.repository,
+        await makePackage(folder, cpv),
+      );
+      const binhost = join(installation.folders.mirrorRoot, 'binhost', 'web', 'packages');
+      const copy = await copyFor(join(binhost, first.path));
+      return async (repository) => (await push(repository, copy, { profile: 'v2' })).package.id;
+    },
+  },
   publish: {
     prepare: async () => {
       const requestId = newId('req');
@@ -180,7 +193,7 @@ async function stopEverywhere(name: string, step: Step): Promise<void> {
       ...before.filter((one) => !after.includes(one)).map((one) => `${name} ${calls}: lost ${one}`),
     );
     const repeated = step.isRepair ? again : await useCase(second, reopened.check);
-    const isRepeatable = name === 'import' || name === 'publish';
+    const isRepeatable = ['import', 'share', 'publish'].includes(name);
     if (finished !== undefined) {
       if (isRepeatable && finished.result !== repeated) {
         faults.push(

@@ -312,11 +312,8 @@ it('gets through many files', async () => {
   await poll('all of them to be refused', async () =>
     (await namesIn(join(watched.incoming, 'web', 'rejected'))).length === 200 ? true : undefined,
   );
-  await poll('the import', async () =>
-    (await installation(watched)).length === 1 ? true : undefined,
-  );
+  await poll('the import', async () => {
+    const { repository } = watched.installation;
+    return (await repository.packagesByCpv('web', 'app-misc/among-1'))[0];
+  });
 });
-
-async function installation(watched: Watched): Promise<readonly unknown[]> {
-  return await watched.installation.repository.packagesByCpv('web', 'app-misc/among-1');
-}

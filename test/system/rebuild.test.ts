@@ -6,6 +6,7 @@ import { type DatabaseRebuild, rebuildDatabase } from '../../src/rebuild.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { digestOf } from '../../src/support/digests.ts';
 import { exists, namesIn } from '../../src/support/files.ts';
+import { runProgram } from '../cli/run-program.ts';
 import { makePackage } from '../repository/make-package.ts';
 import { LiveServer, PROFILES, stopLiveServersAfterEach } from '../support/live-server.ts';
 import { poll } from '../support/poll.ts';
@@ -105,7 +106,7 @@ it('gives a database with which every URL answers as before', async () => {
     damaged: 0,
     tokens: 2,
     faults: [],
-    kept: expect.stringMatching(/^rookery\.sqlite\.before-\d{8}T\d{6}Z$/),
+    kept: expect.stringMatching(/^rookery\.sqlite\.before-\d{8}T\d{9}Z$/),
   });
   expect(steps).toContain('packages true');
   expect(steps.at(-1)).toBe('publications true');
@@ -203,6 +204,19 @@ it('says what it could not take over, and takes nothing that was not imported he
   await rm(join(state, 'publications', 'db', 'stable-1.json'));
 
   const { faults, packages: count } = await rebuild(server);
+  const commanded = await runProgram(['repository', 'rebuild'], {
+    parts: {
+      rebuild: async ({ onProgress }) =>
+        await rebuildDatabase(server.config, systemClock, onProgress),
+    },
+  });
+  expect(commanded.code).toBe(1);
+  expect(commanded.stdout).toMatch(
+    /^The database is new: 4 packages \(\S+ KiB\), 5 publications, /,
+  );
+  expect(commanded.stdout).toMatch(/The old database is kept as rookery\.sqlite\.before-\S+\.\n/);
+  expect(commanded.stdout).toContain('[package-misplaced]');
+  expect(commanded.stderr).toMatch(/5 things could not be taken over.* \[rebuild-incomplete\]\n$/);
 
   expect(count).toBe(4);
   expect(faults.map(({ code, subject }) => `${code} ${subject}`).toSorted()).toEqual([
