@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { lstat, mkdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -21,6 +21,8 @@ import { rejectFile } from './incoming/reject-file.ts';
 import type { Repository } from './repository.ts';
 
 const TIMES: QueueTimes = { quietMs: 1000, settleMs: 60_000, retryMs: 30_000 };
+/** An empty file may be a placeholder, of Portage for a build under way: it is given this much longer. */
+const EMPTY_FACTOR = 60;
 /** What the watcher does not tell of, as on NFS, is found by looking. */
 const LOOK_MS = 30_000;
 
@@ -44,11 +46,11 @@ export interface IncomingOptions {
 export function watchIncoming(options: IncomingOptions): Service {
   const { folder, clock, log } = options;
   const end = new AbortController();
+  const times = { ...TIMES, ...options.times };
   const queue = new IncomingQueue({
-    ...TIMES,
-    ...options.times,
+    ...times,
     clock,
-    handle: async (path, isSettled) => await handle(options, path, isSettled),
+    handle: async (path, quiet) => await handle({ ...options, times }, path, quiet),
   });
   const onError = (error: unknown): void => {
     log.error({ error: messageOf(error) }, 'watching the incoming folder failed');
@@ -90,9 +92,9 @@ export function watchIncoming(options: IncomingOptions): Service {
 
 /** Never rejects. */
 async function handle(
-  options: IncomingOptions,
+  options: IncomingOptions & { readonly times: QueueTimes },
   path: string,
-  isSettled: boolean,
+  quiet: number,
 ): Promise<Handled> {
   const name = incomingName(relative(options.folder, path));
   if (name === undefined) {
@@ -112,10 +114,22 @@ async function handle(
       options.log.error(fields, 'an incoming file cannot be imported now and stays');
       return 'retry';
     }
-    if (!isSettled) {
+    if (quiet < options.times.settleMs * ((await isEmpty(path)) ? EMPTY_FACTOR : 1)) {
       return 'unsettled';
     }
     return await reject(options, name, { path, error });
+  }
+}
+
+async function isEmpty(path: string): Promise<boolean> {
+  try {
+    const stats = await lstat(path);
+    return stats.isFile() && stats.size === 0;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return false;
+    }
+    throw error;
   }
 }
 

@@ -253,7 +253,7 @@ it('moves what is no package aside, with the reason, and goes on', async () => {
 });
 
 it('refuses what belongs to no profile, is empty, or cannot be read, and never lets go of it', async () => {
-  const watched = await watch('strays');
+  const watched = await watch('strays', { settleMs: 50 });
   const { incoming, installation } = watched;
   const outside = join(folder, 'outside');
   await mkdir(outside);
@@ -262,6 +262,7 @@ it('refuses what belongs to no profile, is empty, or cannot be read, and never l
   await writeFile(join(incoming, 'stray.gpkg.tar'), 'stray');
   await writeFile(join(incoming, 'nobody', 'lost.gpkg.tar'), 'lost');
   await writeFile(join(incoming, 'web', 'empty.gpkg.tar'), '');
+  const placed = systemClock.now();
   await symlink(outside, join(incoming, 'web', 'folder'));
   await runChecked(['mkfifo', join(incoming, 'web', 'pipe.gpkg.tar')], {
     env: toolEnvironment(),
@@ -276,6 +277,10 @@ it('refuses what belongs to no profile, is empty, or cannot be read, and never l
       : refused.map(({ data }) => `${String(data['file'])} ${String(data['code'])}`).toSorted();
   });
 
+  const refusedAt = (await installation.journal.latest(20)).find(({ data }) =>
+    String(data['file']).startsWith('empty'),
+  );
+  expect((refusedAt?.at ?? 0) - placed).toBeGreaterThan(50 * 59);
   expect(codes).toEqual([
     expect.stringMatching(/^empty\.gpkg\.tar (?:gpkg|package)-/),
     'folder incoming-not-a-file',

@@ -3,8 +3,12 @@ export const REJECTED = 'rejected';
 
 /** The index of a PKGDIR, and its lock. */
 const PORTAGE_OWN = /^Packages(?:\.gz)?$|\.portage_lockfile$/;
-/** What Portage writes a package to before it renames it: `<name>.<pid>` (`bin/phase-functions.sh`, `bin/dohtml`). */
-const UNFINISHED = /\.(?:gpkg\.tar|tbz2|xpak)\.\d+$/;
+/**
+ * What Portage writes a package to before it renames it: its name with eight random characters and the process id
+ * (`_emerge/EbuildBinpkg.py`), with the process id and random characters (`portage/gpkg.py:update_metadata`), or with
+ * `.partial` (`portage/dbapi/bintree.py`).
+ */
+const UNFINISHED = /\.(?:gpkg\.tar|tbz2|xpak)(?:[a-z0-9_]{8}\.\d+|\.\d+[a-z0-9_]*|\.partial)$/;
 
 /** A file that lies in the drop folder to be imported. */
 export interface IncomingName {

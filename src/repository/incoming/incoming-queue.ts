@@ -17,8 +17,8 @@ export type Handled = 'gone' | 'unsettled' | 'retry';
 
 interface QueueOptions extends QueueTimes {
   readonly clock: Clock;
-  /** `isSettled`: it has been as it is for `settleMs`. Must not reject. */
-  readonly handle: (path: string, isSettled: boolean) => Promise<Handled>;
+  /** `quiet`: for how many milliseconds it has been as it is. Must not reject. */
+  readonly handle: (path: string, quiet: number) => Promise<Handled>;
 }
 
 /** Files that wait to be imported, one after another, each when it has been quiet for long enough. */
@@ -78,11 +78,12 @@ export class IncomingQueue {
       this.#due.set(path, now + quietMs - quiet);
       return;
     }
-    const handled = await this.#options.handle(path, quiet >= settleMs);
+    const handled = await this.#options.handle(path, quiet);
     if (handled === 'gone') {
       this.#forget(path);
     } else {
-      const wait = handled === 'retry' ? retryMs : Math.max(1, settleMs - quiet);
+      const settling = quiet < settleMs ? settleMs - quiet : settleMs;
+      const wait = handled === 'retry' ? retryMs : settling;
       this.#due.set(path, this.#options.clock.now() + wait);
     }
   }
