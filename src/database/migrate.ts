@@ -2,10 +2,11 @@ import { type Kysely, sql } from 'kysely';
 import type { Clock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import * as first from './migrations/0001-first.ts';
+import * as nodeReports from './migrations/0004-node-reports.ts';
 import * as fileChecks from './migrations/0006-file-checks.ts';
 import type { Tables } from './tables.ts';
 
-const MIGRATIONS = [first, fileChecks];
+const MIGRATIONS = [first, nodeReports, fileChecks];
 
 /**
  * Brings the tables to the newest form, each migration in a transaction of its own.

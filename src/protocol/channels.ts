@@ -6,6 +6,7 @@ import { nameSchema } from './common.ts';
  *     POST /api/profiles/:profile/channels/:channel/publish    publishBodySchema -> 201 publicationViewSchema    (admin)
  *     POST /api/profiles/:profile/channels/:channel/promote    promoteBodySchema -> 201 publicationViewSchema    (admin)
  *     POST /api/profiles/:profile/channels/:channel/rollback   rollbackBodySchema -> 201 publicationViewSchema   (admin)
+ *     GET  /api/profiles/:profile/channels/:channel/proof      -> proofViewSchema, in nodes.ts
  */
 const reason = z.string().max(2000).default('');
 const serial = z.number().int().min(1).optional();
@@ -15,7 +16,13 @@ export const publishBodySchema = z.strictObject({
   /** Packages that replace what the channel has of the same category/pn:slot; absent: the newest of everything. */
   packageIds: z.array(z.string()).optional(),
 });
-export const promoteBodySchema = z.strictObject({ reason, from: nameSchema.optional(), serial });
+export const promoteBodySchema = z.strictObject({
+  reason,
+  from: nameSchema.optional(),
+  serial,
+  /** Also without the proof that the profile asks for; needs a reason. */
+  force: z.boolean().default(false),
+});
 export const rollbackBodySchema = z.strictObject({ reason, serial });
 
 export const publicationViewSchema = z.object({
@@ -30,6 +37,10 @@ export const publicationViewSchema = z.object({
   reason: z.string(),
   kind: z.enum(['publish', 'promote', 'rollback']),
   packageCount: z.number(),
+  /** What its proof lacked when it was promoted by force; null for all others. */
+  forced: z.object({ missing: z.array(z.string()) }).nullable(),
+  /** Path of the binhost that always shows this publication, for `sync-uri`, while it is retained. */
+  path: z.string(),
 });
 export type PublicationView = z.infer<typeof publicationViewSchema>;
 

@@ -10,6 +10,7 @@ import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import { unlessDamaged } from './check/damage-record.ts';
 import { CheckTask } from './check/repository-check.ts';
+import { comparePublications } from './difference/compare-publications.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -84,6 +85,7 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
     publish: async (request) => await publishSnapshot(context, request),
     promote: async (request) => await promoteChannel(context, request),
     rollback: async (request) => await rollBackChannel(context, request),
+    compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
     publications: async (profile, channel, limit) =>

@@ -15,6 +15,7 @@ const noteSchema = z.object({
   reason: z.string(),
   kind: z.enum(['publish', 'promote', 'rollback']),
   requestId: z.string().nullable(),
+  forced: z.object({ missing: z.array(z.string()) }).nullable(),
   /** How the snapshot came about; the publication may be a later one of it. */
   snapshot: z.object({
     createdAt: z.number(),
@@ -38,7 +39,7 @@ export async function writePublicationNote(
   publication: PublicationRecord,
   snapshot: SnapshotRecord,
 ): Promise<void> {
-  const { snapshotId, createdAt, author, reason, kind, requestId } = publication;
+  const { snapshotId, createdAt, author, reason, kind, requestId, forced } = publication;
   const note: PublicationNote = {
     snapshotId,
     createdAt,
@@ -46,6 +47,7 @@ export async function writePublicationNote(
     reason,
     kind,
     requestId,
+    forced: forced === null ? null : { missing: [...forced.missing] },
     snapshot: {
       createdAt: snapshot.createdAt,
       author: snapshot.author,

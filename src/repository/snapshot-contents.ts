@@ -3,7 +3,7 @@ import { compareVersions } from '../gentoo/version.ts';
 import type { PackageChoice } from './package-store.ts';
 
 /** What a client has at most one of: category/pn in a slot, sub-slots aside. */
-export function slotKey(choice: PackageChoice): string {
+export function slotKey(choice: Pick<PackageChoice, 'category' | 'pn' | 'slot'>): string {
   return `${choice.category}/${choice.pn}:${choice.slot.split('/', 1)[0]}`;
 }
 

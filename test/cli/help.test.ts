@@ -56,7 +56,9 @@ describe('the commands', () => {
         'index',
         'client',
         'token',
+        'journal',
         'agents',
+        'node',
       ],
     );
     expect(commands.length).toBeGreaterThan(25);
@@ -114,7 +116,15 @@ describe('the commands', () => {
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);
     expect(
-      lacking('--json', ['serve', 'quickstart', 'agent', 'build log', 'client', 'token revoke']),
+      lacking('--json', [
+        'serve',
+        'quickstart',
+        'agent',
+        'build log',
+        'client',
+        'token revoke',
+        'node forget',
+      ]),
     ).toEqual([]);
   });
 

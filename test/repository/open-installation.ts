@@ -6,6 +6,7 @@ import { Journal } from '../../src/journal/journal.ts';
 import type { CheckTask } from '../../src/repository/check/repository-check.ts';
 import { openRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
+import { createProofs, type Proofs } from '../../src/repository/proof/proofs.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import type { Clock } from '../../src/support/clock.ts';
@@ -17,6 +18,11 @@ import { catalogOf, makeProfile } from './make-package.ts';
 export const PROFILES = [
   makeProfile('web'),
   makeProfile('old', { channels: ['stable'] }),
+  makeProfile('strict', {
+    promotion: {
+      stable: { nodes: 2, checks: ['http'], soakMs: 3_600_000, withinMs: 86_400_000 },
+    },
+  }),
   makeProfile('v2', { flags: { CFLAGS: '-O2 -march=x86-64-v2' } }),
 ];
 export const DEED = { author: 'token:admin', reason: 'because' };
@@ -27,7 +33,9 @@ export interface Installation {
   readonly journal: Journal;
   readonly repository: Repository;
   readonly check: CheckTask;
+  readonly proofs: Proofs;
   readonly publicKey: string;
+  readonly fingerprint: string;
   /** Another repository object on the same folders and database, as after a restart. */
   restarted(): Repository;
   /** As `restarted`, with its check. */
@@ -68,6 +76,14 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
     publicKey: signer.publicKey,
     restarted: () => opened().repository,
     reopened: opened,
+    proofs: createProofs({
+      database,
+      journal,
+      clock,
+      locks: new Locks(),
+      profiles: catalogOf(PROFILES),
+    }),
+    fingerprint: signer.primaryFingerprint,
     close: async () => {
       await database.destroy();
     },

@@ -72,7 +72,7 @@ interface Step {
 const made = folder;
 const DEEP = { deep: true, all: false, maxAgeMs: 86_400_000 };
 const onTesting = { ...DEED, profile: 'web', channel: 'testing' };
-const onStable = { ...DEED, profile: 'web', channel: 'stable' };
+const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
 const STEPS: Readonly<Record<string, Step>> = {
   import: {
     prepare: async () => {

@@ -74,12 +74,12 @@ async function fillRepository(server: LiveServer): Promise<void> {
   for (const profile of PROFILES) {
     const channels = `/api/profiles/${profile}/channels`;
     await server.call('POST', `${channels}/testing/publish`, { reason: 'first "words"' });
-    await server.call('POST', `${channels}/stable/promote`, { reason: 'it works' });
+    await server.call('POST', `${channels}/stable/promote`, { reason: 'it works', force: true });
   }
   await server.push('web', 'dev-libs/two-2.1');
   const web = '/api/profiles/web/channels';
   await server.call('POST', `${web}/testing/publish`, { reason: 'second' });
-  await server.call('POST', `${web}/stable/promote`, { reason: '' });
+  await server.call('POST', `${web}/stable/promote`, { reason: 'again', force: true });
   await server.call('POST', `${web}/stable/rollback`, { reason: '502s' });
 }
 

@@ -80,13 +80,14 @@ function promoteRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: promoteBodySchema,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, from, serial }, identity }) => {
+    handle: async ({ params, body: { reason, from, serial, force }, identity }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.promote({
         profile,
         channel,
         reason,
+        force,
         author: actorOf(identity),
         ...(from === undefined ? {} : { from }),
         ...(serial === undefined ? {} : { serial }),

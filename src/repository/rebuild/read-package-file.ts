@@ -73,7 +73,7 @@ async function readSigned(
   try {
     const metadata = await readGpkgMetadata(source, {
       verifier: {
-        verifyState: async (state, armored) => await verifier.verifyState(state, armored),
+        ...verifier,
         verifyClearSigned: async (text) => {
           const signed = await verifier.verifyClearSigned(text);
           ({ fingerprint } = signed);

@@ -188,6 +188,7 @@ function unknownNote(timestampSeconds: number, snapshotId: string): PublicationN
     snapshotId,
     kind: 'publish',
     requestId: null,
+    forced: null,
     snapshot: { ...made, origin: 'publish' },
   };
 }
