@@ -1,7 +1,5 @@
 import {
-  chmod,
   copyFile,
-  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -13,23 +11,34 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from '@jest/globals';
-import type { CheckOptions, CheckReport } from '../../src/repository/check/check-report.ts';
+import { describe, expect, it } from '@jest/globals';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { exists, namesIn } from '../../src/support/files.ts';
 import { newId } from '../../src/support/ids.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { finishedCheck } from './finished-check.ts';
+import {
+  check,
+  closeAfterEach,
+  copyOf,
+  DAY_MS,
+  DEEP,
+  eventsOf,
+  folder,
+  install,
+  open,
+  opened,
+  poolFile,
+  SHALLOW,
+  shown,
+  shownFile,
+  spoil,
+  withPackages,
+} from './checked-installation.ts';
 import { inspectTree } from './inspect-tree.ts';
 import { makePackage } from './make-package.ts';
-import { DEED, type Installation, openInstallation, push } from './open-installation.ts';
+import { DEED, openInstallation, push } from './open-installation.ts';
 
-const folder = temporaryFolder();
-const DAY_MS = 86_400_000;
-const SHALLOW = { deep: false, all: false, maxAgeMs: 30 * DAY_MS };
-const DEEP = { ...SHALLOW, deep: true };
+closeAfterEach();
 const OTHER_FILE_SYSTEM = '/dev/shm';
 const isElsewhere =
   (await exists(OTHER_FILE_SYSTEM)) &&
@@ -37,82 +46,6 @@ const isElsewhere =
 const acrossFileSystems = isElsewhere
   ? ''
   : ' (skipped: /dev/shm is no file system of its own here)';
-const opened: Installation[] = [];
-
-afterEach(async () => {
-  for (const installation of opened.splice(0)) {
-    await installation.check.stop();
-    await installation.close();
-  }
-});
-
-async function install(): Promise<Installation> {
-  return await open(join(folder, newId('check')));
-}
-
-async function open(own: string): Promise<Installation> {
-  const installation = await openInstallation(own, systemClock);
-  opened.push(installation);
-  const keys = join(installation.folders.mirrorRoot, 'keys');
-  await mkdir(keys, { recursive: true });
-  await writeFile(join(keys, 'rookery.asc'), installation.publicKey);
-  return installation;
-}
-
-async function withPackages(...cpvs: string[]): Promise<Installation & { made: PackageRecord[] }> {
-  const installation = await install();
-  const made: PackageRecord[] = [];
-  for (const cpv of cpvs) {
-    made.push((await push(installation.repository, await makePackage(folder, cpv))).package);
-  }
-  await installation.repository.publish({ ...DEED, profile: 'web', channel: 'testing' });
-  return { ...installation, made };
-}
-
-/** Runs a check to its end. */
-async function check(
-  installation: Pick<Installation, 'check'>,
-  options: CheckOptions,
-): Promise<CheckReport> {
-  const state = await finishedCheck(installation.check, options);
-  if (state.report === null) {
-    throw new Error(`the check is ${state.state}: ${state.error}`);
-  }
-  return state.report;
-}
-
-function shown({ findings }: CheckReport): string[] {
-  return findings.map(({ code, subject, outcome }) => `${code} ${outcome} ${subject}`);
-}
-
-function shownFile({ folders }: Installation, { profile, path }: PackageRecord): string {
-  return join(folders.mirrorRoot, 'binhost', profile, 'packages', path);
-}
-
-function poolFile({ folders }: Installation, { sha512 }: PackageRecord): string {
-  return join(folders.state, 'pool', sha512.slice(0, 2), sha512);
-}
-
-/** Changes bytes in place, behind all links, and keeps size and time. */
-async function spoil(file: string): Promise<void> {
-  const { mtime } = await lstat(file);
-  const bytes = await readFile(file);
-  bytes[2000] = (bytes[2000] ?? 0) ^ 0xff;
-  await chmod(file, 0o644);
-  await writeFile(file, bytes, { flag: 'r+' });
-  await utimes(file, mtime, mtime);
-}
-
-/** A copy of a file that is no link to it. */
-async function copyOf(file: string): Promise<string> {
-  const copy = join(folder, `${newId('copy')}.gpkg.tar`);
-  await copyFile(file, copy);
-  return copy;
-}
-
-async function eventsOf({ journal }: Installation): Promise<string[]> {
-  return (await journal.latest(100)).map(({ kind, actor }) => `${kind} ${actor}`).toReversed();
-}
 
 describe('a repository in which everything is as it should be', () => {
   it('is found so, and its bytes are not read again before they are due', async () => {
@@ -184,6 +117,29 @@ describe('a deep check', () => {
       expect.arrayContaining(['package-damaged token:admin', 'package-restored token:test']),
     );
     await installation.repository.publish({ ...DEED, profile: 'web', channel: 'testing' });
+  });
+
+  it('is finished by the next start when it was killed, which also takes back a file put back', async () => {
+    const installation = await withPackages('app-misc/one-1', 'app-misc/two-1');
+    const [one, two] = installation.made;
+    if (one === undefined || two === undefined) {
+      throw new Error('no package');
+    }
+    const good = await copyOf(shownFile(installation, two));
+    await spoil(poolFile(installation, one));
+    await spoil(poolFile(installation, two));
+    await check(installation, DEEP);
+    await spoil(good);
+    await copyFile(good, shownFile(installation, one));
+    await spoil(good);
+    await copyFile(good, shownFile(installation, two));
+
+    await installation.restarted().recover();
+
+    expect(await exists(shownFile(installation, one))).toBe(false);
+    expect(await installation.check.damaged('web')).toMatchObject([{ id: one.id }]);
+    const { nlink, mtimeMs } = await lstat(shownFile(installation, two));
+    expect([nlink, mtimeMs]).toEqual([2, two.mtimeSeconds * 1000]);
   });
 
   it('makes the original upload of a damaged package its next build', async () => {
@@ -361,84 +317,6 @@ describe('a deep check', () => {
     ).toHaveLength(3);
     await expect(installation.check.cancel('token:admin')).rejects.toMatchObject({
       code: 'check-not-running',
-    });
-  });
-});
-
-describe('any check', () => {
-  it('puts right what a copy without links and times has made of a tree', async () => {
-    const installation = await withPackages('app-misc/one-1', 'app-misc/two-1', 'app-misc/three-1');
-    const [one, two, three] = installation.made;
-    if (one === undefined || two === undefined || three === undefined) {
-      throw new Error('no package');
-    }
-    for (const { path } of [one, three].map((made) => ({ path: shownFile(installation, made) }))) {
-      await rename(await copyOf(path), path);
-    }
-    await utimes(shownFile(installation, three), three.mtimeSeconds, three.mtimeSeconds);
-    await utimes(shownFile(installation, two), 5, 5);
-
-    const report = await check(installation, SHALLOW);
-
-    expect(shown(report).toSorted()).toEqual([
-      `file-not-linked repaired package:web/${three.path}`,
-      `file-time repaired package:web/${one.path}`,
-      `file-time repaired package:web/${two.path}`,
-      `file-time repaired pool:${two.sha512}`,
-    ]);
-    expect(await inspectTree(installation)).toEqual([]);
-  });
-
-  it('reports files that nobody refers to, broken publications and channels, and leaves them', async () => {
-    const installation = await withPackages('app-misc/one-1');
-    await installation.repository.publish({ ...DEED, profile: 'web', channel: 'testing' });
-    await installation.repository.publish({ ...DEED, profile: 'web', channel: 'testing' });
-    const [one] = installation.made;
-    if (one === undefined) {
-      throw new Error('no package');
-    }
-    const binhost = join(installation.folders.mirrorRoot, 'binhost', 'web');
-    const stray = join(binhost, 'packages', 'app-misc', 'one', 'one-1-9.gpkg.tar');
-    await link(shownFile(installation, one), stray);
-    const pooled = join(installation.folders.state, 'pool', 'ab', 'abc');
-    await mkdir(join(pooled, '..'), { recursive: true });
-    await writeFile(pooled, 'what is this');
-    await mkdir(join(binhost, '.publications', 'testing-77'));
-    await rm(join(binhost, '.publications', 'testing-1'), { recursive: true });
-    const index = join(binhost, '.publications', 'testing-2', 'Packages');
-    const text = (await readFile(index, 'utf8')).replace('PATH', 'PAHT');
-    const { mtime } = await lstat(index);
-    for (const [name, bytes] of [
-      ['', text],
-      ['.gz', gzipSync(text)],
-    ] as const) {
-      await writeFile(index + name, bytes);
-      await utimes(index + name, mtime, mtime);
-    }
-    await rm(join(binhost, '.publications', 'testing-3', 'app-misc'));
-    await rm(join(binhost, 'testing'));
-
-    const report = await check(installation, SHALLOW);
-
-    expect(shown(report)).toEqual([
-      'publication-missing reported publication:web/testing-1',
-      'publication-damaged reported publication:web/testing-2',
-      'publication-damaged reported publication:web/testing-3',
-      'channel-misplaced reported channel:web/testing',
-      'file-unknown reported pool:abc',
-      'file-unknown reported package:web/app-misc/one/one-1-9.gpkg.tar',
-      'file-unknown reported publication:web/testing-77',
-    ]);
-    expect(report.findings[1]?.message).toBe('Its index has other entries than its packages.');
-    expect(report.counts).toMatchObject({ 'file-unknown': 3, 'publication-damaged': 2 });
-    expect([await exists(stray), await exists(pooled)]).toEqual([true, true]);
-  });
-
-  it('runs one at a time', async () => {
-    const installation = await withPackages('app-misc/one-1');
-    await installation.check.begin(DEEP, 'token:admin');
-    await expect(installation.check.begin(SHALLOW, 'token:admin')).rejects.toMatchObject({
-      code: 'check-running',
     });
   });
 });

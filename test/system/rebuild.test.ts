@@ -215,12 +215,12 @@ it('says what it could not take over, and takes nothing that was not imported he
     /^The database is new: 4 packages \(\S+ KiB\), 5 publications, /,
   );
   expect(commanded.stdout).toMatch(/The old database is kept as rookery\.sqlite\.before-\S+\.\n/);
-  expect(commanded.stdout).toContain('[package-misplaced]');
+  expect(commanded.stdout).toContain('[package-at-wrong-path]');
   expect(commanded.stderr).toMatch(/5 things could not be taken over.* \[rebuild-incomplete\]\n$/);
 
   expect(count).toBe(4);
   expect(faults.map(({ code, subject }) => `${code} ${subject}`).toSorted()).toEqual([
-    'package-misplaced package:web/app-misc/one/one-1.0-9.gpkg.tar',
+    'package-at-wrong-path package:web/app-misc/one/one-1.0-9.gpkg.tar',
     'package-not-ours package:web/app-misc/foreign/foreign-1-1.gpkg.tar',
     'publication-incomplete publication:web/stable-2',
     'publication-incomplete publication:web/testing-2',

@@ -21,7 +21,7 @@ export interface PlacedFile {
  * The record of a package from its file alone. Every byte is read; the signatures of Manifest and metadata are checked.
  *
  * Throws the codes of `readGpkgMetadata` and `readMetadata`, `package-not-ours` for a package without the signature or
- * the provenance that an import gives, `package-misplaced` when another path belongs to it.
+ * the provenance that an import gives, `package-at-wrong-path` when another path belongs to it.
  */
 export async function readPackageFile(
   placed: PlacedFile,
@@ -42,7 +42,7 @@ export async function readPackageFile(
   const { category, pn, pf } = parseCpv(typed.cpv);
   const expected = `${category}/${pn}/${pf}-${buildId}.gpkg.tar`;
   if (expected !== path) {
-    throw new AppError('package-misplaced', `The package at ${path} belongs at ${expected}.`, {
+    throw new AppError('package-at-wrong-path', `The package at ${path} belongs at ${expected}.`, {
       details: { path, expected },
     });
   }
