@@ -7,6 +7,7 @@ import { copyEvents } from './journal/copy-events.ts';
 import { Journal } from './journal/journal.ts';
 import { createLayout } from './repository/layout.ts';
 import { Pool } from './repository/pool.ts';
+import { carryOver } from './repository/rebuild/carry-over.ts';
 import type { RebuildProgress, RebuildReport } from './repository/rebuild/rebuild-report.ts';
 import { rebuildRepository } from './repository/rebuild/rebuild-repository.ts';
 import { openTrustedKeys } from './repository/trusted-keys.ts';
@@ -25,7 +26,7 @@ export interface DatabaseRebuild extends RebuildReport {
 
 /**
  * Makes the database of a stopped installation anew from what is on disk, and puts it in the place of the old one,
- * which is kept. Tokens and journal come from the old one, where it can still be read.
+ * which is kept. Tokens, journal, used BUILD_IDs and proofs of nodes come from the old one, where it can still be read.
  *
  * Throws `database-locked` while a server runs, `database-too-new`, `public-key-missing`, `public-key-invalid`.
  */
@@ -92,7 +93,7 @@ interface History {
 }
 
 function lost(reason: string): History {
-  const message = `Tokens and journal could not be taken from the old database: ${reason}.`;
+  const message = `Tokens, journal, used BUILD_IDs and proofs could not be taken from the old database: ${reason}.`;
   return { tokens: 0, events: 0, fault: { code: 'history-lost', subject: 'database', message } };
 }
 
@@ -101,10 +102,10 @@ async function copyHistory(old: Database | undefined, database: Database): Promi
     return lost('it cannot be opened');
   }
   try {
-    return await database.transaction().execute(async (queries) => ({
-      tokens: await copyTokens(old, queries),
-      events: await copyEvents(old, queries),
-    }));
+    return await database.transaction().execute(async (queries) => {
+      await carryOver(old, queries);
+      return { tokens: await copyTokens(old, queries), events: await copyEvents(old, queries) };
+    });
   } catch (error) {
     return lost(messageOf(error));
   }

@@ -46,15 +46,16 @@ export interface IncomingOptions {
 export function watchIncoming(options: IncomingOptions): Service {
   const { folder, clock, log } = options;
   const end = new AbortController();
+  const onError = (error: unknown): void => {
+    log.error({ error: messageOf(error) }, 'watching the incoming folder failed');
+  };
   const times = { ...TIMES, ...options.times };
   const queue = new IncomingQueue({
     ...times,
     clock,
     handle: async (path, quiet) => await handle({ ...options, times }, path, quiet),
+    onError,
   });
-  const onError = (error: unknown): void => {
-    log.error({ error: messageOf(error) }, 'watching the incoming folder failed');
-  };
   const add = (path: string): void => {
     if (incomingName(relative(folder, path)) !== undefined) {
       queue.add(path);
@@ -90,7 +91,6 @@ export function watchIncoming(options: IncomingOptions): Service {
   };
 }
 
-/** Never rejects. */
 async function handle(
   options: IncomingOptions & { readonly times: QueueTimes },
   path: string,

@@ -93,6 +93,14 @@ it('gives a database with which every URL answers as before', async () => {
     code: 'database-locked',
   });
   await server.stop();
+  const path = join(server.config.paths.state, 'rookery.sqlite');
+  const old = await openDatabase(path, systemClock);
+  await old
+    .updateTable('build_ids')
+    .set({ last_build_id: 40 })
+    .where('cpv', '=', 'app-misc/one-1.0')
+    .execute();
+  await old.destroy();
   const steps: string[] = [];
 
   const report = await rebuildDatabase(server.config, systemClock, ({ stage, done, total }) => {
@@ -117,7 +125,7 @@ it('gives a database with which every URL answers as before', async () => {
   await server.push('web', 'app-misc/one-1.0', 1_767_001_000);
   const list = await server.call('GET', '/api/profiles/web/packages?search=app-misc/one');
   expect(JSON.parse(list).packages.map(({ buildId }: { buildId: number }) => buildId)).toEqual([
-    3, 2, 1,
+    41, 2, 1,
   ]);
 });
 

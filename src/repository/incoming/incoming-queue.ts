@@ -17,8 +17,9 @@ export type Handled = 'gone' | 'unsettled' | 'retry';
 
 interface QueueOptions extends QueueTimes {
   readonly clock: Clock;
-  /** `quiet`: for how many milliseconds it has been as it is. Must not reject. */
+  /** `quiet`: for how many milliseconds it has been as it is. */
   readonly handle: (path: string, quiet: number) => Promise<Handled>;
+  readonly onError: (error: unknown) => void;
 }
 
 /** Files that wait to be imported, one after another, each when it has been quiet for long enough. */
@@ -54,7 +55,7 @@ export class IncomingQueue {
         }
         const now = this.#options.clock.now();
         if (dueAt <= now) {
-          await this.#turn(path, now);
+          await this.#tryTurn(path, now);
         }
         next = Math.min(next, this.#due.get(path) ?? next);
       }
@@ -64,6 +65,15 @@ export class IncomingQueue {
       } else {
         await aborted(AbortSignal.any([signal, this.#wake.signal]));
       }
+    }
+  }
+
+  async #tryTurn(path: string, now: number): Promise<void> {
+    try {
+      await this.#turn(path, now);
+    } catch (error) {
+      this.#options.onError(error);
+      this.#due.set(path, now + this.#options.retryMs);
     }
   }
 
