@@ -145,19 +145,25 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     publish: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly packageIds?: readonly string[] },
+      body: ChannelBody & { readonly packageIds?: readonly string[] },
     ) => await post(`${channelPath(profile, channel)}/publish`, body, publicationViewSchema),
     promote: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly from?: string; readonly serial?: number },
+      body: ChannelBody & { readonly from?: string; readonly serial?: number },
     ) => await post(`${channelPath(profile, channel)}/promote`, body, publicationViewSchema),
     rollback: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly serial?: number },
+      body: ChannelBody & { readonly serial?: number },
     ) => await post(`${channelPath(profile, channel)}/rollback`, body, publicationViewSchema),
   };
+}
+
+interface ChannelBody {
+  readonly reason: string;
+  /** What the channel showed when this was decided. */
+  readonly expectedSerial?: number;
 }
 
 function channelPath(profile: string, channel: string): string {

@@ -2,7 +2,7 @@ import type { Queries } from '../database/database.ts';
 import { AppError } from '../support/errors.ts';
 import type { BlockList } from './blocks/block.ts';
 import { replaceSlots } from './blocks/make-contents.ts';
-import { requireChannel } from './channel.ts';
+import { requireChannel, requireUnmoved } from './channel.ts';
 import { ensureNewest, newestSince, saveView } from './newest/newest-store.ts';
 import type { PackageChoice } from './package-choice.ts';
 import { choicesOf } from './package-store.ts';
@@ -27,6 +27,8 @@ export async function publishSnapshot(
     if (made !== undefined) {
       return made;
     }
+    const key = { profile: profile.name, channel: request.channel };
+    requireUnmoved(key, await newestPublication(context.database, key), request.expected);
     const snapshotId = await makeSnapshot(context, request);
     return await releaseSnapshot(context, {
       profile,

@@ -50,7 +50,7 @@ export async function withChannels<T>(
  * Makes the next publication of a channel from a snapshot in the database: the folder, complete and durable; then
  * the row; then the one rename that clients see. Call it within `withChannels`.
  *
- * Throws `index-collapsed` when nothing would be left of what the channel holds, `index-invalid` (see `writeBinhost`).
+ * Throws `index-collapsed` when nothing would be left of what the channel holds, `index-invalid` (see `writePublication`).
  */
 export async function releaseSnapshot(
   context: RepositoryContext,

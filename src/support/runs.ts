@@ -3,7 +3,7 @@ const RUN_ITEMS = 128;
 
 /**
  * Cuts a sorted list into runs that stay the same while others change: whether a run ends with an item depends on the
- * name of this item alone. Names that end the same way may be many; a version is part of what is looked at.
+ * name of this item alone.
  */
 export function cutRuns<T>(items: readonly T[], nameOf: (item: T) => string): T[][] {
   const runs: T[][] = [];
@@ -23,9 +23,11 @@ export function endsRun(name: string): boolean {
   return mixOf(name) % RUN_ITEMS === 0;
 }
 
-/** A number that is the same for the same name; a few characters of it, the last ones above all, are enough. */
+/** A number that is the same for the same name and looks random: FNV-1a, and what is above mixed in. */
 function mixOf(name: string): number {
-  const last = name.length - 1;
-  const end = name.charCodeAt(last) * 31 + name.charCodeAt(last - 2);
-  return (end * 31 + name.charCodeAt(last - 4)) * 31 + name.charCodeAt(last >> 1) + last;
+  let mixed = 0x811c9dc5;
+  for (let at = 0; at < name.length; at += 1) {
+    mixed = Math.imul(mixed ^ name.charCodeAt(at), 0x01000193);
+  }
+  return (mixed ^ (mixed >>> 15)) >>> 0;
 }
