@@ -1,5 +1,5 @@
 /** Items in a run, on average. */
-const RUN_ITEMS = 128;
+const RUN_ITEMS = 64;
 
 /**
  * Cuts a sorted list into runs that stay the same while others change: whether a run ends with an item depends on the

@@ -94,7 +94,10 @@ function promoteCommand(context: CommandContext): Command {
         }),
       ),
     );
-  return addExample(command, 'rookery channel promote web-v3 stable --expected 11 --reason "ran a week"');
+  return addExample(
+    command,
+    'rookery channel promote web-v3 stable --expected 11 --reason "ran a week"',
+  );
 }
 
 function rollbackCommand(context: CommandContext): Command {

@@ -7,7 +7,6 @@ import type { PublicationRecord } from '../publication.ts';
 import { publicationOfSnapshot } from '../publication-store.ts';
 import type { RepositoryContext } from '../repository-context.ts';
 import { type BinhostFolder, writeFolder } from '../write-binhost.ts';
-import type { Block } from './block.ts';
 import {
   type BlockText,
   blocksOfSnapshot,
@@ -76,19 +75,23 @@ async function writeFrom(
   target: PublicationFolder,
   known: readonly KnownIndex[],
 ): Promise<void> {
-  const { database, layout } = context;
+  const { database } = context;
+  const packagesFolder = context.layout.packages(profile);
   const inherited = inheritedLines(target.header).join('');
   const blocks = await blocksOfSnapshot(database, snapshotId);
   const texts = await textsOfSnapshot(database, snapshotId, inherited);
   const shown = await shownBlocks(context, target.shown);
   const pieces: IndexPiece[] = [];
   for (const block of blocks) {
-    if (!shown.has(block.id)) {
-      checkFiles(layout.packages(profile), await filesOfBlock(database, block.id));
+    const taken = findKnown(known, texts.get(block.id));
+    if (taken === undefined) {
+      const packages = await indexedPackagesOfBlock(database, block.id);
+      pieces.push(composeBlock(packages, target.header));
+      checkFiles(packagesFolder, packages);
+    } else {
+      pieces.push(taken);
+      checkFiles(packagesFolder, shown.has(block.id) ? [] : await filesOfBlock(database, block.id));
     }
-    pieces.push(
-      findKnown(known, texts.get(block.id)) ?? (await compose(context, block, target.header)),
-    );
     await setImmediate();
   }
   const categories = new Set(blocks.flatMap((block) => block.categories));
@@ -125,12 +128,4 @@ function findKnown(
     }
   }
   return undefined;
-}
-
-async function compose(
-  { database }: RepositoryContext,
-  block: Block,
-  header: Readonly<Record<string, string>>,
-): Promise<IndexPiece> {
-  return composeBlock(await indexedPackagesOfBlock(database, block.id), header);
 }
