@@ -25,8 +25,8 @@ export interface MadeRepository {
   readonly database: Database;
   readonly mirrorRoot: string;
   /** Puts packages of these numbers in, of this build; one of a higher build replaces what was there. */
-  add(numbers: readonly number[], build: number): Promise<readonly string[]>;
-  close(): Promise<void>;
+  readonly add: (numbers: readonly number[], build: number) => Promise<readonly string[]>;
+  readonly close: () => Promise<void>;
 }
 
 const FIRST_BUILD = 1_780_000_000;
