@@ -106,8 +106,8 @@ function counted(source: ByteSource, onRead: (bytes: number) => void): ByteSourc
   return {
     size: source.size,
     read: async (offset, length) => await source.read(offset, length),
-    stream: async function* stream(offset, length) {
-      for await (const piece of source.stream(offset, length)) {
+    stream: async function* stream(offset, length, use) {
+      for await (const piece of source.stream(offset, length, use)) {
         streamed += piece.length;
         onRead(streamed);
         yield piece;

@@ -6,6 +6,8 @@ import { buildCommand } from './commands/build.ts';
 import { channelCommand } from './commands/channel.ts';
 import { clientCommand } from './commands/client.ts';
 import { indexCommand } from './commands/index.ts';
+import { journalCommand } from './commands/journal.ts';
+import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
 import { profileCommand } from './commands/profile.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
@@ -44,7 +46,9 @@ export function createProgram(parts: ProgramParts): Program {
     indexCommand(context),
     clientCommand(context),
     tokenCommand(context),
+    journalCommand(context),
     agentsCommand(context),
+    nodeCommand(context),
   ];
   return programOf(command, subcommands, context.output);
 }

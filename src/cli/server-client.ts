@@ -11,6 +11,9 @@ import {
 } from '../protocol/builds.ts';
 import { channelViewSchema, publicationViewSchema } from '../protocol/channels.ts';
 import { problemSchema } from '../protocol/common.ts';
+import { differenceViewSchema } from '../protocol/difference.ts';
+import { journalViewSchema } from '../protocol/journal.ts';
+import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
@@ -58,6 +61,11 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...packageCalls({ get, ask }),
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
+    ...nodeCalls({ get }),
+    forgetNode: async (name: string, reason: string): Promise<void> => {
+      const path = `/api/nodes/${encoded(name)}`;
+      await send(base, server.token, { method: 'DELETE', path, json: { reason } });
+    },
     tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
     createToken: async (name: string, role: string) =>
       await post('/api/tokens', { name, role }, newTokenSchema),
@@ -66,6 +74,8 @@ export function createServerClient(server: { readonly url: string; readonly toke
     revokeToken: async (name: string): Promise<void> => {
       await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
     },
+    journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
+      (await get('/api/journal', journalViewSchema, query)).events,
     agents: async () => (await get('/api/agents', agentListSchema)).agents,
     /** The shell script that sets up a node. */
     clientScript: async (profile: string, channel: string): Promise<string> => {
@@ -140,6 +150,8 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
 
 function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
   return {
+    difference: async (profile: string, query: { readonly from: string; readonly to: string }) =>
+      await get(`/api/profiles/${encoded(profile)}/diff`, differenceViewSchema, query),
     channel: async (profile: string, channel: string) =>
       await get(channelPath(profile, channel), channelViewSchema),
     publish: async (
@@ -150,7 +162,11 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     promote: async (
       profile: string,
       channel: string,
-      body: ChannelBody & { readonly from?: string; readonly serial?: number },
+      body: ChannelBody & {
+        readonly from?: string;
+        readonly serial?: number;
+        readonly force?: boolean;
+      },
     ) => await post(`${channelPath(profile, channel)}/promote`, body, publicationViewSchema),
     rollback: async (
       profile: string,
@@ -164,6 +180,15 @@ interface ChannelBody {
   readonly reason: string;
   /** What the channel showed when this was decided. */
   readonly expectedSerial?: number;
+}
+
+function nodeCalls({ get }: Pick<Calls, 'get'>) {
+  return {
+    nodes: async () => (await get('/api/nodes', nodeListSchema)).nodes,
+    node: async (name: string) => await get(`/api/nodes/${encoded(name)}`, nodeDetailSchema),
+    proof: async (profile: string, channel: string) =>
+      await get(`${channelPath(profile, channel)}/proof`, proofViewSchema),
+  };
 }
 
 function channelPath(profile: string, channel: string): string {

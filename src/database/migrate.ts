@@ -3,6 +3,7 @@ import type { Clock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import * as first from './migrations/0001-first.ts';
 import * as snapshotBlocks from './migrations/0002-snapshot-blocks.ts';
+import * as nodeReports from './migrations/0004-node-reports.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -11,7 +12,7 @@ interface Migration {
   readonly statements: readonly (string | ((transaction: Kysely<Tables>) => Promise<void>))[];
 }
 
-const MIGRATIONS: readonly Migration[] = [first, snapshotBlocks];
+const MIGRATIONS: readonly Migration[] = [first, snapshotBlocks, nodeReports];
 
 /**
  * Brings the tables to the newest form, each migration in a transaction of its own.

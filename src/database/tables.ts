@@ -120,6 +120,39 @@ export interface PublicationRow {
   readonly reason: string;
   readonly kind: 'publish' | 'promote' | 'rollback';
   readonly request_id: string | null;
+  /** What its proof lacked when it was promoted all the same; null for everything else. */
+  readonly forced_json: string | null;
+}
+
+/** The newest report of a node about a profile. */
+export interface NodeReportRow {
+  readonly node: string;
+  readonly profile: string;
+  readonly channel: string;
+  /** TIMESTAMP of the index that the node has; null when it has none. */
+  readonly timestamp_seconds: number | null;
+  /** The publication with this TIMESTAMP, when there is one. */
+  readonly serial: number | null;
+  readonly reported_at: number;
+  readonly installed_count: number;
+  readonly installed_json: string;
+  readonly checks_json: string;
+  /** Installed packages that are not those of the publication. */
+  readonly differs: number;
+  /** The first of these, a sentence each. */
+  readonly differences_json: string;
+}
+
+/** What a node has said about a publication, the newest word. */
+export interface PublicationProofRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly node: string;
+  /** Since when its reports, without one that failed in between, prove this publication; null when the newest does not. */
+  readonly passed_since: number | null;
+  readonly last_reported_at: number;
+  readonly checks_json: string;
 }
 
 export interface RequestRow {
@@ -226,6 +259,8 @@ export interface Tables {
   newest_packages: NewestPackageRow;
   newest_views: NewestViewRow;
   publications: PublicationRow;
+  node_reports: NodeReportRow;
+  publication_proofs: PublicationProofRow;
   requests: RequestRow;
   jobs: JobRow;
   job_needs: JobNeedRow;

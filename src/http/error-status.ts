@@ -21,7 +21,9 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-path',
       'invalid-query',
       'invalid-version',
+      'node-name-invalid',
       'path-outside-root',
+      'reason-required',
       'token-name-invalid',
       'unknown-eapi',
       'upload-empty',
@@ -29,7 +31,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     ],
   ],
   [UNAUTHORIZED, ['authentication-required', 'token-invalid']],
-  [FORBIDDEN, ['role-too-low']],
+  [FORBIDDEN, ['node-not-yours', 'role-too-low']],
   [
     NOT_FOUND,
     [
@@ -39,6 +41,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'unknown-attempt',
       'unknown-channel',
       'unknown-job',
+      'unknown-node',
       'unknown-package',
       'unknown-profile',
       'unknown-publication',
@@ -67,6 +70,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'nothing-to-roll-back',
       'package-path-taken',
       'profile-broken',
+      'promotion-not-proven',
       'public-url-missing',
       'request-finished',
       'result-missing',
@@ -111,6 +115,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     INTERNAL,
     [
       'clear-sign-text-invalid',
+      'certificate-unusable',
       'client-setting-invalid',
       'gpg-refused',
       'incoming-not-a-file',

@@ -8,6 +8,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
+import { comparePublications } from './difference/compare-publications.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -68,6 +69,7 @@ export function createRepository(options: RepositoryOptions): Repository {
     publish: async (request) => await publishSnapshot(context, request),
     promote: async (request) => await promoteChannel(context, request),
     rollback: async (request) => await rollBackChannel(context, request),
+    compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
     publications: async (profile, channel, limit) =>

@@ -58,6 +58,16 @@ export async function findPackage(
   return first(await queries.selectFrom('packages').selectAll().where('id', '=', id).execute());
 }
 
+/** The packages with these ids, at most some thousand. */
+export async function packagesById(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<PackageRecord[]> {
+  return await toRecords(
+    await queries.selectFrom('packages').selectAll().where('id', 'in', ids).execute(),
+  );
+}
+
 /** What became of an upload, or the package whose own file was uploaded. */
 export async function findPackageByUpload(
   queries: Queries,

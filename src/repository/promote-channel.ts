@@ -1,5 +1,6 @@
 import { AppError } from '../support/errors.ts';
 import { channelBefore, requireChannel, requireUnmoved } from './channel.ts';
+import { requireProof } from './proof/require-proof.ts';
 import type { PublicationRecord } from './publication.ts';
 import { type ChannelKey, findPublication, newestPublication } from './publication-store.ts';
 import { releaseSnapshot, withChannels } from './release-snapshot.ts';
@@ -30,11 +31,19 @@ export async function promoteChannel(
     requireUnmoved(key, newest, request.expected);
     const origin = await shownAs(context, { profile: profile.name, channel: from }, request.serial);
     requireOther(newest, origin);
+    const forced = await requireProof(context, {
+      profile,
+      channel: request.channel,
+      origin,
+      force: request.force ?? false,
+      reason: request.reason,
+    });
     return await releaseSnapshot(context, {
       profile,
       channel: request.channel,
       snapshotId: origin.snapshotId,
       kind: 'promote',
+      forced,
       author: request.author,
       reason: request.reason,
       data: { from: { channel: from, serial: origin.serial } },

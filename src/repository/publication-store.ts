@@ -1,7 +1,8 @@
 import type { Selectable, SelectQueryBuilder } from 'kysely';
+import { z } from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { PublicationRow, Tables } from '../database/tables.ts';
-import type { PublicationRecord } from './publication.ts';
+import type { ForcedPromotion, PublicationRecord } from './publication.ts';
 
 export interface ChannelKey {
   readonly profile: string;
@@ -25,6 +26,7 @@ export async function insertPublication(
       reason: publication.reason,
       kind: publication.kind,
       request_id: publication.requestId,
+      forced_json: publication.forced === null ? null : JSON.stringify(publication.forced),
     })
     .execute();
 }
@@ -119,6 +121,8 @@ function selectOf(
     .where('publications.channel', '=', key.channel);
 }
 
+const forcedSchema: z.ZodType<ForcedPromotion> = z.object({ missing: z.array(z.string()) });
+
 function toPublication(row: JoinedRow): PublicationRecord {
   return {
     profile: row.profile,
@@ -132,5 +136,6 @@ function toPublication(row: JoinedRow): PublicationRecord {
     kind: row.kind,
     requestId: row.request_id,
     packageCount: row.package_count,
+    forced: row.forced_json === null ? null : forcedSchema.parse(JSON.parse(row.forced_json)),
   };
 }

@@ -11,7 +11,7 @@ import { makeDurableFolder } from './durable-folder.ts';
 import { indexHeader } from './index-header.ts';
 import { channelTarget, PACKAGES, serialOf } from './layout.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';
-import type { PublicationKind, PublicationRecord } from './publication.ts';
+import type { ForcedPromotion, PublicationKind, PublicationRecord } from './publication.ts';
 import { type ChannelKey, insertPublication, newestPublication } from './publication-store.ts';
 import type { Deed } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
@@ -27,6 +27,7 @@ export interface Release extends Deed {
   readonly snapshotId: string;
   readonly kind: PublicationKind;
   readonly requestId?: string;
+  readonly forced?: ForcedPromotion | null;
   /** Further facts for the journal. */
   readonly data?: Readonly<Record<string, unknown>>;
 }
@@ -124,6 +125,7 @@ async function nextPublication(
     kind: release.kind,
     requestId: release.requestId ?? null,
     packageCount: snapshot.packageCount,
+    forced: release.forced ?? null,
   };
 }
 
@@ -212,6 +214,7 @@ async function commit(
         packages: packageCount,
         snapshot: record.snapshotId,
         reason,
+        ...(record.forced !== null && { forced: record.forced }),
       },
     });
   });

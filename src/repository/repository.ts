@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { SnapshotDifference } from './difference/snapshot-difference.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
 
@@ -17,6 +18,11 @@ export interface ChannelDeed extends Deed {
    * happens: `channel-moved`.
    */
   readonly expected?: number;
+}
+
+export interface PublicationName {
+  readonly channel: string;
+  readonly serial?: number | undefined;
 }
 
 export interface PackageQuery {
@@ -94,13 +100,14 @@ export interface Repository {
 
   /**
    * Publishes on `channel` the snapshot that `from` (the channel before it in the profile by default) shows, or
-   * showed as number `serial`. Throws `nothing-to-promote`, also when the channel shows this snapshot already;
-   * `unknown-channel`, `unknown-publication`.
+   * showed as number `serial`, if it has the proof that the profile's policy asks for, or is forced, with a reason.
+   * Throws `nothing-to-promote`, also when the channel shows this snapshot already; `unknown-channel`, `unknown-publication`, `promotion-not-proven`, `reason-required`.
    */
   promote(
     request: ChannelDeed & {
       readonly from?: string;
       readonly serial?: number;
+      readonly force?: boolean;
     },
   ): Promise<PublicationRecord>;
 
@@ -114,6 +121,21 @@ export interface Repository {
       readonly serial?: number;
     },
   ): Promise<PublicationRecord>;
+
+  /**
+   * What is different between two publications of a profile; without a serial, the newest of the channel, which may
+   * show nothing yet. Throws `unknown-profile`, `unknown-channel`, `unknown-publication`.
+   */
+  compare(request: {
+    readonly profile: string;
+    readonly before: PublicationName;
+    readonly after: PublicationName;
+  }): Promise<
+    SnapshotDifference & {
+      readonly before: PublicationRecord | null;
+      readonly after: PublicationRecord | null;
+    }
+  >;
 
   currentPublication(profile: string, channel: string): Promise<PublicationRecord | undefined>;
   /** Newest first. */

@@ -13,7 +13,7 @@ export function mainSlot({ slot }: Pick<PackageChoice, 'slot'>): string {
 }
 
 /** What a client has at most one of: category/pn in a slot, sub-slots aside. */
-export function slotKey(choice: PackageChoice): string {
+export function slotKey(choice: Pick<PackageChoice, 'category' | 'pn' | 'slot'>): string {
   return `${choice.category}/${choice.pn}:${mainSlot(choice)}`;
 }
 

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 
-export type DigestName = 'md5' | 'sha1' | 'sha256' | 'sha512' | 'blake2b512';
+export type DigestName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'blake2b512';
 
 /** Lowercase hex by name; asking for one that was not computed is a programming error and throws. */
 export interface Digests {

@@ -52,7 +52,9 @@ describe('the commands', () => {
         'index',
         'client',
         'token',
+        'journal',
         'agents',
+        'node',
       ],
     );
     expect(commands.length).toBeGreaterThan(25);
@@ -109,7 +111,15 @@ describe('the commands', () => {
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);
     expect(
-      lacking('--json', ['serve', 'quickstart', 'agent', 'build log', 'client', 'token revoke']),
+      lacking('--json', [
+        'serve',
+        'quickstart',
+        'agent',
+        'build log',
+        'client',
+        'token revoke',
+        'node forget',
+      ]),
     ).toEqual([]);
   });
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { requireUnmoved } from '../../src/repository/channel.ts';
+import { differenceOf } from '../../src/repository/difference/snapshot-difference.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type {
   PublicationKind,
@@ -233,9 +234,26 @@ export class FakeRepository implements Repository {
       kind,
       requestId: request.requestId ?? null,
       packageCount: this.snapshots.get(snapshotId)?.length ?? 0,
+      forced: null,
     };
     this.published.push(made);
     return made;
+  }
+
+  async compare({ profile, before, after }: Parameters<Repository['compare']>[0]) {
+    const find = ({ channel, serial }: typeof before): PublicationRecord | undefined =>
+      this.published.findLast(
+        (made) =>
+          made.profile === profile &&
+          made.channel === channel &&
+          (serial === undefined || made.serial === serial),
+      );
+    const [old, now] = [find(before), find(after)];
+    const [oldPackages, nowPackages] = await Promise.all(
+      [old, now].map(async (made) => await this.packagesOfSnapshot(made?.snapshotId ?? '')),
+    );
+    const difference = differenceOf(oldPackages ?? [], nowPackages ?? []);
+    return { before: old ?? null, after: now ?? null, ...difference };
   }
 
   async currentPublication(

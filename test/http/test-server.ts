@@ -11,7 +11,9 @@ import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.t
 import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import { Journal } from '../../src/journal/journal.ts';
+import { createProofs } from '../../src/repository/proof/proofs.ts';
 import { AppError } from '../../src/support/errors.ts';
+import { Locks } from '../../src/support/locks.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
@@ -110,16 +112,18 @@ export async function startTestServer(
   const faults: string[] = [];
   const stopping = new AbortController();
   let url = '';
+  const profiles = new FixedCatalog([
+    hardwareProfile({ name: 'web-zen4' }),
+    hardwareProfile({
+      name: 'web-skylake',
+      description: 'Web servers with Intel Xeon Scalable processors',
+      flags: { CFLAGS: '-O2 -pipe -march=skylake-avx512' },
+    }),
+  ]);
   const context: HttpContext = {
-    profiles: new FixedCatalog([
-      hardwareProfile({ name: 'web-zen4' }),
-      hardwareProfile({
-        name: 'web-skylake',
-        description: 'Web servers with Intel Xeon Scalable processors',
-        flags: { CFLAGS: '-O2 -pipe -march=skylake-avx512' },
-      }),
-    ]),
+    profiles,
     repository,
+    proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
     tokens,
     journal,

@@ -113,6 +113,7 @@ const STRICTER: ReadonlySet<string> = new Set([
   'an image that is a link',
   'a path twice, once with ./',
   'a file through a link that leads outside',
+  'a hard link to a link, whose mode Portage would give to a file outside',
 ]);
 
 function lines(text: string | undefined): readonly string[] {

@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../../src/database/database.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { createRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
+import { createProofs, type Proofs } from '../../src/repository/proof/proofs.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
@@ -17,6 +18,11 @@ import { catalogOf, makeProfile } from './make-package.ts';
 export const PROFILES = [
   makeProfile('web'),
   makeProfile('old', { channels: ['stable'] }),
+  makeProfile('strict', {
+    promotion: {
+      stable: { nodes: 2, checks: ['http'], soakMs: 3_600_000, withinMs: 86_400_000 },
+    },
+  }),
   makeProfile('v2', { flags: { CFLAGS: '-O2 -march=x86-64-v2' } }),
 ];
 export const DEED = { author: 'token:admin', reason: 'because' };
@@ -26,7 +32,9 @@ export interface Installation {
   readonly database: Database;
   readonly journal: Journal;
   readonly repository: Repository;
+  readonly proofs: Proofs;
   readonly publicKey: string;
+  readonly fingerprint: string;
   /** Another repository object on the same folders and database, as after a restart. */
   restarted(): Repository;
   close(): Promise<void>;
@@ -67,7 +75,15 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
     database,
     journal,
     repository: restarted(),
+    proofs: createProofs({
+      database,
+      journal,
+      clock,
+      locks: new Locks(),
+      profiles: catalogOf(PROFILES),
+    }),
     publicKey: signer.publicKey,
+    fingerprint: signer.primaryFingerprint,
     restarted,
     close: async () => {
       await database.destroy();

@@ -75,7 +75,7 @@ async function promoteOnce(repository: Repository): Promise<void> {
 
 const made = folder;
 const onTesting = { ...DEED, profile: 'web', channel: 'testing' };
-const onStable = { ...DEED, profile: 'web', channel: 'stable' };
+const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
 const STEPS: Readonly<Record<string, Step>> = {
   import: {
     prepare: async () => {

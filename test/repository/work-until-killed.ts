@@ -34,7 +34,7 @@ for (let round = 0; round < 1000; round += 1) {
   );
   for (const deed of ['publish', 'promote', 'rollback'] as const) {
     const channel = deed === 'publish' ? 'testing' : 'stable';
-    const request = { ...DEED, profile: 'web', channel };
+    const request = { ...DEED, profile: 'web', channel, force: true };
     const publication =
       deed === 'rollback'
         ? await repository.rollback({ ...request, serial: 1 })

@@ -17,6 +17,7 @@ import {
   checkDigests,
   checkMemberSignature,
   openManifest,
+  readMemberSignature,
   type VerifiedMember,
 } from './open-manifest.ts';
 import { refusal } from './refusals.ts';
@@ -146,19 +147,22 @@ class Verification {
       readonly signature: ContainerMember | undefined;
     },
   ): Promise<VerifiedMember> {
-    const stream = new MemberStream(this.#source, member, () => this.#checkTime());
+    const signature = await readMemberSignature(this.#source, about.signature, this.#options);
+    const stream = new MemberStream(this.#source, member, {
+      onPiece: () => this.#checkTime(),
+      further: signature?.further ?? [],
+    });
     const failure = about.inner === undefined ? undefined : await this.#open(about.inner, stream);
-    const { blake2b, sha512, sha512State } = await stream.finish();
+    const { blake2b, sha512, ...states } = await stream.finish();
     checkDigests(member, { blake2b, sha512 }, about.records);
-    if (about.signature !== undefined) {
-      const signed = { member, signature: about.signature, state: sha512State };
-      await checkMemberSignature(this.#source, signed, this.#options);
+    if (signature !== undefined) {
+      await checkMemberSignature(member, signature, states);
     }
     if (failure !== undefined) {
       throw failure.error;
     }
     const verified = { ...member, blake2b, sha512 };
-    this.#options.onMember?.(verified, sha512State);
+    this.#options.onMember?.(verified, states.sha512State);
     return verified;
   }
 

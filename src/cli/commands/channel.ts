@@ -10,12 +10,15 @@ import {
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
 import type { ServerClient } from '../server-client.ts';
+import { channelDiffCommand } from './channel-diff.ts';
+import { proofCommand } from './channel-proof.ts';
 
 interface ChannelOptions extends AnswerOptions {
   readonly reason?: string;
   readonly from?: string;
   readonly serial?: number;
   readonly expected?: number;
+  readonly force?: boolean;
   readonly package?: readonly string[];
 }
 
@@ -43,6 +46,8 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(publishCommand(context));
   command.addCommand(promoteCommand(context));
   command.addCommand(rollbackCommand(context));
+  command.addCommand(proofCommand(context));
+  command.addCommand(channelDiffCommand(context));
   return addExample(command, 'rookery channel show web-v3 stable');
 }
 
@@ -83,20 +88,26 @@ function promoteCommand(context: CommandContext): Command {
   const command = channelBase('promote', 'publish on a channel what an earlier one shows')
     .option('--from <channel>', 'the channel to take from (default: the one before)')
     .option('--serial <n>', 'its publication number (default: the current one)', parseCount)
+    .option('--force', 'also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why; it stands in the journal')
     .option(...EXPECTED, parseSerial)
     .action(
-      deed(context, async (client, profile, channel, options) =>
-        client.promote(profile, channel, {
-          ...whyAndWhen(options),
-          ...(options.from === undefined ? {} : { from: options.from }),
-          ...(options.serial === undefined ? {} : { serial: options.serial }),
-        }),
+      deed(
+        context,
+        async (client, profile, channel, options) =>
+          client.promote(profile, channel, {
+            ...whyAndWhen(options),
+            ...(options.from === undefined ? {} : { from: options.from }),
+            ...(options.serial === undefined ? {} : { serial: options.serial }),
+            ...(options.force === true ? { force: true } : {}),
+          }),
+        sayForced,
       ),
     );
   return addExample(
     command,
     'rookery channel promote web-v3 stable --expected 11 --reason "ran a week"',
+    'rookery channel promote web-v3 stable --force --reason "security fix, see advisory"',
   );
 }
 
@@ -173,6 +184,11 @@ async function whatItShows(
   return shown === undefined ? '' : ` It now shows what ${shown.serial} showed.`;
 }
 
+/** What was missing when it was promoted by force. */
+async function sayForced(_: ServerClient, { forced }: PublicationView): Promise<string> {
+  return forced === null ? '' : ` Forced: ${forced.missing.join(' ')}`;
+}
+
 /** `web-v3/stable is now publication 4: 12 packages.` */
 function publicationLine({ profile, channel, serial, packageCount }: PublicationView): string {
   return `${profile}/${channel} is now publication ${serial}: ${counted(packageCount, 'package')}.`;
@@ -201,7 +217,7 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
     ],
     view.publications.map((publication) => [
       String(publication.serial),
-      publication.kind,
+      publication.forced === null ? publication.kind : `${publication.kind} (forced)`,
       String(publication.packageCount),
       formatTime(publication.createdAt),
       publication.author,

@@ -81,13 +81,14 @@ function promoteRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: promoteBodySchema,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, from, serial, expectedSerial }, identity }) => {
+    handle: async ({ params, body: { reason, from, serial, force, expectedSerial }, identity }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.promote({
         profile,
         channel,
         reason,
+        force,
         author: actorOf(identity),
         ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(from === undefined ? {} : { from }),
