@@ -11,6 +11,8 @@ const RUNS = 9;
 const DEED = { author: 'token:bench', reason: 'measured', profile: PROFILE.name } as const;
 const TESTING = { ...DEED, channel: 'testing' } as const;
 const STABLE = { ...DEED, channel: 'stable' } as const;
+/** Of nodes nothing is known here. */
+const PROMOTION = { ...STABLE, force: true } as const;
 
 interface Costs {
   readonly newest: Measurement;
@@ -54,7 +56,7 @@ async function costsOf(bench: Bench, size: number): Promise<Costs> {
       1,
     );
     await made.repository.publish(TESTING);
-    await made.repository.promote(STABLE);
+    await made.repository.promote(PROMOTION);
     return await measureAll(made, size);
   } finally {
     await made.close();
@@ -91,7 +93,7 @@ async function measureAll({ repository, add }: MadeRepository, size: number): Pr
   );
   const promote = await measure(
     RUNS,
-    () => watched(() => repository.promote(STABLE)),
+    () => watched(() => repository.promote(PROMOTION)),
     async () => repository.publish({ ...TESTING, packageIds: await change() }),
   );
   const rollback = await measure(RUNS, () => watched(() => repository.rollback(STABLE)));

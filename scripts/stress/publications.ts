@@ -29,6 +29,8 @@ export interface StressResult {
 const DEED = { author: 'token:stress', reason: 'stress', profile: PROFILE.name } as const;
 const TESTING = { ...DEED, channel: 'testing' } as const;
 const STABLE = { ...DEED, channel: 'stable' } as const;
+/** Of nodes nothing is known here. */
+const PROMOTION = { ...STABLE, force: true } as const;
 const CHANNELS = ['testing', 'stable'] as const;
 /** Few, so that 100,000 folders stay small; some of them end a block. */
 const PLAIN_PACKAGES = 7;
@@ -83,7 +85,7 @@ async function openWork({ repository, add }: MadeRepository) {
   const numbers = chooseNumbers();
   const builds = [await add(numbers, 1), await add(numbers, 2)];
   await repository.publish({ ...TESTING, packageIds: builds[0] ?? [] });
-  await repository.promote(STABLE);
+  await repository.promote(PROMOTION);
   return async (round: number): Promise<number> => {
     const at = round % numbers.length;
     const build = builds[Math.floor(round / numbers.length) % 2 === 0 ? 1 : 0];
@@ -99,7 +101,10 @@ async function openWork({ repository, add }: MadeRepository) {
 
 /** Two administrators at once: one wins, the other one is told so. Returns the serial of the winner. */
 async function promoteTwice(repository: Repository): Promise<number> {
-  const both = await Promise.allSettled([repository.promote(STABLE), repository.promote(STABLE)]);
+  const both = await Promise.allSettled([
+    repository.promote(PROMOTION),
+    repository.promote(PROMOTION),
+  ]);
   const won = both.flatMap((one) => (one.status === 'fulfilled' ? one.value.serial : []));
   const lost = both.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
   if (won[0] === undefined || lost.length !== 1 || !isAppError(lost[0], 'nothing-to-promote')) {

@@ -13,6 +13,7 @@ const folder = temporaryFolder();
 const made = join(folder, 'made');
 const onTesting = { ...DEED, profile: 'web', channel: 'testing' };
 const onStable = { ...DEED, profile: 'web', channel: 'stable' };
+const toStable = { ...onStable, force: true };
 let installation: Installation;
 let repository: Repository;
 
@@ -45,12 +46,12 @@ async function shownOn(channel: string): Promise<number | undefined> {
 
 describe('two administrators who decide at once', () => {
   it('promote: one wins, the other is told what is shown by whom', async () => {
-    await repository.promote({ ...onStable, expected: 0 });
+    await repository.promote({ ...toStable, expected: 0 });
     await publishNew('app-misc/a-2');
     await publishNew('app-misc/a-3');
     const both = await Promise.allSettled([
-      repository.promote({ ...onStable, author: 'token:ann', expected: 1 }),
-      repository.promote({ ...onStable, author: 'token:bob', serial: 2, expected: 1 }),
+      repository.promote({ ...toStable, author: 'token:ann', expected: 1 }),
+      repository.promote({ ...toStable, author: 'token:bob', serial: 2, expected: 1 }),
     ]);
     expect(both).toMatchObject([
       { status: 'fulfilled', value: { serial: 2, author: 'token:ann' } },
@@ -69,8 +70,8 @@ describe('two administrators who decide at once', () => {
 
   it('promote the same without saying what they saw: the second is told that it is done', async () => {
     const both = await Promise.allSettled([
-      repository.promote({ ...onStable, author: 'token:ann' }),
-      repository.promote({ ...onStable, author: 'token:bob' }),
+      repository.promote({ ...toStable, author: 'token:ann' }),
+      repository.promote({ ...toStable, author: 'token:bob' }),
     ]);
     expect(both).toMatchObject([
       { status: 'fulfilled', value: { serial: 1 } },

@@ -112,7 +112,7 @@ describe('a publication', () => {
       channel: fc.constantFrom('testing', 'stable'),
     });
     await expectAsFromScratch(await repository.publish(onTesting));
-    await expectAsFromScratch(await repository.promote(onStable));
+    await expectAsFromScratch(await repository.promote({ ...onStable, force: true }));
     const property = fc.asyncProperty(step, async ({ numbers, how, channel }) => {
       build += 1;
       const packageIds = await add(numbers, build);
@@ -126,7 +126,7 @@ describe('a publication', () => {
         await expectAsFromScratch(await repository.publish({ ...DEED, channel, packageIds }));
       } else if (how === 'promote') {
         await repository.publish({ ...onTesting, packageIds });
-        await expectAsFromScratch(await repository.promote(onStable));
+        await expectAsFromScratch(await repository.promote({ ...onStable, force: true }));
       } else {
         await expectAsFromScratch(await repository.rollback({ ...DEED, channel, serial: 1 }));
       }
@@ -157,7 +157,7 @@ describe('a publication', () => {
     const { repository } = made;
     await made.add(all(), 1);
     await repository.publish(onTesting);
-    await repository.promote(onStable);
+    await repository.promote({ ...onStable, force: true });
     await made.add([3], 2);
     await repository.publish(onTesting);
     const [newest] = await repository.packagesByCpv(
@@ -173,9 +173,13 @@ describe('a publication', () => {
     );
     const file = join(made.mirrorRoot, 'binhost', 'bench', 'packages', newest?.path ?? '');
     await rm(file);
-    await expect(repository.promote(onStable)).rejects.toMatchObject({ code: 'index-invalid' });
+    await expect(repository.promote({ ...onStable, force: true })).rejects.toMatchObject({
+      code: 'index-invalid',
+    });
     await symlink('/dev/null', file);
-    await expect(repository.promote(onStable)).rejects.toMatchObject({ code: 'index-invalid' });
+    await expect(repository.promote({ ...onStable, force: true })).rejects.toMatchObject({
+      code: 'index-invalid',
+    });
     expect(await repository.currentPublication(PROFILE.name, 'stable')).toMatchObject({
       serial: 1,
     });
