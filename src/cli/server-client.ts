@@ -165,13 +165,12 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     publish: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly packageIds?: readonly string[] },
+      body: ChannelBody & { readonly packageIds?: readonly string[] },
     ) => await post(`${channelPath(profile, channel)}/publish`, body, publicationViewSchema),
     promote: async (
       profile: string,
       channel: string,
-      body: {
-        readonly reason: string;
+      body: ChannelBody & {
         readonly from?: string;
         readonly serial?: number;
         readonly force?: boolean;
@@ -180,9 +179,15 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     rollback: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly serial?: number },
+      body: ChannelBody & { readonly serial?: number },
     ) => await post(`${channelPath(profile, channel)}/rollback`, body, publicationViewSchema),
   };
+}
+
+interface ChannelBody {
+  readonly reason: string;
+  /** What the channel showed when this was decided. */
+  readonly expectedSerial?: number;
 }
 
 function nodeCalls({ get }: Pick<Calls, 'get'>) {

@@ -54,9 +54,59 @@ export interface SnapshotRow {
   readonly package_count: number;
 }
 
-export interface SnapshotPackageRow {
+/** A run of packages in the order of an index; see docs/decisions/0009. It never changes. */
+export interface BlockRow {
+  /** Digest of the ids of its packages. */
+  readonly id: string;
+  readonly package_count: number;
+  readonly last_cpv: string;
+  readonly last_build_id: number;
+  /** The categories that occur, between spaces. */
+  readonly categories: string;
+}
+
+export interface SnapshotBlockRow {
   readonly snapshot_id: string;
+  readonly position: number;
+  readonly block_id: string;
+}
+
+export interface BlockPackageRow {
+  readonly block_id: string;
+  readonly position: number;
   readonly package_id: string;
+}
+
+/** The text of a block in an index was checked, and packed. */
+export interface BlockTextRow {
+  readonly block_id: string;
+  /** The lines that its entries leave to the header of the index. */
+  readonly inherited: string;
+  /** SHA-256 of the text, and of the gzip member that holds it. */
+  readonly sha256: string;
+  readonly packed_sha256: string;
+}
+
+/** Of each category/pn:slot the newest version. Derived from `packages`; see `newest-store.ts`. */
+export interface NewestPackageRow {
+  readonly profile: string;
+  readonly category: string;
+  readonly pn: string;
+  /** Without sub-slot. */
+  readonly slot: string;
+  readonly package_id: string;
+  /** Grows with every change within the profile. */
+  readonly revision: number;
+}
+
+/** The profile has its `newest_packages`. */
+export interface NewestViewRow {
+  readonly profile: string;
+  /** Packages of the profile that were looked at. */
+  readonly package_count: number;
+  /** The snapshot that was made of all rows up to this revision. */
+  readonly snapshot_id: string | null;
+  readonly snapshot_revision: number;
 }
 
 export interface PublicationRow {
@@ -212,7 +262,12 @@ export interface Tables {
   packages: PackageRow;
   build_ids: BuildIdRow;
   snapshots: SnapshotRow;
-  snapshot_packages: SnapshotPackageRow;
+  blocks: BlockRow;
+  snapshot_blocks: SnapshotBlockRow;
+  block_packages: BlockPackageRow;
+  block_texts: BlockTextRow;
+  newest_packages: NewestPackageRow;
+  newest_views: NewestViewRow;
   publications: PublicationRow;
   node_reports: NodeReportRow;
   publication_proofs: PublicationProofRow;

@@ -57,6 +57,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     CONFLICT,
     [
+      'channel-moved',
       'index-collapsed',
       'index-invalid',
       'invalid-index-entry',

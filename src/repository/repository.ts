@@ -9,6 +9,17 @@ export interface Deed {
   readonly reason: string;
 }
 
+/** A change of what a channel shows. */
+export interface ChannelDeed extends Deed {
+  readonly profile: string;
+  readonly channel: string;
+  /**
+   * The serial that the channel showed when this was decided, 0 for none. When it shows another one by now, nothing
+   * happens: `channel-moved`.
+   */
+  readonly expected?: number;
+}
+
 export interface PublicationName {
   readonly channel: string;
   readonly serial?: number | undefined;
@@ -76,13 +87,12 @@ export interface Repository {
 
   /**
    * Of each category/pn:slot the newest version, or what `packageIds` adds over the channel's present contents.
-   * Throws `unknown-profile`, `unknown-channel`, `unknown-package`; as `promote` and `rollback` do: `index-collapsed`
-   * when nothing would be left of what the channel shows, `index-invalid` when a file of it is missing or damaged.
+   * Throws `unknown-profile`, `unknown-channel`, `unknown-package`; as `promote` and `rollback` do: `channel-moved`,
+   * `index-collapsed` when nothing would be left of what the channel shows, `index-invalid` when a file that is new
+   * to the channel is missing or has another size.
    */
   publish(
-    request: Deed & {
-      readonly profile: string;
-      readonly channel: string;
+    request: ChannelDeed & {
       /** These replace what the channel holds of the same category/pn:slot. Absent: the newest of everything. */
       readonly packageIds?: readonly string[];
       /** At most one publication is made for a request and channel, however often this is called. */
@@ -93,12 +103,10 @@ export interface Repository {
   /**
    * Publishes on `channel` the snapshot that `from` (the channel before it in the profile by default) shows, or
    * showed as number `serial`, if it has the proof that the profile's policy asks for, or is forced, with a reason.
-   * Throws `nothing-to-promote`, `unknown-channel`, `unknown-publication`, `promotion-not-proven`, `reason-required`.
+   * Throws `nothing-to-promote`, also when the channel shows this snapshot already; `unknown-channel`, `unknown-publication`, `promotion-not-proven`, `reason-required`.
    */
   promote(
-    request: Deed & {
-      readonly profile: string;
-      readonly channel: string;
+    request: ChannelDeed & {
       readonly from?: string;
       readonly serial?: number;
       readonly force?: boolean;
@@ -111,9 +119,7 @@ export interface Repository {
    * `nothing-to-roll-back`, `unknown-channel`, `unknown-publication`.
    */
   rollback(
-    request: Deed & {
-      readonly profile: string;
-      readonly channel: string;
+    request: ChannelDeed & {
       readonly serial?: number;
     },
   ): Promise<PublicationRecord>;

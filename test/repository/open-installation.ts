@@ -8,6 +8,7 @@ import { openRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { createProofs, type Proofs } from '../../src/repository/proof/proofs.ts';
 import type { Repository } from '../../src/repository/repository.ts';
+import type { Signer } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { digestFile } from '../../src/support/digests.ts';
@@ -43,19 +44,24 @@ export interface Installation {
   close(): Promise<void>;
 }
 
+/** A key of its own, kept below `folder`. */
+export async function openTestSigner(folder: string, clock: Clock): Promise<Signer> {
+  return await openSigner({
+    folder: join(folder, 'signing'),
+    name: 'Test',
+    email: 'test@example.org',
+    validDays: 30,
+    clock,
+  });
+}
+
 /** A repository with real files, a real database and a real key, below `folder`. */
 export async function openInstallation(folder: string, clock: Clock): Promise<Installation> {
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   await mkdir(folders.state, { recursive: true });
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
-  const signer = await openSigner({
-    folder: join(folders.state, 'signing'),
-    name: 'Test',
-    email: 'test@example.org',
-    validDays: 30,
-    clock,
-  });
+  const signer = await openTestSigner(folders.state, clock);
   const opened = (): ReturnType<typeof openRepository> =>
     openRepository({
       database,

@@ -46,6 +46,7 @@ const { DEED, openInstallation, push } = await import('./open-installation.ts');
 const { inspectTree } = await import('./inspect-tree.ts');
 const { ManualClock } = await import('../support/manual-clock.ts');
 const { finishedCheck } = await import('./finished-check.ts');
+const { isAppError } = await import('../../src/support/errors.ts');
 const { newId } = await import('../../src/support/ids.ts');
 
 const folder = argv[2] ?? '';
@@ -69,6 +70,22 @@ interface Step {
   readonly isRepair?: boolean;
 }
 
+function newSerial(): number {
+  serial += 1;
+  return serial;
+}
+
+/** A promotion that was stopped behind its commit is done, and refused when it is asked for again. */
+async function promoteOnce(repository: Repository): Promise<void> {
+  try {
+    await repository.promote(onStable);
+  } catch (error) {
+    if (!isAppError(error, 'nothing-to-promote')) {
+      throw error;
+    }
+  }
+}
+
 const made = folder;
 const DEEP = { deep: true, all: false, maxAgeMs: 86_400_000 };
 const onTesting = { ...DEED, profile: 'web', channel: 'testing' };
@@ -76,8 +93,7 @@ const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
 const STEPS: Readonly<Record<string, Step>> = {
   import: {
     prepare: async () => {
-      serial += 1;
-      const file = await makePackage(made, `app-misc/stopped${serial}x-1`);
+      const file = await makePackage(made, `app-misc/stopped${newSerial()}x-1`);
       return async (repository) => (await push(repository, file)).package.id;
     },
   },
@@ -101,7 +117,14 @@ const STEPS: Readonly<Record<string, Step>> = {
     },
   },
   promote: {
-    prepare: async () => async (repository) => await repository.promote(onStable),
+    prepare: async () => {
+      await push(
+        installation.repository,
+        await makePackage(made, `app-misc/promoted-${newSerial()}`),
+      );
+      await installation.repository.publish(onTesting);
+      return async (repository) => await promoteOnce(repository);
+    },
   },
   rollback: {
     prepare: async () => async (repository) =>

@@ -1,9 +1,11 @@
 import type { Database } from '../../database/database.ts';
 import { isAppError } from '../../support/errors.ts';
 import { readSymlink } from '../../support/files.ts';
+import { type BlockList, cutBlocks } from '../blocks/block.ts';
 import { Intents } from '../intents.ts';
 import { channelTarget, type Layout, publicationName, publicationOf } from '../layout.ts';
 import { foldersIn } from '../package-folder.ts';
+import { choicesOf } from '../package-store.ts';
 import type { PublicationRecord, SnapshotRecord } from '../publication.ts';
 import { type PublicationNote, readPublicationNote } from '../publication-note.ts';
 import { insertPublication } from '../publication-store.ts';
@@ -80,8 +82,9 @@ async function restoreOne(
   const read = await readPublication(folder, rows.ofProfile(one.profile));
   const note = await noteOf(context.layout, one, tell);
   await rows.addNamed(read.packageIds);
-  const snapshotId = snapshotOf(one.profile, read, { note, snapshots });
-  await insert(context.database, one, { read, note, snapshotId });
+  const contents = cutBlocks(await choicesOf(context.database, one.profile, read.packageIds));
+  const snapshotId = snapshotOf(one.profile, contents, { note, snapshots });
+  await insert(context.database, one, { read, note, snapshotId, contents });
   return read;
 }
 
@@ -137,13 +140,13 @@ async function noteOf(
 /** The snapshot has the id it had, unless that is not known, or is that of other contents. */
 function snapshotOf(
   profile: string,
-  { packageIds }: ReadPublication,
+  { blocks }: BlockList,
   {
     note,
     snapshots,
   }: { readonly note?: PublicationNote | undefined; readonly snapshots: Map<string, string> },
 ): string {
-  const contents = snapshotIdOf(profile, packageIds);
+  const contents = snapshotIdOf(profile, blocks);
   const id = note?.snapshotId ?? contents;
   const known = snapshots.get(id);
   if (known !== undefined && known !== contents) {
@@ -161,6 +164,7 @@ async function insert(
     readonly read: ReadPublication;
     readonly note: PublicationNote | undefined;
     readonly snapshotId: string;
+    readonly contents: BlockList;
   },
 ): Promise<void> {
   const { read, snapshotId } = made;
@@ -175,7 +179,7 @@ async function insert(
     packageCount,
   };
   await database.transaction().execute(async (queries) => {
-    await ensureSnapshot(queries, snapshot, read.packageIds);
+    await ensureSnapshot(queries, snapshot, made.contents);
     await insertPublication(queries, publication);
   });
 }
