@@ -12,22 +12,26 @@ const reason = z.string().max(2000).default('');
 const serial = z.number().int().min(1).optional();
 /** Ids of the gate's findings that are to pass; they need a reason. */
 const allow = z.array(z.string().min(1).max(100)).max(10_000).optional();
+/** The serial that the channel showed when this was decided, 0 for none: another one now is answered with 409. */
+const expectedSerial = z.number().int().min(0).optional();
 
 export const publishBodySchema = z.strictObject({
   reason,
+  expectedSerial,
   /** Packages that replace what the channel has of the same category/pn:slot; absent: the newest of everything. */
   packageIds: z.array(z.string()).optional(),
   allow,
 });
 export const promoteBodySchema = z.strictObject({
   reason,
+  expectedSerial,
   from: nameSchema.optional(),
   serial,
   /** Also without the proof that the profile asks for; needs a reason. */
   force: z.boolean().default(false),
   allow,
 });
-export const rollbackBodySchema = z.strictObject({ reason, serial });
+export const rollbackBodySchema = z.strictObject({ reason, expectedSerial, serial });
 
 export const publicationViewSchema = z.object({
   profile: z.string(),
@@ -54,15 +58,17 @@ export const channelViewSchema = z.object({
   /** URL of the binhost, for `sync-uri`. */
   uri: z.string(),
   /** What was let pass for the current publication. */
-  allowed: z.array(
-    z.object({
-      findingId: z.string(),
-      message: z.string(),
-      author: z.string(),
-      reason: z.string(),
-      createdAt: z.number(),
-    }),
-  ),
+  allowed: z
+    .array(
+      z.object({
+        findingId: z.string(),
+        message: z.string(),
+        author: z.string(),
+        reason: z.string(),
+        createdAt: z.number(),
+      }),
+    )
+    .default([]),
   current: publicationViewSchema.nullable(),
   publications: z.array(publicationViewSchema),
 });

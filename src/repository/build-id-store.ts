@@ -1,5 +1,35 @@
 import { sql } from 'kysely';
 import type { Queries } from '../database/database.ts';
+import type { PackageRecord } from './package-record.ts';
+
+/** Takes the BUILD_IDs of these packages for good: what is allocated later lies above them. */
+export async function raiseBuildIds(
+  queries: Queries,
+  packages: readonly Pick<PackageRecord, 'profile' | 'cpv' | 'buildId'>[],
+): Promise<void> {
+  for (const taken of packages) {
+    await claimBuildId(queries, taken);
+  }
+}
+
+/** Takes this BUILD_ID for good, in one statement, if it is above all that were taken. Returns whether it was. */
+export async function claimBuildId(
+  queries: Queries,
+  { profile, cpv, buildId }: Pick<PackageRecord, 'profile' | 'cpv' | 'buildId'>,
+): Promise<boolean> {
+  const claimed = await queries
+    .insertInto('build_ids')
+    .values({ profile, cpv, last_build_id: buildId })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['profile', 'cpv'])
+        .doUpdateSet({ last_build_id: buildId })
+        .where('build_ids.last_build_id', '<', buildId),
+    )
+    .returning('last_build_id')
+    .executeTakeFirst();
+  return claimed !== undefined;
+}
 
 /**
  * The next BUILD_ID of a CPV in a profile, from 1 on, taken for good in one statement. It is above `floor`, the

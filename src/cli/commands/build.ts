@@ -85,7 +85,8 @@ async function requestBuild(
     }
     return;
   }
-  output.note(`${request.id}: ${request.atoms.join(' ')} for ${wanted.profile}`);
+  const { atoms } = wanted.atoms.length === 0 ? request : wanted;
+  output.note(`${request.id}: ${atoms.join(' ')} for ${wanted.profile}`);
   const detail = await waitForRequest(client, request.id, context);
   if (options.json) {
     output.json(detail);

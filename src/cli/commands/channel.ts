@@ -19,12 +19,17 @@ interface ChannelOptions extends AnswerOptions {
   readonly reason?: string;
   readonly from?: string;
   readonly serial?: number;
+  readonly expected?: number;
   readonly force?: boolean;
   readonly allow?: readonly string[];
   readonly package?: readonly string[];
 }
 
 const ALLOW = 'let these findings of the gate pass; needs --reason';
+const EXPECTED = [
+  '--expected <n>',
+  'only if the channel shows this publication now, 0 for none (default: whatever it shows)',
+] as const;
 
 type Deed = (
   client: ServerClient,
@@ -73,10 +78,11 @@ function publishCommand(context: CommandContext): Command {
     .option('--package <id...>', 'only these packages, over what the channel has')
     .option('--allow <id...>', ALLOW)
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
       deed(context, async (client, profile, channel, options) =>
         client.publish(profile, channel, {
-          reason: options.reason ?? '',
+          ...whyAndWhen(options),
           ...(options.package === undefined ? {} : { packageIds: options.package }),
           ...(options.allow === undefined ? {} : { allow: options.allow }),
         }),
@@ -92,12 +98,13 @@ function promoteCommand(context: CommandContext): Command {
     .option('--allow <id...>', ALLOW)
     .option('--force', 'also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
       deed(
         context,
         async (client, profile, channel, options) =>
           client.promote(profile, channel, {
-            reason: options.reason ?? '',
+            ...whyAndWhen(options),
             ...(options.from === undefined ? {} : { from: options.from }),
             ...(options.serial === undefined ? {} : { serial: options.serial }),
             ...(options.force === true ? { force: true } : {}),
@@ -108,7 +115,7 @@ function promoteCommand(context: CommandContext): Command {
     );
   return addExample(
     command,
-    'rookery channel promote web-v3 stable --reason "ran a week"',
+    'rookery channel promote web-v3 stable --expected 11 --reason "ran a week"',
     'rookery channel promote web-v3 stable --force --reason "security fix, see advisory"',
   );
 }
@@ -121,18 +128,31 @@ function rollbackCommand(context: CommandContext): Command {
       parseCount,
     )
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
       deed(
         context,
         async (client, profile, channel, options) =>
           client.rollback(profile, channel, {
-            reason: options.reason ?? '',
+            ...whyAndWhen(options),
             ...(options.serial === undefined ? {} : { serial: options.serial }),
           }),
         whatItShows,
       ),
     );
   return addExample(command, 'rookery channel rollback web-v3 stable --serial 12 --reason "502s"');
+}
+
+function whyAndWhen({ reason = '', expected }: ChannelOptions): {
+  readonly reason: string;
+  readonly expectedSerial?: number;
+} {
+  return { reason, ...(expected === undefined ? {} : { expectedSerial: expected }) };
+}
+
+/** As `parseCount`, and 0 for a channel on which nothing was published. */
+function parseSerial(text: string): number {
+  return text === '0' ? 0 : parseCount(text);
 }
 
 function channelBase(name: string, description: string): Command {
@@ -189,7 +209,14 @@ function publicationLine({ profile, channel, serial, packageCount }: Publication
   return `${profile}/${channel} is now publication ${serial}: ${counted(packageCount, 'package')}.`;
 }
 
-function showChannel(view: ChannelView, { output, clock }: CommandContext): void {
+function showAllowed({ allowed }: ChannelView, { output }: CommandContext): void {
+  for (const { message, author, reason } of allowed) {
+    output.line(`let pass by ${author} (${reason}): ${message}`);
+  }
+}
+
+function showChannel(view: ChannelView, context: CommandContext): void {
+  const { output, clock } = context;
   output.line(`${output.paint('bold', `${view.profile}/${view.channel}`)}  ${view.uri}`);
   if (view.current === null) {
     output.line('Nothing has been published on it yet.');
@@ -199,6 +226,7 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
   output.line(
     `publication ${serial}, ${counted(packageCount, 'package')}, ${formatAge(createdAt, clock.now())}, TIMESTAMP ${timestamp}`,
   );
+  showAllowed(view, context);
   output.line();
   output.table(
     [

@@ -46,6 +46,12 @@ import {
   profileListSchema,
   profileViewSchema,
 } from '../../protocol/packages.ts';
+import {
+  checkAnswerSchema,
+  checkBodySchema,
+  checkViewSchema,
+  damagedListSchema,
+} from '../../protocol/repository.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -53,6 +59,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  CheckBody: checkBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
@@ -68,6 +75,9 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
   Channel: channelViewSchema,
+  Check: checkViewSchema,
+  CheckAnswer: checkAnswerSchema,
+  DamagedList: damagedListSchema,
   Difference: differenceViewSchema,
   Gate: gateViewSchema,
   Health: healthSchema,

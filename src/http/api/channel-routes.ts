@@ -64,7 +64,8 @@ function publishRoute(context: HttpContext): Route {
     body: publishBodySchema,
     maxBodyBytes: PUBLISH_BODY_BYTES,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, packageIds, allow }, identity }) => {
+    handle: async ({ params, body: { expectedSerial, ...body }, identity }) => {
+      const { reason, packageIds, allow } = body;
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.publish({
@@ -72,6 +73,7 @@ function publishRoute(context: HttpContext): Route {
         channel,
         reason,
         author: actorOf(identity),
+        ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(packageIds === undefined ? {} : { packageIds }),
         ...(allow === undefined ? {} : { allow }),
       });
@@ -89,7 +91,8 @@ function promoteRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: promoteBodySchema,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, from, serial, force, allow }, identity }) => {
+    handle: async ({ params, body: { expectedSerial, ...body }, identity }) => {
+      const { reason, from, serial, force, allow } = body;
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.promote({
@@ -98,6 +101,7 @@ function promoteRoute(context: HttpContext): Route {
         reason,
         force,
         author: actorOf(identity),
+        ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(from === undefined ? {} : { from }),
         ...(allow === undefined ? {} : { allow }),
         ...(serial === undefined ? {} : { serial }),
@@ -116,7 +120,7 @@ function rollbackRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: rollbackBodySchema,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, serial }, identity }) => {
+    handle: async ({ params, body: { reason, serial, expectedSerial }, identity }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.rollback({
@@ -124,6 +128,7 @@ function rollbackRoute(context: HttpContext): Route {
         channel,
         reason,
         author: actorOf(identity),
+        ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(serial === undefined ? {} : { serial }),
       });
       return { status: 201, json: publicationView(made) };

@@ -62,6 +62,10 @@ async function refusal(work: Promise<unknown>): Promise<AppError & { findings: J
   return Object.assign(error, { findings: findings as JudgedFinding[] });
 }
 
+function sonames(numbers: readonly number[]): string {
+  return numbers.length === 0 ? '' : `x86_64: ${numbers.map((n) => `lib${n}.so.1`).join(' ')}`;
+}
+
 async function serials(channel: string): Promise<number[]> {
   return (await repository.publications('web', channel, 100)).map(({ serial }) => serial);
 }
@@ -253,8 +257,6 @@ describe('the gate', () => {
     const store = async (one: Made): Promise<string> => {
       count += 1;
       const id = `pkg-${count}`;
-      const sonames = (numbers: readonly number[]): string =>
-        numbers.length === 0 ? '' : `x86_64: ${numbers.map((n) => `lib${n}.so.1`).join(' ')}`;
       const cpv = `x/${one.name}-${one.version}`;
       const RDEPEND = one.atoms
         .map(([operator, name, version, slot]) =>
