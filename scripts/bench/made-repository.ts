@@ -2,7 +2,7 @@
  * Repositories for measurements: rows and index entries as an import makes them, and for each package a file of a
  * few bytes, so that making 20,000 of them takes seconds. What is measured on them does not read package files.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { HardwareProfile } from '../../src/gentoo/profile.ts';
@@ -22,6 +22,8 @@ import { CHOST, describePackage } from './made-packages.ts';
 
 export interface MadeRepository {
   readonly repository: Repository;
+  /** Another object for the same, which remembers nothing. */
+  readonly reopened: () => Repository;
   readonly database: Database;
   readonly mirrorRoot: string;
   /** Puts packages of these numbers in, of this build; one of a higher build replaces what was there. */
@@ -52,6 +54,7 @@ export const PROFILE: HardwareProfile = {
   sets: {},
   portageFiles: {},
   recipes: {},
+  baseSystem: { packages: [], sonames: ['x86_64: libc.so.6'] },
 };
 
 /** A repository without packages. */
@@ -62,23 +65,29 @@ export async function makeRepository(
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   const packages = join(folders.mirrorRoot, 'binhost', PROFILE.name, 'packages');
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
-  const repository = createRepository({
-    database,
-    clock,
-    signer,
-    folders,
-    journal: new Journal(database, clock),
-    log: silentLog(),
-    locks: new Locks(),
-    profiles: { list: () => [PROFILE], broken: () => ({}), get: () => PROFILE },
-    maxUploadBytes: 1024 * 1024,
-  });
+  const reopened = (): Repository =>
+    createRepository({
+      database,
+      clock,
+      signer,
+      folders,
+      journal: new Journal(database, clock),
+      log: silentLog(),
+      locks: new Locks(),
+      profiles: { list: () => [PROFILE], broken: () => ({}), get: () => PROFILE },
+      maxUploadBytes: 1024 * 1024,
+    });
+  const repository = reopened();
   return {
     repository,
+    reopened,
     database,
     mirrorRoot: folders.mirrorRoot,
     add: async (numbers, build) => {
-      const records = numbers.map((number) => makeRecord(packages, number, build));
+      const records = numbers.map((number) => ({
+        ...makeRecord(packages, number, build),
+        keyFingerprint: signer.fingerprint,
+      }));
       for (let start = 0; start < records.length; start += CHUNK) {
         await database.transaction().execute(async (queries) => {
           for (const record of records.slice(start, start + CHUNK)) {
@@ -102,6 +111,8 @@ function makeRecord(packagesFolder: string, number: number, build: number): Pack
   const bytes = Buffer.from(`package ${number}, build ${build}\n`);
   mkdirSync(dirname(join(packagesFolder, path)), { recursive: true });
   writeFileSync(join(packagesFolder, path), bytes);
+  const mtimeSeconds = FIRST_BUILD + number * 60 + build + 30;
+  utimesSync(join(packagesFolder, path), mtimeSeconds, mtimeSeconds);
   const set = new DigestSet(['md5', 'sha1', 'sha512']);
   set.update(bytes);
   const digests = set.finish();
@@ -113,8 +124,13 @@ function makeRecord(packagesFolder: string, number: number, build: number): Pack
     size: bytes.length,
     md5: digests.of('md5'),
     sha1: digests.of('sha1'),
-    mtimeSeconds: buildTimeSeconds + 30,
-    metadata: { ...metadata, SLOT: slot, BUILD_TIME: String(buildTimeSeconds) },
+    mtimeSeconds,
+    metadata: {
+      ...metadata,
+      ...needsOf(number),
+      SLOT: slot,
+      BUILD_TIME: String(buildTimeSeconds),
+    },
   };
   return {
     ...file,
@@ -131,5 +147,21 @@ function makeRecord(packagesFolder: string, number: number, build: number): Pack
     origin: 'bench',
     stanza: makeStanza(file),
     importedAt: buildTimeSeconds * 1000,
+  };
+}
+
+/** Ten dependencies and as many sonames, of packages that are in every set that is measured. */
+function needsOf(number: number): Record<string, string> {
+  const others = Array.from({ length: 10 }, (_, at) =>
+    describePackage((number * 7 + at * 131) % 1000),
+  );
+  return {
+    DEPEND: '',
+    BDEPEND: '',
+    PDEPEND: '',
+    IDEPEND: '',
+    RDEPEND: others.map(({ category, pn }) => `>=${category}/${pn}-0`).join(' '),
+    REQUIRES: `x86_64: ${others.map(({ pn }) => `lib${pn}.so.1`).join(' ')} libc.so.6`,
+    PROVIDES: `x86_64: lib${describePackage(number).pn}.so.1`,
   };
 }

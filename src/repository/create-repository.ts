@@ -121,10 +121,9 @@ function createContext({ folders, ...options }: RepositoryOptions): RepositoryCo
     uploads: new TemporaryFiles(layout.uploads),
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),
-    checker: new SnapshotChecker(),
+    checker: new SnapshotChecker(options.clock),
     currentKeys: () => new Set([options.signer.fingerprint]),
-    damaged: async (profile) =>
-      new Set((await damagedPackages(options.database, profile)).map(({ id }) => id)),
+    damaged: async (profile) => await damagedPackages(options.database, profile),
   };
 }
 

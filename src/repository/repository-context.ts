@@ -5,6 +5,7 @@ import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
+import type { DamagedPackage } from './check/file-check-store.ts';
 import type { SnapshotChecker } from './gate/snapshot-checker.ts';
 import type { Intents } from './intents.ts';
 import type { Layout } from './layout.ts';
@@ -30,6 +31,6 @@ export interface RepositoryContext {
   readonly checker: SnapshotChecker;
   /** Fingerprints of the keys whose signatures nodes accept now. */
   readonly currentKeys: () => ReadonlySet<string>;
-  /** Ids of packages of a profile whose bytes are known to be wrong. */
-  readonly damaged: (profile: string) => Promise<ReadonlySet<string>>;
+  /** Packages of a profile whose bytes are known to be wrong. */
+  readonly damaged: (profile: string) => Promise<readonly DamagedPackage[]>;
 }

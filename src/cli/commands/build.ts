@@ -57,17 +57,25 @@ function requestCommand(context: CommandContext): Command {
   );
 }
 
-async function requestBuild(
-  context: CommandContext,
-  wanted: { readonly profile: string; readonly atoms: readonly string[] },
+/** Throws `nothing-to-build`. */
+function requireSomething(
+  wanted: { readonly atoms: readonly string[] },
   options: RequestOptions,
-): Promise<void> {
+): void {
   if (wanted.atoms.length === 0 && options.rebuildFor === undefined) {
     throw new AppError(
       'nothing-to-build',
       'Nothing is named that could be built: give atoms, or --rebuild-for.',
     );
   }
+}
+
+async function requestBuild(
+  context: CommandContext,
+  wanted: { readonly profile: string; readonly atoms: readonly string[] },
+  options: RequestOptions,
+): Promise<void> {
+  requireSomething(wanted, options);
   const { output } = context;
   const client = await connect(options, context);
   const request = await client.createRequest({

@@ -183,10 +183,24 @@ function describe(profile: HardwareProfile): string {
     `channels   ${profile.channels.join(' -> ')}\n`,
     `build root ${formatBuildRoot(profile.buildRoot)}\n`,
     `executor   ${profile.executor}\n`,
+    ...gateLines(profile),
     files.length === 0 ? '' : `\nfiles for /etc/portage\n${files.join('')}`,
     recipes.length === 0 ? '' : `\nrecipes\n${recipes.join('')}`,
     sets.length === 0 ? '' : `\n${sets.join('\n')}`,
   ].join('');
+}
+
+/** What the gate before a publication takes for granted, and how strict it is. */
+function gateLines({ baseSystem, gate }: HardwareProfile): string[] {
+  const { packages = [], sonames = [] } = baseSystem ?? {};
+  const { maxPackageDrop, warn = [] } = gate ?? {};
+  return [
+    `base       ${packages.length} packages, ${sonames.length} sonames\n`,
+    ...(maxPackageDrop === undefined
+      ? []
+      : [`gate       at most ${maxPackageDrop * 100} % fewer packages\n`]),
+    ...(warn.length === 0 ? [] : [`gate       only warns of ${warn.join(', ')}\n`]),
+  ];
 }
 
 function formatBuildRoot(buildRoot: BuildRoot): string {

@@ -1,10 +1,11 @@
 import { mergeBaseSystems, NO_BASE_SYSTEM } from '../../gentoo/base-system.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
+import { blocksOfSnapshot, choicesOfBlock } from '../blocks/block-store.ts';
 import { newestPublication } from '../publication-store.ts';
 import type { RepositoryContext } from '../repository-context.ts';
 import { choicesOfSnapshot } from '../snapshot-store.ts';
 import { type Finding, findingOf } from './finding.ts';
-import { packageFindings } from './package-findings.ts';
+import { damagedFinding } from './package-findings.ts';
 import { reportedBaseSystem } from './reported-base.ts';
 
 /** How much smaller a publication may be than the one before it, as a share, unless the profile says otherwise. */
@@ -26,30 +27,50 @@ export async function checkSnapshot(
 ): Promise<Finding[]> {
   const key = { profile: profile.name, channel };
   return await context.locks.run(`repository-gate:${profile.name}/${channel}`, async () => {
-    const choices = await choicesOfSnapshot(context.database, snapshotId);
     const base = mergeBaseSystems([
       profile.baseSystem ?? NO_BASE_SYSTEM,
       await reportedBaseSystem(context, profile.name),
     ]);
-    const ids = choices.map(({ id }) => id);
-    const name = `${profile.name}/${channel}`;
-    const { packages, findings } = await context.checker.check(context.database, name, {
-      ids,
+    const { database } = context;
+    const blocks = await blocksOfSnapshot(database, snapshotId);
+    const parts = blocks.map(({ id }) => ({
+      id,
+      load: async () => (await choicesOfBlock(database, id)).map((choice) => choice.id),
+    }));
+    const rules = { profile, layout: context.layout, currentKeys: context.currentKeys() };
+    const findings = await context.checker.check(database, `${profile.name}/${channel}`, {
+      parts,
       base,
+      rules,
     });
-    const newest = await newestPublication(context.database, key);
+    const newest = await newestPublication(database, key);
+    const count = blocks.reduce((sum, { packageCount }) => sum + packageCount, 0);
     const found = [
-      ...(await packageFindings(packages, {
-        profile,
-        layout: context.layout,
-        currentKeys: context.currentKeys(),
-        damaged: await context.damaged(profile.name),
-      })),
+      ...(await damagedIn(context, profile.name, snapshotId)),
       ...findings,
-      ...countFindings(profile, newest?.packageCount ?? 0, ids.length),
+      ...countFindings(profile, newest?.packageCount ?? 0, count),
     ];
-    return found.toSorted((a, b) => compare(a.kind, b.kind) || compare(a.cpv, b.cpv));
+    const isDamaged = new Set(
+      found.filter(({ kind }) => kind === 'file-damaged').map(({ cpv }) => cpv),
+    );
+    return found
+      .filter(({ kind, cpv }) => kind !== 'file-missing' || !isDamaged.has(cpv))
+      .toSorted((a, b) => compare(a.kind, b.kind) || compare(a.cpv, b.cpv));
   });
+}
+
+/** A damaged file is in quarantine, so that it is missing too; that it is damaged says more. */
+async function damagedIn(
+  context: RepositoryContext,
+  profile: string,
+  snapshotId: string,
+): Promise<Finding[]> {
+  const damaged = await context.damaged(profile);
+  if (damaged.length === 0) {
+    return [];
+  }
+  const ids = new Set((await choicesOfSnapshot(context.database, snapshotId)).map(({ id }) => id));
+  return damaged.filter(({ id }) => ids.has(id)).map(damagedFinding);
 }
 
 function countFindings(profile: HardwareProfile, before: number, after: number): Finding[] {

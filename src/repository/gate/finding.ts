@@ -5,8 +5,6 @@ export const FINDING_KINDS = [
   'file-changed',
   'file-damaged',
   'key-not-current',
-  'path-duplicate',
-  'build-id-duplicate',
   'dependency-missing',
   'slot-operator-broken',
   'soname-missing',

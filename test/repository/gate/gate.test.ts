@@ -6,6 +6,7 @@ import * as fc from 'fast-check';
 import { NO_BASE_SYSTEM } from '../../../src/gentoo/base-system.ts';
 import type { JudgedFinding } from '../../../src/repository/gate/pass-gate.ts';
 import { SnapshotChecker } from '../../../src/repository/gate/snapshot-checker.ts';
+import { createLayout } from '../../../src/repository/layout.ts';
 import type { PackageRecord } from '../../../src/repository/package-record.ts';
 import { insertPackage } from '../../../src/repository/package-store.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
@@ -283,7 +284,21 @@ describe('the gate', () => {
       return id;
     };
     const template = await add('app-misc/template-1');
-    const checker = new SnapshotChecker();
+    const rules = {
+      profile: makeProfile('web'),
+      layout: createLayout(installation.folders),
+      currentKeys: new Set([template.keyFingerprint]),
+    };
+    /** In parts of up to three packages, as blocks of a snapshot are. */
+    const setOf = (ids: readonly string[]) => ({
+      base: NO_BASE_SYSTEM,
+      rules,
+      parts: Array.from({ length: Math.ceil(ids.length / 3) }, (_, at) => {
+        const some = ids.slice(at * 3, at * 3 + 3);
+        return { id: some.join(' '), load: async () => some };
+      }),
+    });
+    const checker = new SnapshotChecker(clock);
     const steps = fc.array(
       fc.record({ added: fc.array(record, { maxLength: 4 }), kept: fc.array(fc.boolean()) }),
       { minLength: 2, maxLength: 5 },
@@ -296,10 +311,10 @@ describe('the gate', () => {
           for (const one of added) {
             ids.push(await store(one));
           }
-          const set = { ids, base: NO_BASE_SYSTEM };
+          const set = setOf(ids);
           const stepwise = await checker.check(database, 'x', set);
-          const anew = await new SnapshotChecker().check(database, 'x', set);
-          const told = ({ findings }: typeof anew): string[] =>
+          const anew = await new SnapshotChecker(clock).check(database, 'x', set);
+          const told = (findings: typeof anew): string[] =>
             findings.map(({ id, message }) => `${id} ${message}`).toSorted();
           expect(told(stepwise)).toEqual(told(anew));
         }
