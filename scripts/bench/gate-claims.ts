@@ -18,7 +18,11 @@ const TESTING = {
 export async function gateOnce(bench: Bench): Promise<void> {
   const { large } = bench.sizes;
   const folder = join(bench.folder, 'gate');
-  const made = await makeRepository(folder, { signer: bench.signer, clock: systemClock });
+  const made = await makeRepository(folder, {
+    signer: bench.signer,
+    clock: systemClock,
+    needy: true,
+  });
   try {
     const numbers = Array.from({ length: large }, (_, number) => number);
     await made.add(numbers, 1);

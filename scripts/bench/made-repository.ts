@@ -60,7 +60,16 @@ export const PROFILE: HardwareProfile = {
 /** A repository without packages. */
 export async function makeRepository(
   folder: string,
-  { signer, clock }: { readonly signer: Signer; readonly clock: Clock },
+  {
+    signer,
+    clock,
+    needy = false,
+  }: {
+    readonly signer: Signer;
+    readonly clock: Clock;
+    /** Packages need others, of the numbers below 1000. */
+    readonly needy?: boolean;
+  },
 ): Promise<MadeRepository> {
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   const packages = join(folders.mirrorRoot, 'binhost', PROFILE.name, 'packages');
@@ -85,7 +94,7 @@ export async function makeRepository(
     mirrorRoot: folders.mirrorRoot,
     add: async (numbers, build) => {
       const records = numbers.map((number) => ({
-        ...makeRecord(packages, number, build),
+        ...makeRecord(packages, { number, build, needy }),
         keyFingerprint: signer.fingerprint,
       }));
       for (let start = 0; start < records.length; start += CHUNK) {
@@ -104,7 +113,14 @@ export async function makeRepository(
 }
 
 /** Each number is in a slot of its own, so that a publication of everything shows them all. */
-function makeRecord(packagesFolder: string, number: number, build: number): PackageRecord {
+function makeRecord(
+  packagesFolder: string,
+  {
+    number,
+    build,
+    needy,
+  }: { readonly number: number; readonly build: number; readonly needy: boolean },
+): PackageRecord {
   const { category, pn, pf, metadata } = describePackage(number);
   const slot = `${number % 3}/${metadata['SLOT'] ?? ''}`.replace('/0/', '/');
   const path = `${category}/${pn}/${pf}-${build}.gpkg.tar`;
@@ -127,7 +143,7 @@ function makeRecord(packagesFolder: string, number: number, build: number): Pack
     mtimeSeconds,
     metadata: {
       ...metadata,
-      ...needsOf(number),
+      ...needsOf(number, needy ? 10 : 0),
       SLOT: slot,
       BUILD_TIME: String(buildTimeSeconds),
     },
@@ -150,11 +166,9 @@ function makeRecord(packagesFolder: string, number: number, build: number): Pack
   };
 }
 
-/** Ten dependencies and as many sonames, of packages that are in every set that is measured. */
-function needsOf(number: number): Record<string, string> {
-  const others = Array.from({ length: 10 }, (_, at) =>
-    describePackage((number * 7 + at * 131) % 1000),
-  );
+/** So many dependencies and sonames of other packages. */
+function needsOf(number: number, length: number): Record<string, string> {
+  const others = Array.from({ length }, (_, at) => describePackage((number * 7 + at * 131) % 1000));
   return {
     DEPEND: '',
     BDEPEND: '',
