@@ -1,6 +1,5 @@
-import type { ByteSource } from '../binpkg/byte-source.ts';
+import { type OpenGpkg, withOpenGpkg } from '../binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../binpkg/gpkg/rewrite.ts';
-import { type VerifiedPackage, verifyGpkg } from '../binpkg/gpkg/verify.ts';
 import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
 import { type PackageMetadata, readMetadata } from '../binpkg/metadata.ts';
 import type { Cpv } from '../gentoo/cpv.ts';
@@ -9,7 +8,7 @@ import { epochSeconds } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import { exists, namesIn } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { allocateBuildId } from './build-id-store.ts';
+import { allocateBuildId, nextBuildId, type WantedBuildId } from './build-id-store.ts';
 import { makeStanza } from './index-check.ts';
 import { checkMembers } from './known-members.ts';
 import { openUpload } from './open-upload.ts';
@@ -25,17 +24,17 @@ type Imported = Awaited<ReturnType<Repository['importPackage']>>;
 
 const SUFFIX = '.gpkg.tar';
 
-/** An upload that has passed every check. */
+/** An upload whose metadata have passed every check. */
 interface Candidate {
-  readonly source: ByteSource;
-  readonly verified: VerifiedPackage;
+  readonly opened: OpenGpkg;
   readonly metadata: PackageMetadata;
   readonly buildTimeSeconds: number;
   readonly parts: Cpv;
 }
 
-/** Who a package is from now on. */
+/** Who a package becomes. */
 interface Identity {
+  readonly wanted: WantedBuildId;
   readonly buildId: number;
   readonly path: string;
   readonly mtimeSeconds: number;
@@ -73,25 +72,51 @@ async function importNew(
   profile: HardwareProfile,
 ): Promise<PackageRecord> {
   const upload = await openUpload(context, request.file);
-  const { source } = upload;
   try {
-    const verified = await verifyGpkg(source);
-    checkMembers(verified);
-    const metadata = readMetadata(verified.metadata);
-    const checked = checkPackage(metadata, verified.metadata, profile);
-    expectCpv(request, metadata.cpv);
-    const candidate = { source, verified, metadata, ...checked };
-    const identity = await identify(context, request, checked.parts);
-    const unfinished = await context.unfinished.newPath('package');
-    try {
-      const written = await sign(context, candidate, identity, unfinished);
-      const record = describe(context, request, { ...candidate, identity, written });
-      return await store(context, record, { unfinished, actor: request.actor });
-    } finally {
-      await context.unfinished.discard(unfinished);
-    }
+    return await withOpenGpkg(upload.source, {}, async (opened) => {
+      const { head } = opened;
+      checkMembers(head);
+      const metadata = readMetadata(head.metadata);
+      const checked = checkPackage(metadata, head.metadata, profile);
+      expectCpv(request, metadata.cpv);
+      const lock = `repository-build-id:${request.profile}:${metadata.cpv}`;
+      return await context.locks.run(
+        lock,
+        async () => await sign(context, request, { opened, metadata, ...checked }),
+      );
+    });
   } finally {
     await upload.close();
+  }
+}
+
+/**
+ * Writes the package with its BUILD_ID while the image is being verified. Only then the BUILD_ID is used up: the lock
+ * keeps it until then, and a package that is refused leaves no gap.
+ */
+async function sign(
+  context: RepositoryContext,
+  request: ImportRequest,
+  candidate: Candidate,
+): Promise<PackageRecord> {
+  const identity = await identify(context, request, candidate.parts);
+  const unfinished = await context.unfinished.newPath('package');
+  try {
+    const written = await rewriteGpkg(candidate.opened, {
+      metadata: new Map([
+        ['BUILD_ID', String(identity.buildId)],
+        ['ROOKERY_PROVENANCE', `${identity.provenance}\n`],
+      ]),
+      signer: context.signer,
+      base: `${candidate.metadata.pf}-${identity.buildId}`,
+      out: unfinished,
+      mtimeSeconds: identity.mtimeSeconds,
+    });
+    await takeBuildId(context, identity);
+    const record = describe(context, request, { ...candidate, identity, written });
+    return await store(context, record, { unfinished, actor: request.actor });
+  } finally {
+    await context.unfinished.discard(unfinished);
   }
 }
 
@@ -103,7 +128,6 @@ function expectCpv({ expectedCpv }: ImportRequest, cpv: string): void {
   }
 }
 
-/** From here on the BUILD_ID is used up, whatever becomes of the import. */
 async function identify(
   context: RepositoryContext,
   request: ImportRequest,
@@ -111,11 +135,8 @@ async function identify(
 ): Promise<Identity> {
   const folder = context.layout.packageFile(request.profile, `${category}/${pn}`);
   const present = (await namesIn(folder)).map((name) => buildIdIn(name, pf));
-  const buildId = await allocateBuildId(context.database, {
-    profile: request.profile,
-    cpv,
-    floor: Math.max(0, ...present),
-  });
+  const wanted = { profile: request.profile, cpv, floor: Math.max(0, ...present) };
+  const buildId = await nextBuildId(context.database, wanted);
   const provenance = {
     ...request.provenance,
     profile: request.profile,
@@ -125,6 +146,7 @@ async function identify(
     rookery: context.version,
   };
   return {
+    wanted,
     buildId,
     path: `${category}/${pn}/${pf}-${buildId}${SUFFIX}`,
     mtimeSeconds: epochSeconds(context.clock),
@@ -132,31 +154,22 @@ async function identify(
   };
 }
 
+/** From here on the BUILD_ID is used up, whatever becomes of the import. */
+async function takeBuildId(
+  context: RepositoryContext,
+  { wanted, buildId }: Identity,
+): Promise<void> {
+  const taken = await allocateBuildId(context.database, wanted);
+  if (taken !== buildId) {
+    throw new Error(`the BUILD_ID ${buildId} of ${wanted.cpv} was taken by somebody else`);
+  }
+}
+
 /** The BUILD_ID in the name of a package file of this PF, 0 for any other name. */
 function buildIdIn(name: string, pf: string): number {
   const isOne = name.startsWith(`${pf}-`) && name.endsWith(SUFFIX);
   const id = isOne ? name.slice(pf.length + 1, -SUFFIX.length) : '';
   return /^[1-9][0-9]{0,14}$/.test(id) ? Number(id) : 0;
-}
-
-async function sign(
-  context: RepositoryContext,
-  { source, verified, metadata }: Candidate,
-  identity: Identity,
-  out: string,
-): Promise<WrittenPackage> {
-  return await rewriteGpkg({
-    source,
-    verified,
-    metadata: new Map([
-      ['BUILD_ID', String(identity.buildId)],
-      ['ROOKERY_PROVENANCE', `${identity.provenance}\n`],
-    ]),
-    signer: context.signer,
-    base: `${metadata.pf}-${identity.buildId}`,
-    out,
-    mtimeSeconds: identity.mtimeSeconds,
-  });
 }
 
 function describe(
