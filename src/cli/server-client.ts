@@ -15,6 +15,7 @@ import { differenceViewSchema } from '../protocol/difference.ts';
 import { journalViewSchema } from '../protocol/journal.ts';
 import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
+import { checkViewSchema } from '../protocol/repository.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 
@@ -74,6 +75,13 @@ export function createServerClient(server: { readonly url: string; readonly toke
     revokeToken: async (name: string): Promise<void> => {
       await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
     },
+    beginCheck: async (body: {
+      readonly deep: boolean;
+      readonly all: boolean;
+      readonly maxAgeDays?: number;
+    }) => await post('/api/repository/check', body, checkViewSchema),
+    cancelCheck: async () =>
+      await ask({ method: 'DELETE', path: '/api/repository/check' }, checkViewSchema),
     journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
       (await get('/api/journal', journalViewSchema, query)).events,
     agents: async () => (await get('/api/agents', agentListSchema)).agents,
@@ -157,13 +165,12 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     publish: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly packageIds?: readonly string[] },
+      body: ChannelBody & { readonly packageIds?: readonly string[] },
     ) => await post(`${channelPath(profile, channel)}/publish`, body, publicationViewSchema),
     promote: async (
       profile: string,
       channel: string,
-      body: {
-        readonly reason: string;
+      body: ChannelBody & {
         readonly from?: string;
         readonly serial?: number;
         readonly force?: boolean;
@@ -172,9 +179,15 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     rollback: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly serial?: number },
+      body: ChannelBody & { readonly serial?: number },
     ) => await post(`${channelPath(profile, channel)}/rollback`, body, publicationViewSchema),
   };
+}
+
+interface ChannelBody {
+  readonly reason: string;
+  /** What the channel showed when this was decided. */
+  readonly expectedSerial?: number;
 }
 
 function nodeCalls({ get }: Pick<Calls, 'get'>) {

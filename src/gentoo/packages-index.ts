@@ -113,15 +113,28 @@ export function formatPackagesIndex(
   header: Readonly<Record<string, string>>,
   stanzas: readonly string[],
 ): string {
-  const inherited = INHERITED_KEYS.flatMap((key) => {
-    const value = header[key] ?? '';
-    return value === '' ? [] : [`\n${key}: ${value}\n`];
-  });
-  const sorted = stanzas
+  return `${formatIndexStanza(header, 'header')}\n${formatIndexEntries(header, stanzas)}`;
+}
+
+/** The entries alone, as they stand below this header. Throws as `formatPackagesIndex` does. */
+export function formatIndexEntries(
+  header: Readonly<Record<string, string>>,
+  stanzas: readonly string[],
+): string {
+  const inherited = inheritedLines(header).map((line) => `\n${line}`);
+  return stanzas
     .map((stanza) => ({ cpv: cpvOf(stanza), stanza }))
-    .toSorted((left, right) => compare(left.cpv, right.cpv));
-  const texts = sorted.map(({ stanza }) => `${withoutLines(stanza, inherited)}\n`);
-  return `${formatIndexStanza(header, 'header')}\n${texts.join('')}`;
+    .toSorted((left, right) => compare(left.cpv, right.cpv))
+    .map(({ stanza }) => `${withoutLines(stanza, inherited)}\n`)
+    .join('');
+}
+
+/** The lines that entries leave to this header. */
+export function inheritedLines(header: Readonly<Record<string, string>>): string[] {
+  return INHERITED_KEYS.flatMap((key) => {
+    const value = header[key] ?? '';
+    return value === '' ? [] : [`${key}: ${value}\n`];
+  });
 }
 
 function checkValue(key: string, value: string): void {

@@ -10,20 +10,24 @@ import { nameSchema } from './common.ts';
  */
 const reason = z.string().max(2000).default('');
 const serial = z.number().int().min(1).optional();
+/** The serial that the channel showed when this was decided, 0 for none: another one now is answered with 409. */
+const expectedSerial = z.number().int().min(0).optional();
 
 export const publishBodySchema = z.strictObject({
   reason,
+  expectedSerial,
   /** Packages that replace what the channel has of the same category/pn:slot; absent: the newest of everything. */
   packageIds: z.array(z.string()).optional(),
 });
 export const promoteBodySchema = z.strictObject({
   reason,
+  expectedSerial,
   from: nameSchema.optional(),
   serial,
   /** Also without the proof that the profile asks for; needs a reason. */
   force: z.boolean().default(false),
 });
-export const rollbackBodySchema = z.strictObject({ reason, serial });
+export const rollbackBodySchema = z.strictObject({ reason, expectedSerial, serial });
 
 export const publicationViewSchema = z.object({
   profile: z.string(),

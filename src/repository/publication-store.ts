@@ -67,6 +67,22 @@ export async function publicationOfRequest(
   return row === undefined ? undefined : toPublication(row);
 }
 
+/** The last publication of a snapshot, on whatever channel. */
+export async function publicationOfSnapshot(
+  queries: Queries,
+  profile: string,
+  snapshotId: string,
+): Promise<Pick<PublicationRecord, 'channel' | 'serial'> | undefined> {
+  return await queries
+    .selectFrom('publications')
+    .select(['channel', 'serial'])
+    .where('profile', '=', profile)
+    .where('snapshot_id', '=', snapshotId)
+    .orderBy('created_at', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 /** What each publication of a channel shows and how it came about, oldest first. */
 export async function historyOf(
   queries: Queries,

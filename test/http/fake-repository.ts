@@ -4,6 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { requireUnmoved } from '../../src/repository/channel.ts';
 import { differenceOf } from '../../src/repository/difference/snapshot-difference.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type {
@@ -11,7 +12,7 @@ import type {
   PublicationRecord,
   SnapshotRecord,
 } from '../../src/repository/publication.ts';
-import type { Deed, PackageQuery, Repository } from '../../src/repository/repository.ts';
+import type { ChannelDeed, PackageQuery, Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
 
@@ -212,11 +213,7 @@ export class FakeRepository implements Repository {
   }
 
   #release(
-    request: Deed & {
-      readonly profile: string;
-      readonly channel: string;
-      readonly requestId?: string;
-    },
+    request: ChannelDeed & { readonly requestId?: string },
     snapshotId: string,
     kind: PublicationKind,
   ): PublicationRecord {
@@ -224,6 +221,7 @@ export class FakeRepository implements Repository {
     const before = this.published.filter(
       (made) => made.profile === profile && made.channel === channel,
     );
+    requireUnmoved({ profile, channel }, before.at(-1), request.expected);
     const made = {
       profile,
       channel,

@@ -1,5 +1,6 @@
 import { isEntryKey, isWrittenStanza, stanzaValue, stanzaValues } from '../../gentoo/index-scan.ts';
 import { formatKnownStanza, INHERITED_KEYS } from '../../gentoo/packages-index.ts';
+import { cutRuns } from '../../support/runs.ts';
 import type { KeptEntry } from './compare.ts';
 import { blockName, type PackedBlocks } from './packed-blocks.ts';
 
@@ -23,9 +24,6 @@ export interface IndexBlock {
   readonly name: string;
   readonly bytes: Buffer;
 }
-
-/** Entries in a block, on average. */
-const BLOCK_ENTRIES = 128;
 
 /**
  * The text of an index of these entries, as `portage/getbinpkg.py:PackageIndex.write` makes it. Of files that are
@@ -52,7 +50,7 @@ export function assembleIndex(
   };
   const blocks = [blockOf([{ stanza: formatKnownStanza(complete, 'header') }], undefined)];
   const written: KeptEntry[] = [];
-  for (const group of blocksOf(unique)) {
+  for (const group of cutRuns(unique, ({ cpv }) => cpv)) {
     const asTheyAre = blockOf(group, options.bytes);
     if (options.written?.has(asTheyAre.name) === true) {
       blocks.push(asTheyAre);
@@ -67,27 +65,6 @@ export function assembleIndex(
     }
   }
   return { blocks, entries: written, same, duplicates: duplicatesIn(written) };
-}
-
-/** Where a block ends depends on one CPV alone, so that a new entry changes only the block that it is in. */
-function blocksOf(entries: readonly KeptEntry[]): KeptEntry[][] {
-  const blocks: KeptEntry[][] = [];
-  let block: KeptEntry[] = [];
-  for (const entry of entries) {
-    block.push(entry);
-    if (mixOf(entry.cpv) % BLOCK_ENTRIES === 0) {
-      blocks.push(block);
-      block = [];
-    }
-  }
-  return block.length === 0 ? blocks : [...blocks, block];
-}
-
-/** A number that is the same for the same CPV; a few characters of it, the version above all, are enough. */
-function mixOf(cpv: string): number {
-  const last = cpv.length - 1;
-  const version = cpv.charCodeAt(last) * 31 + cpv.charCodeAt(last - 2);
-  return (version * 31 + cpv.charCodeAt(last - 4)) * 31 + cpv.charCodeAt(last >> 1) + last;
 }
 
 type Piece = Pick<KeptEntry, 'stanza' | 'start'>;

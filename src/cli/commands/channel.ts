@@ -17,9 +17,15 @@ interface ChannelOptions extends AnswerOptions {
   readonly reason?: string;
   readonly from?: string;
   readonly serial?: number;
+  readonly expected?: number;
   readonly force?: boolean;
   readonly package?: readonly string[];
 }
+
+const EXPECTED = [
+  '--expected <n>',
+  'only if the channel shows this publication now, 0 for none (default: whatever it shows)',
+] as const;
 
 type Deed = (
   client: ServerClient,
@@ -66,10 +72,11 @@ function publishCommand(context: CommandContext): Command {
   )
     .option('--package <id...>', 'only these packages, over what the channel has')
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
       deed(context, async (client, profile, channel, options) =>
         client.publish(profile, channel, {
-          reason: options.reason ?? '',
+          ...whyAndWhen(options),
           ...(options.package === undefined ? {} : { packageIds: options.package }),
         }),
       ),
@@ -83,12 +90,13 @@ function promoteCommand(context: CommandContext): Command {
     .option('--serial <n>', 'its publication number (default: the current one)', parseCount)
     .option('--force', 'also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
       deed(
         context,
         async (client, profile, channel, options) =>
           client.promote(profile, channel, {
-            reason: options.reason ?? '',
+            ...whyAndWhen(options),
             ...(options.from === undefined ? {} : { from: options.from }),
             ...(options.serial === undefined ? {} : { serial: options.serial }),
             ...(options.force === true ? { force: true } : {}),
@@ -98,7 +106,7 @@ function promoteCommand(context: CommandContext): Command {
     );
   return addExample(
     command,
-    'rookery channel promote web-v3 stable --reason "ran a week"',
+    'rookery channel promote web-v3 stable --expected 11 --reason "ran a week"',
     'rookery channel promote web-v3 stable --force --reason "security fix, see advisory"',
   );
 }
@@ -111,18 +119,31 @@ function rollbackCommand(context: CommandContext): Command {
       parseCount,
     )
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
       deed(
         context,
         async (client, profile, channel, options) =>
           client.rollback(profile, channel, {
-            reason: options.reason ?? '',
+            ...whyAndWhen(options),
             ...(options.serial === undefined ? {} : { serial: options.serial }),
           }),
         whatItShows,
       ),
     );
   return addExample(command, 'rookery channel rollback web-v3 stable --serial 12 --reason "502s"');
+}
+
+function whyAndWhen({ reason = '', expected }: ChannelOptions): {
+  readonly reason: string;
+  readonly expectedSerial?: number;
+} {
+  return { reason, ...(expected === undefined ? {} : { expectedSerial: expected }) };
+}
+
+/** As `parseCount`, and 0 for a channel on which nothing was published. */
+function parseSerial(text: string): number {
+  return text === '0' ? 0 : parseCount(text);
 }
 
 function channelBase(name: string, description: string): Command {

@@ -45,6 +45,12 @@ import {
   profileListSchema,
   profileViewSchema,
 } from '../../protocol/packages.ts';
+import {
+  checkAnswerSchema,
+  checkBodySchema,
+  checkViewSchema,
+  damagedListSchema,
+} from '../../protocol/repository.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -52,6 +58,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  CheckBody: checkBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
@@ -67,6 +74,9 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
   Channel: channelViewSchema,
+  Check: checkViewSchema,
+  CheckAnswer: checkAnswerSchema,
+  DamagedList: damagedListSchema,
   Difference: differenceViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
