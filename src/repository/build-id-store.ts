@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { Queries } from '../database/database.ts';
 import type { PackageRecord } from './package-record.ts';
 
@@ -32,23 +31,18 @@ export async function claimBuildId(
 }
 
 /**
- * The next BUILD_ID of a CPV in a profile, from 1 on, taken for good in one statement. It is above `floor`, the
- * highest that is already on disk.
+ * The BUILD_ID that a CPV gets next in a profile, from 1 on, above `floor`, the highest that is already on disk. It is
+ * free until it is claimed.
  */
-export async function allocateBuildId(
+export async function nextBuildId(
   queries: Queries,
   wanted: { readonly profile: string; readonly cpv: string; readonly floor: number },
 ): Promise<number> {
-  const { last_build_id } = await queries
-    .insertInto('build_ids')
-    .values({ profile: wanted.profile, cpv: wanted.cpv, last_build_id: wanted.floor + 1 })
-    .onConflict((conflict) =>
-      conflict.columns(['profile', 'cpv']).doUpdateSet({
-        last_build_id: sql<number>`case when build_ids.last_build_id >= excluded.last_build_id
-          then build_ids.last_build_id + 1 else excluded.last_build_id end`,
-      }),
-    )
-    .returning('last_build_id')
-    .executeTakeFirstOrThrow();
-  return last_build_id;
+  const last = await queries
+    .selectFrom('build_ids')
+    .select('last_build_id')
+    .where('profile', '=', wanted.profile)
+    .where('cpv', '=', wanted.cpv)
+    .executeTakeFirst();
+  return Math.max(wanted.floor, last?.last_build_id ?? 0) + 1;
 }

@@ -1,6 +1,5 @@
-import type { ByteSource } from '../binpkg/byte-source.ts';
+import { type OpenGpkg, withOpenGpkg } from '../binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../binpkg/gpkg/rewrite.ts';
-import { type VerifiedPackage, verifyGpkg } from '../binpkg/gpkg/verify.ts';
 import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
 import { type PackageMetadata, readMetadata } from '../binpkg/metadata.ts';
 import type { Cpv } from '../gentoo/cpv.ts';
@@ -8,7 +7,7 @@ import type { HardwareProfile } from '../gentoo/profile.ts';
 import { AppError } from '../support/errors.ts';
 import { exists, namesIn } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { allocateBuildId } from './build-id-store.ts';
+import { claimBuildId, nextBuildId } from './build-id-store.ts';
 import { unlessDamaged } from './check/damage-record.ts';
 import { restorePackage } from './check/restore-package.ts';
 import { describePackage } from './describe-package.ts';
@@ -28,16 +27,15 @@ type Imported = Awaited<ReturnType<Repository['importPackage']>>;
 
 const SUFFIX = '.gpkg.tar';
 
-/** An upload that has passed every check. */
+/** An upload whose metadata have passed every check. */
 interface Candidate {
-  readonly source: ByteSource;
-  readonly verified: VerifiedPackage;
+  readonly opened: OpenGpkg;
   readonly metadata: PackageMetadata;
   readonly buildTimeSeconds: number;
   readonly parts: Cpv;
 }
 
-/** Who a package is from now on. */
+/** Who a package becomes. */
 interface Identity {
   readonly id: string;
   readonly buildId: number;
@@ -84,43 +82,72 @@ async function importNew(
   replaced?: PackageRecord,
 ): Promise<PackageRecord> {
   const upload = await openUpload(context, request.file);
-  const { source } = upload;
   try {
-    const verified = await verifyGpkg(source);
-    checkMembers(verified);
-    const metadata = readMetadata(verified.metadata);
-    const checked = checkPackage(metadata, verified.metadata, profile);
-    expectCpv(request, metadata.cpv);
-    const shared = await sharedRecord(context, request, { verified, metadata, ...checked });
-    if (shared !== undefined) {
-      return await store(context, shared, { actor: request.actor, replaced });
-    }
-    const candidate = { source, verified, metadata, ...checked };
-    const identity = await identify(context, request, checked.parts);
-    const unfinished = await context.unfinished.newPath('package');
-    try {
-      const written = await sign(context, candidate, identity, unfinished);
-      const record = describe(context, request, { ...candidate, identity, written });
-      return await store(context, record, { unfinished, actor: request.actor, replaced });
-    } finally {
-      await context.unfinished.discard(unfinished);
-    }
+    return await withOpenGpkg(upload.source, {}, async (opened) => {
+      const { head } = opened;
+      checkMembers(head);
+      const metadata = readMetadata(head.metadata);
+      const checked = checkPackage(metadata, head.metadata, profile);
+      expectCpv(request, metadata.cpv);
+      const candidate = { opened, metadata, ...checked };
+      const lock = `repository-build-id:${request.profile}:${metadata.cpv}`;
+      return await context.locks.run(lock, async () => {
+        const shared = await sharedRecord(context, request, candidate);
+        return shared === undefined
+          ? await sign(context, request, { ...candidate, replaced })
+          : await store(context, shared, { actor: request.actor, replaced });
+      });
+    });
   } finally {
     await upload.close();
   }
 }
 
-/** The package as it is, when it is one of another profile. What a job brings is always signed for its own. */
+/**
+ * Writes the package with its BUILD_ID while the image is being verified. Only then the BUILD_ID is used up: the lock
+ * keeps it until then, and a package that is refused leaves no gap.
+ */
+async function sign(
+  context: RepositoryContext,
+  request: ImportRequest,
+  candidate: Candidate & { readonly replaced: PackageRecord | undefined },
+): Promise<PackageRecord> {
+  const identity = await identify(context, request, candidate.parts);
+  const unfinished = await context.unfinished.newPath('package');
+  try {
+    const written = await rewriteGpkg(candidate.opened, {
+      metadata: new Map([
+        ['BUILD_ID', String(identity.buildId)],
+        [PROVENANCE_KEY, `${identity.provenance}\n`],
+      ]),
+      signer: context.signer,
+      base: `${candidate.metadata.pf}-${identity.buildId}`,
+      out: unfinished,
+      mtimeSeconds: identity.mtimeSeconds,
+    });
+    await takeBuildId(context, request.profile, { cpv: candidate.metadata.cpv, ...identity });
+    const record = describe(context, request, { ...candidate, identity, written });
+    const { replaced } = candidate;
+    return await store(context, record, { unfinished, actor: request.actor, replaced });
+  } finally {
+    await context.unfinished.discard(unfinished);
+  }
+}
+
+/**
+ * The package as it is, when it is one of another profile: then its image was verified there, and is not read again.
+ * What a job brings is always signed for its own.
+ */
 async function sharedRecord(
   context: RepositoryContext,
   request: ImportRequest,
-  { verified, ...checked }: Omit<Candidate, 'source'>,
+  { opened, ...checked }: Candidate,
 ): Promise<PackageRecord | undefined> {
   return request.provenance === undefined && request.inputs === undefined
     ? await shareFile(context, request.profile, {
         ...checked,
         sha512: request.uploadSha512,
-        files: verified.metadata,
+        files: opened.head.metadata,
       })
     : undefined;
 }
@@ -133,7 +160,6 @@ function expectCpv({ expectedCpv }: ImportRequest, cpv: string): void {
   }
 }
 
-/** From here on the BUILD_ID is used up, whatever becomes of the import. */
 async function identify(
   context: RepositoryContext,
   request: ImportRequest,
@@ -141,11 +167,8 @@ async function identify(
 ): Promise<Identity> {
   const folder = context.layout.packageFile(request.profile, `${category}/${pn}`);
   const present = (await namesIn(folder)).map((name) => buildIdIn(name, pf));
-  const buildId = await allocateBuildId(context.database, {
-    profile: request.profile,
-    cpv,
-    floor: Math.max(0, ...present),
-  });
+  const floor = Math.max(0, ...present);
+  const buildId = await nextBuildId(context.database, { profile: request.profile, cpv, floor });
   const id = newId('pkg');
   const importedAt = context.clock.now();
   const provenance = {
@@ -168,31 +191,22 @@ async function identify(
   };
 }
 
+/** From here on the BUILD_ID is used up, whatever becomes of the import. */
+async function takeBuildId(
+  context: RepositoryContext,
+  profile: string,
+  { cpv, buildId }: { readonly cpv: string; readonly buildId: number },
+): Promise<void> {
+  if (!(await claimBuildId(context.database, { profile, cpv, buildId }))) {
+    throw new Error(`the BUILD_ID ${buildId} of ${cpv} was taken by somebody else`);
+  }
+}
+
 /** The BUILD_ID in the name of a package file of this PF, 0 for any other name. */
 function buildIdIn(name: string, pf: string): number {
   const isOne = name.startsWith(`${pf}-`) && name.endsWith(SUFFIX);
   const id = isOne ? name.slice(pf.length + 1, -SUFFIX.length) : '';
   return /^[1-9][0-9]{0,14}$/.test(id) ? Number(id) : 0;
-}
-
-async function sign(
-  context: RepositoryContext,
-  { source, verified, metadata }: Candidate,
-  identity: Identity,
-  out: string,
-): Promise<WrittenPackage> {
-  return await rewriteGpkg({
-    source,
-    verified,
-    metadata: new Map([
-      ['BUILD_ID', String(identity.buildId)],
-      [PROVENANCE_KEY, `${identity.provenance}\n`],
-    ]),
-    signer: context.signer,
-    base: `${metadata.pf}-${identity.buildId}`,
-    out,
-    mtimeSeconds: identity.mtimeSeconds,
-  });
 }
 
 function describe(
