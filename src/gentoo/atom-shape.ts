@@ -24,7 +24,6 @@ const WILDCARD = new RegExp(`^(?<category>${WILDCARD_CATEGORY})/(?<pn>${WILDCARD
 const WILDCARD_VERSION = new RegExp(
   `^(?<category>${WILDCARD_CATEGORY})/(?<pn>${WILDCARD_NAME}?)-(?<version>\\*[A-Za-z0-9_]+\\*)$`,
 );
-const ENDS_LIKE_VERSION = new RegExp(`-${VERSION_SOURCE}$`);
 const OPERATORS: Readonly<Record<string, AtomOperator>> = {
   '=': '=',
   '~': '~',
@@ -33,6 +32,7 @@ const OPERATORS: Readonly<Record<string, AtomOperator>> = {
   '>': '>',
   '>=': '>=',
 };
+const LACKS_SPACE = /^(?:\|\||[()])|(?:\|\||[()])$/;
 const UNKNOWN_WILDCARD = 'its wildcard is not one that Portage knows';
 
 type Named = Pick<Atom, 'operator' | 'category' | 'pn' | 'version' | 'isWildcard'>;
@@ -43,7 +43,7 @@ type Groups = Readonly<Record<string, string | undefined>>;
 export function parseAtomShape(text: string): Omit<Atom, 'text'> | string {
   const groups = text.length <= MAX_LENGTH ? groupsOf(SHAPE, text) : undefined;
   if (groups === undefined) {
-    return '';
+    return LACKS_SPACE.test(text) ? 'a space is missing around a bracket or "||"' : '';
   }
   const named = parseNamed(partOf(groups, 'operator'), partOf(groups, 'name'));
   const slots = parseSlots(groups['slots']);
@@ -65,10 +65,17 @@ export function parseAtomShape(text: string): Omit<Atom, 'text'> | string {
 }
 
 function parseNamed(operator: string, name: string): Named | string {
-  if (name.includes('*') && !VERSIONED.test(name)) {
-    return operator === '' ? parseWildcard(name) : parseWildcardVersion(operator, name);
+  if (operator === '') {
+    return isWild(name) ? parseWildcard(name) : parseSimple(name);
   }
-  return operator === '' ? parseSimple(name) : parseVersioned(operator, name);
+  return name.includes('*') && !VERSIONED.test(name)
+    ? parseWildcardVersion(operator, name)
+    : parseVersioned(operator, name);
+}
+
+/** A `+` in front makes a wildcard too: Portage tries its pattern for them on all that is no plain name. */
+function isWild(name: string): boolean {
+  return name.includes('*') || /(?:^|\/)\+/.test(name);
 }
 
 function parseSimple(name: string): Named | string {
@@ -92,9 +99,10 @@ function parseVersioned(text: string, name: string): Named | string {
   return { operator, ...namesOf(groups), version: partOf(groups, 'version'), isWildcard: false };
 }
 
+/** What looks like a version behind the name belongs to the name: `cat/pn-1*`, a slip of the pen, matches `cat/pn-1-x`. */
 function parseWildcard(name: string): Named | string {
   const groups = groupsOf(WILDCARD, name);
-  if (groups === undefined || name.includes('**') || ENDS_LIKE_VERSION.test(name)) {
+  if (groups === undefined || name.includes('**')) {
     return UNKNOWN_WILDCARD;
   }
   return { operator: '', ...namesOf(groups), version: null, isWildcard: true };

@@ -27,6 +27,8 @@ export interface Atom {
   readonly subSlot: string | null;
   readonly slotOperator: '' | '=' | '*';
   readonly use: readonly UseDependency[];
+  /** Flags of USE dependencies that `evaluateAtom` has decided: a package has to have them, on or off. */
+  readonly decidedFlags?: readonly string[];
   readonly repo: string | null;
   /** A `*` stands in category, name or before the version. */
   readonly isWildcard: boolean;
@@ -41,11 +43,12 @@ export interface AtomCandidate {
   readonly use?: readonly string[];
   /** Words of IUSE or IUSE_EFFECTIVE, with or without `+` and `-`; without them every flag counts as there. */
   readonly iuse?: readonly string[];
-  /** Without it the repository is not looked at. */
+  /** Without it, or when it is `__unknown__` as Portage names what has none, the repository is not looked at. */
   readonly repo?: string;
 }
 
 const MAX_SHOWN = 200;
+const UNKNOWN_REPO = '__unknown__';
 
 /**
  * Reads an atom as `portage/dep:Atom` does. Without `eapi` everything that Portage takes in configuration files is
@@ -88,7 +91,8 @@ export function evaluateAtom(atom: Atom, use: ReadonlySet<string>): Atom {
     return atom;
   }
   const decided = atom.use.flatMap((one) => evaluateUseDependency(one, use) ?? []);
-  const evaluated = { ...atom, repo: null, use: decided };
+  const flags = atom.use.filter(({ missing }) => missing === null).map(({ flag }) => flag);
+  const evaluated = { ...atom, repo: null, use: decided, decidedFlags: flags };
   return { ...evaluated, text: formatAtom(evaluated) };
 }
 
@@ -103,9 +107,13 @@ export function matchesAtom(atom: Atom, candidate: AtomCandidate): boolean {
     matchesText(atom.pn, pn) &&
     matchesVersion(atom, { pv, version }) &&
     matchesSlot(atom, candidate.slot) &&
-    (atom.repo === null || candidate.repo === undefined || candidate.repo === atom.repo) &&
+    matchesRepo(atom, candidate) &&
     matchesUse(atom, candidate)
   );
+}
+
+function matchesRepo(atom: Atom, { repo = UNKNOWN_REPO }: AtomCandidate): boolean {
+  return atom.repo === null || repo === UNKNOWN_REPO || repo === atom.repo;
 }
 
 function matchesSlot(atom: Atom, text: string): boolean {
@@ -117,10 +125,14 @@ function matchesSlot(atom: Atom, text: string): boolean {
 }
 
 function matchesUse(atom: Atom, { use, iuse }: AtomCandidate): boolean {
-  const names = iuse?.map((word) => word.replace(/^[+-]/, ''));
+  const decided = atom.blocker === '' ? (atom.decidedFlags ?? []) : [];
+  if (use === undefined || (atom.use.length === 0 && decided.length === 0)) {
+    return true;
+  }
+  const names = iuse && new Set(iuse.map((word) => word.replace(/^[+-]/, '')));
   return (
-    use === undefined ||
-    satisfiesUse(atom.use, { use: new Set(use), iuse: names && new Set(names) })
+    decided.every((flag) => names === undefined || names.has(flag)) &&
+    satisfiesUse(atom.use, { use: new Set(use), iuse: names })
   );
 }
 

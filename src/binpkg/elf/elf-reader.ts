@@ -5,7 +5,7 @@ import type { ByteSource } from '../byte-source.ts';
 type Field = readonly [offset32: number, width32: number, offset64: number, width64: number];
 
 /*
- * System V ABI, "Object Files": ELF header, program header, dynamic entry.
+ * System V ABI, "Object Files": ELF header, program header, section header, dynamic entry.
  */
 export const EHDR = {
   type: [16, 2, 16, 2],
@@ -14,6 +14,10 @@ export const EHDR = {
   flags: [36, 4, 48, 4],
   phentsize: [42, 2, 54, 2],
   phnum: [44, 2, 56, 2],
+  shoff: [32, 4, 40, 8],
+  shentsize: [46, 2, 58, 2],
+  shnum: [48, 2, 60, 2],
+  shstrndx: [50, 2, 62, 2],
   bytes: [52, 0, 64, 0],
 } as const satisfies Record<string, Field>;
 export const PHDR = {
@@ -22,6 +26,12 @@ export const PHDR = {
   vaddr: [8, 4, 16, 8],
   filesz: [16, 4, 32, 8],
   bytes: [32, 0, 56, 0],
+} as const satisfies Record<string, Field>;
+export const SHDR = {
+  name: [0, 4, 0, 4],
+  offset: [16, 4, 24, 8],
+  size: [20, 4, 32, 8],
+  bytes: [40, 0, 64, 0],
 } as const satisfies Record<string, Field>;
 export const DYN = {
   tag: [0, 4, 0, 8],

@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, isAppError } from '../../support/errors.ts';
 import { openByteSource } from '../byte-source.ts';
-import { type ElfFile, readElf } from './elf-file.ts';
+import { type ElfFile, readElf, readElfHeader } from './elf-file.ts';
 import { machineName, multilibCategory } from './machine.ts';
 import { type NeededEntry, sonameDeps } from './soname-deps.ts';
 
@@ -25,7 +25,7 @@ const ET_DYN = 3;
 
 /**
  * Reads every ELF file below an image folder and computes what Portage computes (`bin/misc-functions.sh`,
- * `portage/util/_dyn_libs/soname_deps.py`). Sorted by path. A damaged ELF file is left out.
+ * `portage/util/_dyn_libs/soname_deps.py`). Sorted by path. Of a damaged ELF file there is what its header says.
  *
  * Throws `image-name-unsupported` for an ELF file whose path holds `;` or a line end.
  */
@@ -77,7 +77,7 @@ async function scanFile(file: string, path: string): Promise<NeededEntry | undef
   return {
     machine: machineName(elf),
     path,
-    soname: elf.soname ?? (await impliedSoname(elf, file)),
+    soname: elf.soname || (await impliedSoname(elf, file)),
     runpath: runpath(elf),
     needed: elf.needed,
     category: multilibCategory(elf),
@@ -90,7 +90,7 @@ async function readElfFile(file: string): Promise<ElfFile | undefined> {
     return await readElf(source);
   } catch (error) {
     if (isAppError(error, 'elf-damaged')) {
-      return undefined;
+      return await readElfHeader(source);
     }
     throw error;
   } finally {
