@@ -88,6 +88,6 @@ function shown({ candidate }: GatePackage): string {
 }
 
 function listed(names: readonly string[]): string {
-  const first = names.slice(0, SHOWN).join(', ');
+  const first = names.toSorted().slice(0, SHOWN).join(', ');
   return names.length > SHOWN ? `${first} and ${names.length - SHOWN} more` : first;
 }
