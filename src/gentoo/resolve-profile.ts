@@ -13,6 +13,7 @@ import { faultsInWords } from './profile-words.ts';
 import { faultsInPromotion, type PromotionDocument, policyOf } from './promotion-policy.ts';
 import type { Recipe } from './recipe.ts';
 import { resolveFlags } from './resolve-flags.ts';
+import { type RetentionDocument, retentionOf } from './retention-policy.ts';
 
 /** What the folder of one profile holds. */
 export interface ProfileSource {
@@ -182,6 +183,10 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
       (all, { promotion }) => ({ ...all, ...promotion }),
       {},
     ),
+    retention: farthestFirst.reduce<RetentionDocument>(
+      (all, { retention }) => ({ ...all, ...retention }),
+      {},
+    ),
     use: stack(
       farthestFirst.map(({ use = [] }) => use),
       'keep',
@@ -262,6 +267,9 @@ function assemble(
     channels: [...settings.channels],
     ...(promotion.length > 0 && {
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
+    }),
+    ...(Object.keys(merged.retention ?? {}).length > 0 && {
+      retention: retentionOf(merged.retention ?? {}),
     }),
   };
 }

@@ -5,6 +5,7 @@ import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
 import { type PackageMetadata, readMetadata } from '../binpkg/metadata.ts';
 import type { Cpv } from '../gentoo/cpv.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
+import type { Event } from '../journal/event.ts';
 import { epochSeconds } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import { exists, namesIn } from '../support/files.ts';
@@ -16,6 +17,7 @@ import { openUpload } from './open-upload.ts';
 import type { PackageRecord } from './package-record.ts';
 import { checkPackage } from './package-rules.ts';
 import { findPackageByUpload, insertPackage } from './package-store.ts';
+import { poolLock } from './pool.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { withdrawAfterFailure } from './withdraw-leftover.ts';
@@ -215,22 +217,10 @@ async function store(
   }
   const declared = await context.intents.declare({ kind: 'package', profile, path, sha512 });
   try {
-    await context.pool.adopt(unfinished, record);
-    await context.pool.place(sha512, file);
-    const event = await context.database.transaction().execute(async (queries) => {
-      await insertPackage(queries, record);
-      return await context.journal.write(queries, {
-        kind: 'package-imported',
-        subject: `package:${record.id}`,
-        actor,
-        data: {
-          profile,
-          cpv: record.cpv,
-          buildId: record.buildId,
-          size: record.size,
-          origin: record.origin,
-        },
-      });
+    const event = await context.locks.run(poolLock(sha512), async () => {
+      await context.pool.adopt(unfinished, record);
+      await context.pool.place(sha512, file);
+      return await commit(context, record, actor);
     });
     await declared.withdraw();
     context.journal.announce(event);
@@ -239,4 +229,26 @@ async function store(
     await withdrawAfterFailure(context, declared);
     throw error;
   }
+}
+
+async function commit(
+  context: RepositoryContext,
+  record: PackageRecord,
+  actor: string,
+): Promise<Event> {
+  return await context.database.transaction().execute(async (queries) => {
+    await insertPackage(queries, record);
+    return await context.journal.write(queries, {
+      kind: 'package-imported',
+      subject: `package:${record.id}`,
+      actor,
+      data: {
+        profile: record.profile,
+        cpv: record.cpv,
+        buildId: record.buildId,
+        size: record.size,
+        origin: record.origin,
+      },
+    });
+  });
 }
