@@ -11,6 +11,7 @@ import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
 import { profileCommand } from './commands/profile.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
+import { repositoryCommand } from './commands/repository.ts';
 import { type ServerStart, serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
 import { productVersion } from './project-root.ts';
@@ -49,6 +50,7 @@ export function createProgram(parts: ProgramParts): Program {
     journalCommand(context),
     agentsCommand(context),
     nodeCommand(context),
+    repositoryCommand(context),
   ];
   return programOf(command, subcommands, context.output);
 }

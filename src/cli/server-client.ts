@@ -15,6 +15,11 @@ import { differenceViewSchema } from '../protocol/difference.ts';
 import { journalViewSchema } from '../protocol/journal.ts';
 import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
+import {
+  collectionProgressSchema,
+  collectionViewSchema,
+  pinViewSchema,
+} from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 
@@ -62,6 +67,18 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    pin: async ({ profile, channel, serial }: PublicationName, reason: string) =>
+      await ask(
+        { method: 'PUT', path: pinPath(profile, channel, serial), json: { reason } },
+        pinViewSchema,
+      ),
+    unpin: async ({ profile, channel, serial }: PublicationName, reason: string): Promise<void> => {
+      const path = pinPath(profile, channel, serial);
+      await send(base, server.token, { method: 'DELETE', path, json: { reason } });
+    },
+    collect: async (body: { readonly dryRun: boolean; readonly profile?: string }) =>
+      await post('/api/repository/collect', body, collectionViewSchema),
+    collectionProgress: async () => await get('/api/repository/collect', collectionProgressSchema),
     forgetNode: async (name: string, reason: string): Promise<void> => {
       const path = `/api/nodes/${encoded(name)}`;
       await send(base, server.token, { method: 'DELETE', path, json: { reason } });
@@ -193,6 +210,16 @@ function nodeCalls({ get }: Pick<Calls, 'get'>) {
 
 function channelPath(profile: string, channel: string): string {
   return `/api/profiles/${encoded(profile)}/channels/${encoded(channel)}`;
+}
+
+interface PublicationName {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+}
+
+function pinPath(profile: string, channel: string, serial: number): string {
+  return `${channelPath(profile, channel)}/pins/${serial}`;
 }
 
 /** Whether trying again later can help: the server is away, or says that it is. */

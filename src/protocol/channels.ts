@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nameSchema } from './common.ts';
+import { pinViewSchema } from './retention.ts';
 
 /**
  *     GET  /api/profiles/:profile/channels/:channel            -> channelViewSchema
@@ -55,5 +56,7 @@ export const channelViewSchema = z.object({
   uri: z.string(),
   current: publicationViewSchema.nullable(),
   publications: z.array(publicationViewSchema),
+  /** Publications that stay until they are unpinned. */
+  pins: z.array(pinViewSchema),
 });
 export type ChannelView = z.infer<typeof channelViewSchema>;

@@ -55,6 +55,7 @@ describe('the commands', () => {
         'journal',
         'agents',
         'node',
+        'repository',
       ],
     );
     expect(commands.length).toBeGreaterThan(25);

@@ -35,7 +35,14 @@ describe('a process that ends in the middle', () => {
       .object({ stops: z.record(z.string(), z.number()), faults: z.array(z.string()) })
       .parse(JSON.parse(stdout.toString()));
     expect(faults).toEqual([]);
-    expect(Object.keys(stops)).toEqual(['import', 'publish', 'promote', 'rollback', 'stage']);
+    expect(Object.keys(stops)).toEqual([
+      'import',
+      'publish',
+      'promote',
+      'rollback',
+      'collect',
+      'stage',
+    ]);
     expect(Math.min(...Object.values(stops))).toBeGreaterThan(8);
   }, 180_000);
 

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { createRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -41,23 +42,34 @@ export interface Installation {
 }
 
 /** A key of its own, kept below `folder`. */
-export async function openTestSigner(folder: string, clock: Clock): Promise<Signer> {
+export async function openTestSigner(
+  folder: string,
+  clock: Clock,
+  validDays = 30,
+): Promise<Signer> {
   return await openSigner({
     folder: join(folder, 'signing'),
     name: 'Test',
     email: 'test@example.org',
-    validDays: 30,
+    validDays,
     clock,
   });
 }
 
 /** A repository with real files, a real database and a real key, below `folder`. */
-export async function openInstallation(folder: string, clock: Clock): Promise<Installation> {
+export async function openInstallation(
+  folder: string,
+  clock: Clock,
+  retention?: RetentionPolicy,
+): Promise<Installation> {
+  const profiles = catalogOf(
+    PROFILES.map((one) => (retention === undefined ? one : { ...one, retention })),
+  );
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   await mkdir(folders.state, { recursive: true });
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
-  const signer = await openTestSigner(folders.state, clock);
+  const signer = await openTestSigner(folders.state, clock, retention === undefined ? 30 : 3650);
   const restarted = (): Repository =>
     createRepository({
       database,
@@ -66,7 +78,7 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
       log: silentLog(),
       locks: new Locks(),
       signer,
-      profiles: catalogOf(PROFILES),
+      profiles,
       folders,
       maxUploadBytes: 4 * 1024 * 1024,
     });
@@ -80,7 +92,7 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
       journal,
       clock,
       locks: new Locks(),
-      profiles: catalogOf(PROFILES),
+      profiles,
     }),
     publicKey: signer.publicKey,
     fingerprint: signer.primaryFingerprint,

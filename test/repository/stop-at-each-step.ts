@@ -47,7 +47,15 @@ const { newId } = await import('../../src/support/ids.ts');
 
 const folder = argv[2] ?? '';
 const clock = new ManualClock();
-const installation = await openInstallation(folder, clock);
+const installation = await openInstallation(folder, clock, {
+  keepLast: 1,
+  daily: 0,
+  weekly: 0,
+  monthly: 0,
+  reportedWithinMs: 0,
+  graceMs: 86_400_000,
+  packagesMs: 86_400_000,
+});
 const faults: string[] = [];
 const stops: Record<string, number> = {};
 let serial = 0;
@@ -103,6 +111,16 @@ const STEPS: Readonly<Record<string, Step>> = {
     prepare: async () => async (repository) =>
       await repository.rollback({ ...onStable, serial: 1 }),
   },
+  collect: {
+    prepare: async () => {
+      const file = await makePackage(made, `app-misc/collected-${newSerial()}`);
+      const { package: added } = await push(installation.repository, file);
+      await installation.repository.publish({ ...onTesting, packageIds: [added.id] });
+      clock.advance(40 * 86_400_000);
+      return async (repository) =>
+        await repository.retention.collect({ profile: 'web', dryRun: false, actor: 'token:ops' });
+    },
+  },
   stage: {
     prepare: async () => {
       const ids = (await installation.repository.newestPackages('web')).map(({ id }) => id);
@@ -140,7 +158,7 @@ async function stopEverywhere(name: string, step: Step): Promise<void> {
     const second = installation.restarted();
     await second.recover();
     faults.push(...(await inspectTree(installation)).map((fault) => `${name} ${calls}: ${fault}`));
-    const after = await readAcknowledged();
+    const after = name === 'collect' ? before : await readAcknowledged();
     faults.push(
       ...before.filter((one) => !after.includes(one)).map((one) => `${name} ${calls}: lost ${one}`),
     );

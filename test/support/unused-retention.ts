@@ -1,10 +1,11 @@
 import type { Retention } from '../../src/repository/retention/retention.ts';
 
+async function unused(): Promise<never> {
+  throw new Error('nothing is collected here');
+}
+
 /** For tests of rooms that have nothing to do with retention. */
 export function unusedRetention(): Retention {
-  const unused = async (): Promise<never> => {
-    throw new Error('nothing is collected here');
-  };
   return {
     collect: unused,
     progress: () => undefined,

@@ -11,6 +11,7 @@ import {
 import { counted, formatAge, formatTime } from '../format.ts';
 import type { ServerClient } from '../server-client.ts';
 import { channelDiffCommand } from './channel-diff.ts';
+import { pinCommand, unpinCommand } from './channel-pin.ts';
 import { proofCommand } from './channel-proof.ts';
 
 interface ChannelOptions extends AnswerOptions {
@@ -46,6 +47,8 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(publishCommand(context));
   command.addCommand(promoteCommand(context));
   command.addCommand(rollbackCommand(context));
+  command.addCommand(pinCommand(context));
+  command.addCommand(unpinCommand(context));
   command.addCommand(proofCommand(context));
   command.addCommand(channelDiffCommand(context));
   return addExample(command, 'rookery channel show web-v3 stable');
@@ -217,7 +220,7 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
     ],
     view.publications.map((publication) => [
       String(publication.serial),
-      publication.forced === null ? publication.kind : `${publication.kind} (forced)`,
+      [publication.kind, ...marksOf(view, publication)].join(' '),
       String(publication.packageCount),
       formatTime(publication.createdAt),
       publication.author,
@@ -225,4 +228,11 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
       publication.reason,
     ]),
   );
+}
+
+function marksOf({ pins }: ChannelView, { serial, forced }: PublicationView): string[] {
+  return [
+    ...(forced === null ? [] : ['(forced)']),
+    ...(pins.some((pin) => pin.serial === serial) ? ['(pinned)'] : []),
+  ];
 }

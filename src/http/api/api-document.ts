@@ -45,6 +45,14 @@ import {
   profileListSchema,
   profileViewSchema,
 } from '../../protocol/packages.ts';
+import {
+  collectBodySchema,
+  collectionProgressSchema,
+  collectionViewSchema,
+  pinBodySchema,
+  pinViewSchema,
+  unpinBodySchema,
+} from '../../protocol/retention.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -52,9 +60,11 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
+  PinBody: pinBodySchema,
   PortagePlan: portagePlanSchema,
   PromoteBody: promoteBodySchema,
   PublishBody: publishBodySchema,
@@ -62,11 +72,14 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   Result: resultSchema,
   RollbackBody: rollbackBodySchema,
   TokenBody: tokenBodySchema,
+  UnpinBody: unpinBodySchema,
 };
 const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
   Channel: channelViewSchema,
+  Collection: collectionViewSchema,
+  CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
@@ -81,6 +94,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,
   PackageList: packageListSchema,
+  Pin: pinViewSchema,
   Problem: problemSchema,
   Profile: profileViewSchema,
   ProfileList: profileListSchema,

@@ -11,6 +11,7 @@ import { journalRoutes } from './journal-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
+import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
@@ -23,6 +24,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...buildRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
+    ...retentionRoutes(context),
     ...accessRoutes(context),
     ...journalRoutes(context),
     openRoute({
