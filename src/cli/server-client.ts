@@ -67,18 +67,9 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
-    pin: async ({ profile, channel, serial }: PublicationName, reason: string) =>
-      await ask(
-        { method: 'PUT', path: pinPath(profile, channel, serial), json: { reason } },
-        pinViewSchema,
-      ),
-    unpin: async ({ profile, channel, serial }: PublicationName, reason: string): Promise<void> => {
-      const path = pinPath(profile, channel, serial);
-      await send(base, server.token, { method: 'DELETE', path, json: { reason } });
-    },
-    collect: async (body: { readonly dryRun: boolean; readonly profile?: string }) =>
-      await post('/api/repository/collect', body, collectionViewSchema),
-    collectionProgress: async () => await get('/api/repository/collect', collectionProgressSchema),
+    ...retentionCalls({ get, post, ask }, async (call) => {
+      await send(base, server.token, call);
+    }),
     forgetNode: async (name: string, reason: string): Promise<void> => {
       const path = `/api/nodes/${encoded(name)}`;
       await send(base, server.token, { method: 'DELETE', path, json: { reason } });
@@ -210,6 +201,23 @@ function nodeCalls({ get }: Pick<Calls, 'get'>) {
 
 function channelPath(profile: string, channel: string): string {
   return `/api/profiles/${encoded(profile)}/channels/${encoded(channel)}`;
+}
+
+function retentionCalls({ get, post, ask }: Calls, act: (call: Call) => Promise<void>) {
+  return {
+    pin: async ({ profile, channel, serial }: PublicationName, reason: string) =>
+      await ask(
+        { method: 'PUT', path: pinPath(profile, channel, serial), json: { reason } },
+        pinViewSchema,
+      ),
+    unpin: async ({ profile, channel, serial }: PublicationName, reason: string): Promise<void> => {
+      const path = pinPath(profile, channel, serial);
+      await act({ method: 'DELETE', path, json: { reason } });
+    },
+    collect: async (body: { readonly dryRun: boolean; readonly profile?: string }) =>
+      await post('/api/repository/collect', body, collectionViewSchema),
+    collectionProgress: async () => await get('/api/repository/collect', collectionProgressSchema),
+  };
 }
 
 interface PublicationName {

@@ -20,19 +20,6 @@ export const retentionPolicySchema = z.strictObject({
 });
 export type RetentionPolicy = z.infer<typeof retentionPolicySchema>;
 
-const DAY_MS = 86_400_000;
-
-/** What holds where a profile says nothing. */
-export const DEFAULT_RETENTION: RetentionPolicy = {
-  keepLast: 10,
-  daily: 7,
-  weekly: 4,
-  monthly: 6,
-  reportedWithinMs: 30 * DAY_MS,
-  graceMs: 7 * DAY_MS,
-  packagesMs: 90 * DAY_MS,
-};
-
 function count(minimum: number) {
   const rule = `has to be a whole number from ${minimum} to ${MAX_KEPT}`;
   return z.number({ error: rule }).int(rule).min(minimum, rule).max(MAX_KEPT, rule).exactOptional();
@@ -50,19 +37,31 @@ export const retentionDocumentSchema = z.strictObject({
 });
 export type RetentionDocument = z.infer<typeof retentionDocumentSchema>;
 
+const DEFAULTS_AS_WRITTEN = {
+  'keep-last': 10,
+  daily: 7,
+  weekly: 4,
+  monthly: 6,
+  'reported-within': '30d',
+  grace: '7d',
+  packages: '90d',
+} as const;
+
 export function retentionOf(document: RetentionDocument): RetentionPolicy {
-  const time = (text: string | undefined, otherwise: number): number =>
-    text === undefined ? otherwise : policyDurationMs(text);
+  const written = { ...DEFAULTS_AS_WRITTEN, ...document };
   return {
-    keepLast: document['keep-last'] ?? DEFAULT_RETENTION.keepLast,
-    daily: document.daily ?? DEFAULT_RETENTION.daily,
-    weekly: document.weekly ?? DEFAULT_RETENTION.weekly,
-    monthly: document.monthly ?? DEFAULT_RETENTION.monthly,
-    reportedWithinMs: time(document['reported-within'], DEFAULT_RETENTION.reportedWithinMs),
-    graceMs: time(document.grace, DEFAULT_RETENTION.graceMs),
-    packagesMs: time(document.packages, DEFAULT_RETENTION.packagesMs),
+    keepLast: written['keep-last'],
+    daily: written.daily,
+    weekly: written.weekly,
+    monthly: written.monthly,
+    reportedWithinMs: policyDurationMs(written['reported-within']),
+    graceMs: policyDurationMs(written.grace),
+    packagesMs: policyDurationMs(written.packages),
   };
 }
+
+/** What holds where a profile says nothing. */
+export const DEFAULT_RETENTION = retentionOf({});
 
 /** `the last 10, 7 daily, 4 weekly, 6 monthly; reported within 30d; grace 7d; unused packages 90d` */
 export function formatRetention(policy: RetentionPolicy): string {

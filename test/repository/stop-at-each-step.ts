@@ -195,6 +195,10 @@ await installation.repository.promote(onStable);
 for (const [name, step] of Object.entries(STEPS)) {
   await stopEverywhere(name, step);
 }
+for (const table of ['collected_publications', 'collected_packages'] as const) {
+  const rows = await installation.database.selectFrom(table).selectAll().execute();
+  faults.push(...(rows.length < 10 ? [`only ${rows.length} rows in ${table}`] : []));
+}
 faults.push(...(await inspectTree(installation)));
 await installation.close();
 process.stdout.write(JSON.stringify({ stops, faults }));

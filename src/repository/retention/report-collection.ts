@@ -63,7 +63,16 @@ export class Tally {
     }
     this.profiles.push({
       profile: plan.profile,
-      publications: plan.publications.map(({ snapshotId: _, ...one }) => one),
+      publications: plan.publications.map(
+        ({ channel, serial, createdAt, keep, holders, bytes }) => ({
+          channel,
+          serial,
+          createdAt,
+          keep,
+          holders,
+          bytes,
+        }),
+      ),
       packages: goes.map(({ id, cpv, buildId, path, size }) => ({ id, cpv, buildId, path, size })),
       going,
       staying: [...staying]

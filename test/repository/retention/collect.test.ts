@@ -227,32 +227,29 @@ describe('collecting', () => {
     expect(going(await collect())[1]).toEqual(['app-misc/daily-1']);
   });
 
-  it('forgets no job that built what is gone, and keeps files that another profile refers to', async () => {
+  it('keeps files that another profile refers to', async () => {
     const ids = await publishDaily(8);
     const { database, repository } = installation;
-    const shared = await repository.findPackage(ids[0] ?? '');
-    await shareWithOld(ids[0] ?? '');
+    const [id = ''] = ids;
+    const shared = await repository.findPackage(id);
+    const { sha512 = '', size } = shared ?? {};
+    await shareWithOld(id);
     clock.advance(200 * DAY);
     const planned = await collect(true, 'web');
-    const web = planned.profiles[0];
-    expect(web?.staying.at(-1)?.holder).toBeDefined();
+    const [web] = planned.profiles;
     expect(web?.staying.find(({ holder }) => holder === 'the profile old')).toEqual({
       holder: 'the profile old',
       files: 1,
-      bytes: shared?.size,
+      bytes: size,
     });
     expect({ ...(await collect(false, 'web')), dryRun: true, rows: {} }).toEqual(planned);
-    const pooled = join(
-      folder,
-      'state/pool',
-      shared?.sha512.slice(0, 2) ?? '',
-      shared?.sha512 ?? '',
-    );
+    const pooled = join(folder, 'state/pool', sha512.slice(0, 2), sha512);
     expect((await lstat(pooled)).nlink).toBe(2);
     const rows = await database.selectFrom('packages').select('profile').execute();
     expect(rows.filter(({ profile }) => profile === 'old')).toHaveLength(1);
     const all = await collect(false, 'old');
-    expect(all.profiles[0]?.going).toMatchObject({ files: 1, bytes: shared?.size });
+    const [old] = all.profiles;
+    expect(old?.going).toMatchObject({ files: 1, bytes: size });
     expect(await exists(pooled)).toBe(false);
   });
 

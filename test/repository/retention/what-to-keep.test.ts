@@ -43,12 +43,12 @@ describe('what is kept', () => {
     ['the last of each week', { weekly: 2 }, [4, 5, 6]],
     ['the last of each month', { monthly: 3 }, [1, 2, 5, 6]],
     ['what was shown within the grace time', { graceMs: 10 * DAY }, [3, 4, 5, 6]],
-  ])('%s', (_, policy, kept) => {
+  ])('%s', (_, policy, wanted) => {
     const found = holders(policy, SIX);
     const serials = Object.keys(found)
       .map(Number)
       .filter((serial) => (found[serial] ?? []).length > 0);
-    expect(serials).toEqual(kept);
+    expect(serials).toEqual(wanted);
   });
 
   it('says in words what holds a publication', () => {
@@ -96,9 +96,11 @@ const publications = fc
   .map((made) => {
     const ages = made.map(({ hours }) => hours).toSorted((a, b) => b - a);
     return made.map(
-      ({ hours: _, ...one }, index): Publication => ({
-        ...one,
-        serial: made.slice(0, index + 1).filter(({ channel }) => channel === one.channel).length,
+      ({ channel, snapshotId, kind }, index): Publication => ({
+        channel,
+        snapshotId,
+        kind,
+        serial: made.slice(0, index + 1).filter(({ channel: other }) => other === channel).length,
         createdAt: NOW - (ages[index] ?? 0) * 3_600_000,
       }),
     );
