@@ -11,7 +11,7 @@ import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
 import { Journal } from './journal/journal.ts';
-import { createRepository } from './repository/create-repository.ts';
+import { openRepository } from './repository/create-repository.ts';
 import { createProofs } from './repository/proof/proofs.ts';
 import { watchIncoming } from './repository/watch-incoming.ts';
 import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
@@ -66,6 +66,7 @@ async function compose(
   const services: Service[] = [
     rooms.buildService,
     housekeeping(config, rooms),
+    rooms.check,
     watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     listenService,
   ];
@@ -98,7 +99,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   const signer = await openKey(config, log, clock);
   await publishKey(mirrorRoot, signer);
   const shared = { database, journal, clock, log, locks, profiles };
-  const repository = createRepository({
+  const { repository, check } = openRepository({
     ...shared,
     signer,
     folders: { state, mirrorRoot },
@@ -112,7 +113,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
-  return { ...shared, signer, repository, proofs, builds, buildService, tokens };
+  return { ...shared, signer, repository, check, proofs, builds, buildService, tokens };
 }
 
 /** The HTTP service, and how clients reach it once it listens. */

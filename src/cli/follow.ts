@@ -138,7 +138,7 @@ export async function followJournal(
  * Calls `turn` until it gives a result. `undefined` means that there is more to come; a transient failure is waited
  * out. Both wait, longer each time, until `alive` is called.
  */
-async function throughRestarts<T>(
+export async function throughRestarts<T>(
   options: FollowOptions,
   turn: (alive: () => void) => Promise<T | undefined>,
 ): Promise<T> {

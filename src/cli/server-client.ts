@@ -15,6 +15,7 @@ import { differenceViewSchema } from '../protocol/difference.ts';
 import { journalViewSchema } from '../protocol/journal.ts';
 import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
+import { checkViewSchema } from '../protocol/repository.ts';
 import {
   collectionProgressSchema,
   collectionViewSchema,
@@ -82,6 +83,13 @@ export function createServerClient(server: { readonly url: string; readonly toke
     revokeToken: async (name: string): Promise<void> => {
       await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
     },
+    beginCheck: async (body: {
+      readonly deep: boolean;
+      readonly all: boolean;
+      readonly maxAgeDays?: number;
+    }) => await post('/api/repository/check', body, checkViewSchema),
+    cancelCheck: async () =>
+      await ask({ method: 'DELETE', path: '/api/repository/check' }, checkViewSchema),
     journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
       (await get('/api/journal', journalViewSchema, query)).events,
     agents: async () => (await get('/api/agents', agentListSchema)).agents,

@@ -4,6 +4,7 @@ import { AppError } from '../support/errors.ts';
 import * as first from './migrations/0001-first.ts';
 import * as snapshotBlocks from './migrations/0002-snapshot-blocks.ts';
 import * as nodeReports from './migrations/0004-node-reports.ts';
+import * as fileChecks from './migrations/0006-file-checks.ts';
 import * as retention from './migrations/0007-retention.ts';
 import type { Tables } from './tables.ts';
 
@@ -13,7 +14,13 @@ interface Migration {
   readonly statements: readonly (string | ((transaction: Kysely<Tables>) => Promise<void>))[];
 }
 
-const MIGRATIONS: readonly Migration[] = [first, snapshotBlocks, nodeReports, retention];
+const MIGRATIONS: readonly Migration[] = [
+  first,
+  snapshotBlocks,
+  nodeReports,
+  fileChecks,
+  retention,
+];
 
 /**
  * Brings the tables to the newest form, each migration in a transaction of its own.

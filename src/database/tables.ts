@@ -27,7 +27,7 @@ export interface PackageRow {
   readonly key_fingerprint: string;
   /** Digest over everything that went into the build, when the builder knew it. */
   readonly inputs: string | null;
-  /** `job:<id>`, `push:<token name>` or `incoming`. */
+  /** `job:<id>`, `push:<token name>`, `incoming`, or `profile:<name>` for the file of another profile. */
   readonly origin: string;
   readonly metadata_json: string;
   /** The entry of this package in a `Packages` index, as it is written. */
@@ -272,6 +272,16 @@ export interface EventRow {
   readonly data_json: string;
 }
 
+/** What is known of the bytes of one file of the pool. */
+export interface FileCheckRow {
+  readonly sha512: string;
+  /** When they were read last, or, of a damaged one, found wrong. */
+  readonly checked_at: number;
+  readonly state: 'good' | 'damaged';
+  /** Of a damaged one: a sentence. */
+  readonly reason: string | null;
+}
+
 export interface MigrationRow {
   readonly name: string;
   readonly applied_at: number;
@@ -301,5 +311,6 @@ export interface Tables {
   agents: AgentRow;
   tokens: TokenRow;
   events: EventRow;
+  file_checks: FileCheckRow;
   migrations: MigrationRow;
 }

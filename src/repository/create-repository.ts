@@ -8,6 +8,8 @@ import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
+import { unlessDamaged } from './check/damage-record.ts';
+import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
@@ -46,11 +48,25 @@ export interface RepositoryOptions {
   readonly maxUploadBytes: number;
 }
 
-/** The repository of an installation. One process at a time may have it; call `recover` before anything else. */
+/** As `openRepository`, without the check. */
 export function createRepository(options: RepositoryOptions): Repository {
-  const { database, maxUploadBytes } = options;
+  return openRepository(options).repository;
+}
+
+/** The repository of an installation. One process at a time may have it; call `recover` before anything else. */
+export function openRepository(options: RepositoryOptions): {
+  readonly repository: Repository;
+  readonly check: CheckTask;
+} {
   const context = createContext(options);
-  const { uploads, layout } = context;
+  return {
+    repository: repositoryOf(context, options.maxUploadBytes),
+    check: new CheckTask(context),
+  };
+}
+
+function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repository {
+  const { database, uploads, layout } = context;
   return {
     receiveUpload: async (stream, expected) =>
       await receiveUpload(
@@ -61,9 +77,9 @@ export function createRepository(options: RepositoryOptions): Repository {
     importPackage: async (request) => await importPackage(context, request),
     findPackage: async (id) => await findPackage(database, id),
     findPackageByUpload: async (profile, sha512) =>
-      await findPackageByUpload(database, profile, sha512),
+      await unlessDamaged(database, await findPackageByUpload(database, profile, sha512)),
     findPackageByInputs: async (profile, inputs) =>
-      await findPackageByInputs(database, profile, inputs),
+      await unlessDamaged(database, await findPackageByInputs(database, profile, inputs)),
     packagesByCpv: async (profile, cpv) => await packagesByCpv(database, profile, cpv),
     searchPackages: async (query) => await readPackages(context, query),
     newestPackages: async (profile) => await newestPackages(database, profile),

@@ -35,13 +35,13 @@ export interface DeclaredIntent {
 }
 
 /**
- * Notes on disk about files that are made before their row is committed, or removed after theirs is gone. A killed process leaves its notes, and
- * recovery looks only at what they name: it costs what was under way, and a database that was lost, or restored
- * from an older copy, can never make it remove packages.
+ * Notes on disk about files that are made before their row is committed, or removed after theirs is gone. A killed
+ * process leaves its notes, and recovery looks only at what they name: it costs what was under way, and a database that
+ * was lost, or restored from an older copy, can never make it remove packages.
  */
 export class Intents {
   readonly #folder: string;
-  readonly #mine = new Set<string>();
+  readonly #mine = new Map<string, Intent>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -49,10 +49,15 @@ export class Intents {
 
   async declare(intent: Intent): Promise<DeclaredIntent> {
     const name = `${newId(intent.kind)}.json`;
-    this.#mine.add(name);
+    this.#mine.set(name, intent);
     await makeDurableFolder(this.#folder);
     await writeFileAtomic(join(this.#folder, name), JSON.stringify(intent));
     return this.#declared(name, intent);
+  }
+
+  /** What this process is making just now. */
+  underWay(): Intent[] {
+    return [...this.#mine.values()];
   }
 
   /** Those of processes that are gone. */
@@ -72,7 +77,7 @@ export class Intents {
 
   /** `writeFileAtomic` puts a dot before the name while it writes. */
   #isMine(name: string): boolean {
-    return [...this.#mine].some((mine) => name === mine || name.startsWith(`.${mine}.`));
+    return [...this.#mine.keys()].some((mine) => name === mine || name.startsWith(`.${mine}.`));
   }
 
   #declared(name: string, intent: Intent): DeclaredIntent {

@@ -51,6 +51,15 @@ export async function insertPackage(queries: Queries, record: PackageRecord): Pr
   await notePackage(queries, record);
 }
 
+/** Lets another build have the upload of this package; the package answers to its own signed file from now on. */
+export async function releaseUpload(queries: Queries, id: string): Promise<void> {
+  await queries
+    .updateTable('packages')
+    .set((row) => ({ upload_sha512: row.ref('sha512') }))
+    .where('id', '=', id)
+    .execute();
+}
+
 export async function findPackage(
   queries: Queries,
   id: string,
@@ -79,6 +88,15 @@ export async function findPackageByUpload(
     first(await ofProfile.where('upload_sha512', '=', uploadSha512).execute()) ??
     first(await ofProfile.where('sha512', '=', uploadSha512).execute())
   );
+}
+
+/** A package that is this very file, in whatever profile. */
+export async function findPackageByFile(
+  queries: Queries,
+  sha512: string,
+): Promise<PackageRecord | undefined> {
+  const ofFile = queries.selectFrom('packages').selectAll().where('sha512', '=', sha512);
+  return first(await ofFile.orderBy('imported_at').orderBy('id').limit(1).execute());
 }
 
 export async function findPackageByInputs(

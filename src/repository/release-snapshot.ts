@@ -12,6 +12,7 @@ import { indexHeader } from './index-header.ts';
 import { channelTarget, PACKAGES, serialOf } from './layout.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';
 import type { ForcedPromotion, PublicationKind, PublicationRecord } from './publication.ts';
+import { writePublicationNote } from './publication-note.ts';
 import { type ChannelKey, insertPublication, newestPublication } from './publication-store.ts';
 import type { Deed } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
@@ -181,6 +182,7 @@ async function publishFolder(
       serial,
     });
     try {
+      await writeNote(context, record);
       await rename(temporary, context.layout.publication(profile, channel, serial));
       await syncDirectory(parent);
       const event = await commit(context, release, record);
@@ -193,6 +195,15 @@ async function publishFolder(
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** What only the database would know of it, on disk before anything can be seen of it. */
+async function writeNote(context: RepositoryContext, record: PublicationRecord): Promise<void> {
+  const snapshot = await findSnapshot(context.database, record.snapshotId);
+  if (snapshot === undefined) {
+    throw new Error(`no snapshot ${record.snapshotId}`);
+  }
+  await writePublicationNote(context.layout, record, snapshot);
 }
 
 async function commit(

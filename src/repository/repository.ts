@@ -52,7 +52,8 @@ export interface Repository {
   /**
    * Verifies an uploaded package (an XPAK is converted to a GPKG first), gives it its BUILD_ID, signs it, puts it into the pool and the binhost folder
    * of the profile. The same upload again is answered with the package that it became, and the signed
-   * file of a package of the profile with that package (`created: false`).
+   * file of a package of the profile with that package (`created: false`). When the bytes of that package are lost, its
+   * signed file puts them back, and its upload becomes the next build of it.
    * Acknowledged means durable.
    *
    * Throws the codes of `binpkg` for what is wrong with the file, `package-wrong-chost`, `package-invalid-cpv`,
@@ -73,8 +74,9 @@ export interface Repository {
   }): Promise<{ readonly package: PackageRecord; readonly created: boolean }>;
 
   findPackage(id: string): Promise<PackageRecord | undefined>;
+  /** What became of an upload; undefined when its bytes are lost, and have to be sent again. */
   findPackageByUpload(profile: string, uploadSha512: string): Promise<PackageRecord | undefined>;
-  /** The newest build of what has these inputs. */
+  /** The newest build of what has these inputs; undefined when its bytes are lost. */
   findPackageByInputs(profile: string, inputs: string): Promise<PackageRecord | undefined>;
   /** Builds of one CPV, newest BUILD_ID first. */
   packagesByCpv(profile: string, cpv: string): Promise<PackageRecord[]>;

@@ -7,6 +7,7 @@ import type { DeclaredIntent } from './intents.ts';
 import { references } from './package-store.ts';
 import { poolLock, TEMPORARY_PREFIX } from './pool.ts';
 import type { PublicationKey } from './proof/node-store.ts';
+import { removePublicationNote } from './publication-note.ts';
 import { findPublication } from './publication-store.ts';
 import type { RepositoryContext } from './repository-context.ts';
 
@@ -25,6 +26,7 @@ export async function withdrawLeftover(
   } else if ((await findPublication(context.database, intent)) === undefined) {
     const { profile, channel, serial } = intent;
     await removeFolder(context, { profile, channel, serial });
+    await removePublicationNote(context.layout, intent);
   }
   await declared.withdraw();
 }

@@ -41,15 +41,17 @@ export class DigestSet {
   }
 }
 
-/** Digests and size of a file, read once in 256 KiB pieces. */
+/** Digests and size of a file, read once in 256 KiB pieces; `onBytes` is told the size of each. */
 export async function digestFile(
   path: string,
   names: readonly DigestName[],
+  onBytes: (count: number) => void = () => undefined,
 ): Promise<{ readonly size: number; readonly digests: Digests }> {
   const set = new DigestSet(names);
   const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 256 * 1024 });
   for await (const chunk of chunks) {
     set.update(chunk);
+    onBytes(chunk.byteLength);
   }
   return { size: set.size, digests: set.finish() };
 }

@@ -3,7 +3,7 @@ import type { Service } from './lifecycle.ts';
 
 export interface WatchOptions {
   readonly folder: string;
-  /** A file has to keep its size for this long before it is reported as whole. */
+  /** A file has to keep its size for this long before it is reported as whole; 0: each change is told at once. */
   readonly quietMs: number;
   readonly onFile: (path: string) => void;
   readonly onError: (error: unknown) => void;
@@ -18,7 +18,10 @@ export function watchFiles(options: WatchOptions): Service {
       const started = watch(options.folder, {
         followSymlinks: false,
         ignored: (path) => /\/\.[^/]*$/.test(path.slice(options.folder.length)),
-        awaitWriteFinish: { stabilityThreshold: options.quietMs, pollInterval: 100 },
+        awaitWriteFinish: options.quietMs > 0 && {
+          stabilityThreshold: options.quietMs,
+          pollInterval: 100,
+        },
       });
       watcher = started;
       started.on('add', options.onFile).on('change', options.onFile).on('error', options.onError);

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
+import { withOpenGpkg } from '../../src/binpkg/gpkg/open-gpkg.ts';
 import { readGpkgMetadata } from '../../src/binpkg/gpkg/read-metadata.ts';
 import { rewriteGpkg } from '../../src/binpkg/gpkg/rewrite.ts';
 import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
@@ -133,14 +134,13 @@ suite(hasGpg ? 'a package with OpenPGP signatures' : 'signatures (skipped: no gp
     const verified = await verifyGpkg(source);
     const out = join(root, 'again.gpkg.tar');
 
-    await rewriteGpkg({
-      source,
-      verified,
+    const request = {
       metadata: new Map([['BUILD_ID', '9']]),
       signer: other,
       out,
       mtimeSeconds: MTIME,
-    });
+    };
+    await withOpenGpkg(source, {}, async (opened) => await rewriteGpkg(opened, request));
     await source.close();
 
     const again = await openByteSource(out);

@@ -23,6 +23,9 @@ function listed(command: Command, words: readonly string[] = []): Listed[] {
 const program = createProgram({
   serve: async () => undefined,
   agent: async () => undefined,
+  rebuild: async () => {
+    throw new Error('not to be called');
+  },
   output: recordedOutput().output,
 });
 const commands = listed(program.command);
@@ -49,13 +52,13 @@ describe('the commands', () => {
         'build',
         'channel',
         'package',
+        'repository',
         'index',
         'client',
         'token',
         'journal',
         'agents',
         'node',
-        'repository',
       ],
     );
     expect(commands.length).toBeGreaterThan(25);
@@ -108,6 +111,7 @@ describe('the commands', () => {
       'package sign',
       'package convert',
       'package diff',
+      'repository rebuild',
     ];
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);

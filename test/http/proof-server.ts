@@ -35,7 +35,7 @@ export interface ProofServer {
 export async function startProofServer(folder: string): Promise<ProofServer> {
   const clock = new ManualClock(systemClock.now());
   const installation = await openInstallation(folder, clock);
-  const { database, journal, repository, proofs, folders, publicKey } = installation;
+  const { database, journal, repository, check, proofs, folders, publicKey } = installation;
   const tokens = new Tokens(database, journal, clock);
   const made = join(folder, 'made');
   await mkdir(made);
@@ -45,6 +45,7 @@ export async function startProofServer(folder: string): Promise<ProofServer> {
     createRequestListener({
       profiles: catalogOf(PROFILES),
       repository,
+      check,
       proofs,
       builds: new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) }),
       tokens,

@@ -16,6 +16,7 @@ import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
+import { FakeCheck } from './fake-check.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 
 export const PUBLIC_KEY =
@@ -30,6 +31,7 @@ export interface TestServer {
   readonly staging: string;
   readonly clock: ManualClock;
   readonly repository: FakeRepository;
+  readonly check: FakeCheck;
   readonly builds: FakeBuilds;
   readonly tokens: Tokens;
   readonly journal: Journal;
@@ -107,6 +109,7 @@ export async function startTestServer(
   const journal = new Journal(database, clock);
   const tokens = new Tokens(database, journal, clock);
   const repository = new FakeRepository(clock, options.maxUploadBytes);
+  const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
@@ -123,6 +126,7 @@ export async function startTestServer(
   const context: HttpContext = {
     profiles,
     repository,
+    check,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
     tokens,
@@ -149,6 +153,7 @@ export async function startTestServer(
     staging,
     clock,
     repository,
+    check,
     builds,
     tokens,
     journal,

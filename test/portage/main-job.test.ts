@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
+import { withOpenGpkg } from '../../src/binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../../src/binpkg/gpkg/rewrite.ts';
 import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
 import { newTokenSchema } from '../../src/protocol/access.ts';
@@ -374,9 +375,12 @@ async function signWithAnotherKey(file: string): Promise<void> {
   });
   const source = await openByteSource(file);
   const out = `${file}.signed`;
-  const verified = await verifyGpkg(source);
   const mtimeSeconds = epochSeconds(systemClock);
-  await rewriteGpkg({ source, verified, metadata: new Map(), signer, out, mtimeSeconds });
+  await withOpenGpkg(
+    source,
+    {},
+    async (opened) => await rewriteGpkg(opened, { signer, out, mtimeSeconds }),
+  );
   await source.close();
   await rm(file);
   await cp(out, file);

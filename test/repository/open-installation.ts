@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { createRepository } from '../../src/repository/create-repository.ts';
+import type { CheckTask } from '../../src/repository/check/repository-check.ts';
+import { openRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { createProofs, type Proofs } from '../../src/repository/proof/proofs.ts';
 import type { Repository } from '../../src/repository/repository.ts';
@@ -33,11 +34,14 @@ export interface Installation {
   readonly database: Database;
   readonly journal: Journal;
   readonly repository: Repository;
+  readonly check: CheckTask;
   readonly proofs: Proofs;
   readonly publicKey: string;
   readonly fingerprint: string;
   /** Another repository object on the same folders and database, as after a restart. */
   restarted(): Repository;
+  /** As `restarted`, with its check. */
+  reopened(): ReturnType<typeof openRepository>;
   close(): Promise<void>;
 }
 
@@ -70,8 +74,8 @@ export async function openInstallation(
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
   const signer = await openTestSigner(folders.state, clock, retention === undefined ? 30 : 3650);
-  const restarted = (): Repository =>
-    createRepository({
+  const opened = (): ReturnType<typeof openRepository> =>
+    openRepository({
       database,
       journal,
       clock,
@@ -86,7 +90,10 @@ export async function openInstallation(
     folders,
     database,
     journal,
-    repository: restarted(),
+    ...opened(),
+    publicKey: signer.publicKey,
+    restarted: () => opened().repository,
+    reopened: opened,
     proofs: createProofs({
       database,
       journal,
@@ -94,9 +101,7 @@ export async function openInstallation(
       locks: new Locks(),
       profiles,
     }),
-    publicKey: signer.publicKey,
     fingerprint: signer.primaryFingerprint,
-    restarted,
     close: async () => {
       await database.destroy();
     },

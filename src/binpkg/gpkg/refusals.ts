@@ -50,7 +50,6 @@ export const GPKG_REFUSALS = {
   'gpkg-image-link': 'a symbolic link in the image has no target, or too long a one',
   'gpkg-image-through-symlink': 'a path in the image leads through a symbolic link or a file',
   'gpkg-time-exceeded': 'verification took longer than allowed',
-  'gpkg-source-changed': 'the package is not what was verified',
 } as const;
 
 export type GpkgRefusal = keyof typeof GPKG_REFUSALS;

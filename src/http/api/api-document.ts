@@ -46,6 +46,12 @@ import {
   profileViewSchema,
 } from '../../protocol/packages.ts';
 import {
+  checkAnswerSchema,
+  checkBodySchema,
+  checkViewSchema,
+  damagedListSchema,
+} from '../../protocol/repository.ts';
+import {
   collectBodySchema,
   collectionProgressSchema,
   collectionViewSchema,
@@ -60,6 +66,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  CheckBody: checkBodySchema,
   CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
@@ -78,6 +85,9 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
   Channel: channelViewSchema,
+  Check: checkViewSchema,
+  CheckAnswer: checkAnswerSchema,
+  DamagedList: damagedListSchema,
   Collection: collectionViewSchema,
   CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,

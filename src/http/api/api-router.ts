@@ -11,6 +11,7 @@ import { journalRoutes } from './journal-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
+import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
@@ -20,6 +21,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...operationRoutes(context),
     ...profileRoutes(context),
     ...channelRoutes(context),
+    ...repositoryRoutes(context),
     differenceRoute(context),
     ...buildRoutes(context),
     ...agentRoutes(context),

@@ -65,6 +65,14 @@ export async function requirePackage(context: HttpContext, id: string): Promise<
   return record;
 }
 
+/** Why the bytes of a package cannot be had; null when they can. */
+export async function damageOf(
+  { check }: Pick<HttpContext, 'check'>,
+  { profile, id }: PackageRecord,
+): Promise<string | null> {
+  return (await check.damaged(profile)).find((one) => one.id === id)?.reason ?? null;
+}
+
 /** The newest reports of a node. Throws `unknown-node`. */
 export async function requireNode(context: HttpContext, name: string): Promise<NodeRecord[]> {
   const reports = await context.proofs.node(name);

@@ -72,9 +72,10 @@ export function packageView(record: PackageRecord): PackageView {
   };
 }
 
-export function packageDetail(record: PackageRecord) {
+export function packageDetail(record: PackageRecord, damaged: string | null) {
   return {
     ...packageView(record),
+    damaged,
     md5: record.md5,
     sha1: record.sha1,
     origin: record.origin,

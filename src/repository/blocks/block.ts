@@ -61,6 +61,12 @@ function makeBlock(packages: readonly PackageChoice[]): MadeBlock {
   };
 }
 
+/** The blocks of these packages, all of them new. */
+export function cutBlocks(packages: readonly PackageChoice[]): BlockList {
+  const made = cutRuns(packages.toSorted(comparePlaces), ({ cpv }) => cpv).map(makeBlock);
+  return { blocks: made.map(({ block }) => block), made };
+}
+
 /** The blocks whose packages could have a CPV of this category and name: one or two, as a rule. */
 export function blocksWithName(
   blocks: readonly Block[],

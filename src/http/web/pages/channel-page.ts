@@ -4,6 +4,7 @@ import { requireChannel } from '../../api/lookups.ts';
 import type { HttpContext } from '../../context.ts';
 import { publicUrlMissing } from '../../public-url.ts';
 import { setupScript } from '../../setup-script.ts';
+import { channelDamage } from '../damage-notice.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { channelHref, differenceHref, profileHref, publicationHref } from '../links.ts';
@@ -27,7 +28,7 @@ export async function channelPage(
 ): Promise<Page> {
   const { profile, channel } = feed;
   const { channels } = requireChannel(context, profile, channel);
-  const [current, publications, pins, found, proof] = await Promise.all([
+  const [current, publications, pins, found, damage, proof] = await Promise.all([
     context.repository.currentPublication(profile, channel),
     context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
     context.repository.retention.pins(profile),
@@ -38,6 +39,7 @@ export async function channelPage(
       offset: query.offset,
       ...(query.search === '' ? {} : { search: query.search }),
     }),
+    channelDamage(context, feed),
     context.proofs.proof(profile, channel),
   ]);
   const now = context.clock.now();
@@ -51,6 +53,7 @@ export async function channelPage(
   )}
 <h1>${profile} <span class="muted">${channel}</span></h1>
 ${channelTabs(profile, channels, channel)}
+${damage}
 ${facts(context, feed, { current, now, publicUrl })}
 ${clientSection(context, feed, publicUrl)}
 ${packageSection(found, { query, href, now })}
