@@ -12,6 +12,7 @@ import {
 import { channelViewSchema, publicationViewSchema } from '../protocol/channels.ts';
 import { problemSchema } from '../protocol/common.ts';
 import { differenceViewSchema } from '../protocol/difference.ts';
+import { gateViewSchema } from '../protocol/gate.ts';
 import { journalViewSchema } from '../protocol/journal.ts';
 import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
@@ -152,6 +153,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly atoms: readonly string[];
       readonly publish?: string;
       readonly rebuild?: boolean;
+      readonly rebuildFor?: string;
     }) => await post('/api/requests', body, requestViewSchema),
     requests: async (query: { readonly profile?: string; readonly limit: number }) =>
       (await get('/api/requests', requestListSchema, query)).requests,
@@ -166,6 +168,8 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
 
 function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
   return {
+    checkChannel: async (profile: string, channel: string, contents: string | undefined) =>
+      await get(`${channelPath(profile, channel)}/check`, gateViewSchema, { contents }),
     difference: async (profile: string, query: { readonly from: string; readonly to: string }) =>
       await get(`/api/profiles/${encoded(profile)}/diff`, differenceViewSchema, query),
     channel: async (profile: string, channel: string) =>
@@ -173,7 +177,10 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     publish: async (
       profile: string,
       channel: string,
-      body: ChannelBody & { readonly packageIds?: readonly string[] },
+      body: ChannelBody & {
+        readonly packageIds?: readonly string[];
+        readonly allow?: readonly string[];
+      },
     ) => await post(`${channelPath(profile, channel)}/publish`, body, publicationViewSchema),
     promote: async (
       profile: string,
@@ -182,6 +189,7 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
         readonly from?: string;
         readonly serial?: number;
         readonly force?: boolean;
+        readonly allow?: readonly string[];
       },
     ) => await post(`${channelPath(profile, channel)}/promote`, body, publicationViewSchema),
     rollback: async (

@@ -3,6 +3,7 @@ import type { Clock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import * as first from './migrations/0001-first.ts';
 import * as snapshotBlocks from './migrations/0002-snapshot-blocks.ts';
+import * as allowances from './migrations/0003-allowances.ts';
 import * as nodeReports from './migrations/0004-node-reports.ts';
 import * as fileChecks from './migrations/0006-file-checks.ts';
 import * as retention from './migrations/0007-retention.ts';
@@ -17,6 +18,7 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   first,
   snapshotBlocks,
+  allowances,
   nodeReports,
   fileChecks,
   retention,

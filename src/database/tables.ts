@@ -263,6 +263,19 @@ export interface TokenRow {
   readonly revoked_at: number | null;
 }
 
+/** A finding of the gate that an administrator let pass for a publication. */
+export interface AllowanceRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly finding_id: string;
+  readonly kind: string;
+  readonly message: string;
+  readonly author: string;
+  readonly reason: string;
+  readonly created_at: number;
+}
+
 export interface EventRow {
   readonly seq: Generated<number>;
   readonly at: number;
@@ -311,6 +324,7 @@ export interface Tables {
   agents: AgentRow;
   tokens: TokenRow;
   events: EventRow;
+  allowances: AllowanceRow;
   file_checks: FileCheckRow;
   migrations: MigrationRow;
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { baseSystemSchema } from './base-system.ts';
+import { gatePolicySchema } from './gate-policy.ts';
 import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
 import { retentionPolicySchema } from './retention-policy.ts';
@@ -47,6 +49,10 @@ export const hardwareProfileSchema = z.strictObject({
   channels: z.array(nameSchema).min(1),
   /** What promotions to a channel need, by channel; see `promotionPolicy` for those that are not here. */
   promotion: z.record(nameSchema, promotionPolicySchema).exactOptional(),
+  /** What nodes have without any binhost; the gate counts on it. */
+  baseSystem: baseSystemSchema.exactOptional(),
+  /** How strict the gate before a publication is. */
+  gate: gatePolicySchema.exactOptional(),
   /** What stays of the publications and packages; `DEFAULT_RETENTION` when it says nothing. */
   retention: retentionPolicySchema.exactOptional(),
   /** Set name without `@` -> its atoms. */

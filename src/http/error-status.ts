@@ -24,6 +24,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'node-name-invalid',
       'path-outside-root',
       'reason-required',
+      'unknown-finding',
       'token-name-invalid',
       'unknown-eapi',
       'upload-empty',
@@ -59,6 +60,8 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     [
       'channel-moved',
       'index-collapsed',
+      'nothing-to-rebuild',
+      'publication-refused',
       'index-invalid',
       'invalid-index-entry',
       'check-cancelled',

@@ -9,8 +9,12 @@ import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import { unlessDamaged } from './check/damage-record.ts';
+import { damagedPackages } from './check/file-check-store.ts';
 import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
+import { checkChannel } from './gate/check-channel.ts';
+import { allowancesOf } from './gate/gate-store.ts';
+import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -86,6 +90,8 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
     publish: async (request) => await publishSnapshot(context, request),
     promote: async (request) => await promoteChannel(context, request),
     rollback: async (request) => await rollBackChannel(context, request),
+    check: async (request) => await checkChannel(context, request),
+    allowances: async (key) => await allowancesOf(database, key),
     compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
@@ -117,6 +123,9 @@ function createContext({ folders, ...options }: RepositoryOptions): RepositoryCo
     uploads: new TemporaryFiles(layout.uploads),
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),
+    checker: new SnapshotChecker(options.clock),
+    currentKeys: () => new Set([options.signer.fingerprint]),
+    damaged: async (profile) => await damagedPackages(options.database, profile),
   };
 }
 

@@ -47,6 +47,8 @@ export async function promoteChannel(
       forced,
       author: request.author,
       reason: request.reason,
+      allow: request.allow,
+      origin,
       data: { from: { channel: from, serial: origin.serial } },
     });
   });

@@ -72,6 +72,8 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
       await turn();
       disk.staged.delete(name);
     },
+    check: async () => ({ findings: [], rebuild: [] }),
+    allowances: async () => [],
     compare: async () => {
       throw new Error('nobody compares publications here');
     },

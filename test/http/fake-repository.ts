@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { requireUnmoved } from '../../src/repository/channel.ts';
 import { differenceOf } from '../../src/repository/difference/snapshot-difference.ts';
+import type { Allowance } from '../../src/repository/gate/gate-store.ts';
+import { type JudgedFinding, rebuildsFor } from '../../src/repository/gate/pass-gate.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type {
   PublicationKind,
@@ -240,6 +242,17 @@ export class FakeRepository implements Repository {
     };
     this.published.push(made);
     return made;
+  }
+
+  readonly findings: JudgedFinding[] = [];
+  readonly allowed: Allowance[] = [];
+
+  async check() {
+    return { findings: this.findings, rebuild: rebuildsFor(this.findings) };
+  }
+
+  async allowances(): Promise<Allowance[]> {
+    return this.allowed;
   }
 
   async compare({ profile, before, after }: Parameters<Repository['compare']>[0]) {

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { HardwareProfile } from '../../src/gentoo/profile.ts';
 import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import type { CheckTask } from '../../src/repository/check/repository-check.ts';
@@ -38,6 +39,8 @@ export interface Installation {
   readonly proofs: Proofs;
   readonly publicKey: string;
   readonly fingerprint: string;
+  /** Other profiles than before, as after an administrator has changed them. */
+  setProfiles(profiles: readonly HardwareProfile[]): void;
   /** Another repository object on the same folders and database, as after a restart. */
   restarted(): Repository;
   /** As `restarted`, with its check. */
@@ -60,20 +63,26 @@ export async function openTestSigner(
   });
 }
 
+/** Profiles with this policy, and a key that outlives it. */
+export function keeping(retention: RetentionPolicy): {
+  readonly profiles: readonly HardwareProfile[];
+  readonly keyDays: number;
+} {
+  return { profiles: PROFILES.map((one) => ({ ...one, retention })), keyDays: 3650 };
+}
+
 /** A repository with real files, a real database and a real key, below `folder`. */
 export async function openInstallation(
   folder: string,
   clock: Clock,
-  retention?: RetentionPolicy,
+  options: { readonly profiles?: readonly HardwareProfile[]; readonly keyDays?: number } = {},
 ): Promise<Installation> {
-  const profiles = catalogOf(
-    PROFILES.map((one) => (retention === undefined ? one : { ...one, retention })),
-  );
+  let profiles = options.profiles ?? PROFILES;
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   await mkdir(folders.state, { recursive: true });
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
-  const signer = await openTestSigner(folders.state, clock, retention === undefined ? 30 : 3650);
+  const signer = await openTestSigner(folders.state, clock, options.keyDays ?? 30);
   const opened = (): ReturnType<typeof openRepository> =>
     openRepository({
       database,
@@ -82,7 +91,7 @@ export async function openInstallation(
       log: silentLog(),
       locks: new Locks(),
       signer,
-      profiles,
+      profiles: catalogOf(() => profiles),
       folders,
       maxUploadBytes: 4 * 1024 * 1024,
     });
@@ -99,9 +108,12 @@ export async function openInstallation(
       journal,
       clock,
       locks: new Locks(),
-      profiles,
+      profiles: catalogOf(() => profiles),
     }),
     fingerprint: signer.primaryFingerprint,
+    setProfiles: (changed) => {
+      profiles = changed;
+    },
     close: async () => {
       await database.destroy();
     },

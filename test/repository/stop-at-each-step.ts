@@ -42,7 +42,7 @@ for (const name of ['open', 'rename', 'link', 'symlink', 'mkdir', 'rm', 'copyFil
 syncBuiltinESMExports();
 
 const { makePackage } = await import('./make-package.ts');
-const { DEED, openInstallation, push } = await import('./open-installation.ts');
+const { DEED, keeping, openInstallation, push } = await import('./open-installation.ts');
 const { inspectTree } = await import('./inspect-tree.ts');
 const { ManualClock } = await import('../support/manual-clock.ts');
 const { finishedCheck } = await import('./finished-check.ts');
@@ -51,15 +51,19 @@ const { newId } = await import('../../src/support/ids.ts');
 
 const folder = argv[2] ?? '';
 const clock = new ManualClock();
-const installation = await openInstallation(folder, clock, {
-  keepLast: 1,
-  daily: 0,
-  weekly: 0,
-  monthly: 0,
-  reportedWithinMs: 0,
-  graceMs: 86_400_000,
-  packagesMs: 86_400_000,
-});
+const installation = await openInstallation(
+  folder,
+  clock,
+  keeping({
+    keepLast: 1,
+    daily: 0,
+    weekly: 0,
+    monthly: 0,
+    reportedWithinMs: 0,
+    graceMs: 86_400_000,
+    packagesMs: 86_400_000,
+  }),
+);
 const incoming = join(installation.folders.mirrorRoot, 'incoming', 'web');
 await mkdir(incoming, { recursive: true });
 await mkdir(join(installation.folders.mirrorRoot, 'keys'));

@@ -9,7 +9,9 @@ import {
   parseCount,
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
+import { refusalIn, showFindings } from '../gate-report.ts';
 import type { ServerClient } from '../server-client.ts';
+import { channelCheckCommand } from './channel-check.ts';
 import { channelDiffCommand } from './channel-diff.ts';
 import { pinCommand, unpinCommand } from './channel-pin.ts';
 import { proofCommand } from './channel-proof.ts';
@@ -20,9 +22,11 @@ interface ChannelOptions extends AnswerOptions {
   readonly serial?: number;
   readonly expected?: number;
   readonly force?: boolean;
+  readonly allow?: readonly string[];
   readonly package?: readonly string[];
 }
 
+const ALLOW = 'let these findings of the gate pass; needs --reason';
 const EXPECTED = [
   '--expected <n>',
   'only if the channel shows this publication now, 0 for none (default: whatever it shows)',
@@ -51,6 +55,7 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(unpinCommand(context));
   command.addCommand(proofCommand(context));
   command.addCommand(channelDiffCommand(context));
+  command.addCommand(channelCheckCommand(context));
   return addExample(command, 'rookery channel show web-v3 stable');
 }
 
@@ -74,6 +79,7 @@ function publishCommand(context: CommandContext): Command {
     'publish the newest packages of the profile, or those that are named',
   )
     .option('--package <id...>', 'only these packages, over what the channel has')
+    .option('--allow <id...>', ALLOW)
     .option('--reason <text>', 'why; it stands in the journal')
     .option(...EXPECTED, parseSerial)
     .action(
@@ -81,6 +87,7 @@ function publishCommand(context: CommandContext): Command {
         client.publish(profile, channel, {
           ...whyAndWhen(options),
           ...(options.package === undefined ? {} : { packageIds: options.package }),
+          ...(options.allow === undefined ? {} : { allow: options.allow }),
         }),
       ),
     );
@@ -91,6 +98,7 @@ function promoteCommand(context: CommandContext): Command {
   const command = channelBase('promote', 'publish on a channel what an earlier one shows')
     .option('--from <channel>', 'the channel to take from (default: the one before)')
     .option('--serial <n>', 'its publication number (default: the current one)', parseCount)
+    .option('--allow <id...>', ALLOW)
     .option('--force', 'also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why; it stands in the journal')
     .option(...EXPECTED, parseSerial)
@@ -103,6 +111,7 @@ function promoteCommand(context: CommandContext): Command {
             ...(options.from === undefined ? {} : { from: options.from }),
             ...(options.serial === undefined ? {} : { serial: options.serial }),
             ...(options.force === true ? { force: true } : {}),
+            ...(options.allow === undefined ? {} : { allow: options.allow }),
           }),
         sayForced,
       ),
@@ -162,7 +171,13 @@ function deed(
 ): (profile: string, channel: string, options: ChannelOptions) => Promise<void> {
   return async (profile, channel, options) => {
     const client = await connect(options, context);
-    const publication = await act(client, profile, channel, options);
+    const publication = await act(client, profile, channel, options).catch((error: unknown) => {
+      const refusal = refusalIn(error);
+      if (refusal !== undefined && !options.json) {
+        showFindings(refusal, context.output.note, context.output.paint);
+      }
+      throw error;
+    });
     if (options.json) {
       context.output.json(publication);
     } else {
@@ -197,7 +212,14 @@ function publicationLine({ profile, channel, serial, packageCount }: Publication
   return `${profile}/${channel} is now publication ${serial}: ${counted(packageCount, 'package')}.`;
 }
 
-function showChannel(view: ChannelView, { output, clock }: CommandContext): void {
+function showAllowed({ allowed }: ChannelView, { output }: CommandContext): void {
+  for (const { message, author, reason } of allowed) {
+    output.line(`let pass by ${author} (${reason}): ${message}`);
+  }
+}
+
+function showChannel(view: ChannelView, context: CommandContext): void {
+  const { output, clock } = context;
   output.line(`${output.paint('bold', `${view.profile}/${view.channel}`)}  ${view.uri}`);
   if (view.current === null) {
     output.line('Nothing has been published on it yet.');
@@ -207,6 +229,7 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
   output.line(
     `publication ${serial}, ${counted(packageCount, 'package')}, ${formatAge(createdAt, clock.now())}, TIMESTAMP ${timestamp}`,
   );
+  showAllowed(view, context);
   output.line();
   output.table(
     [

@@ -28,6 +28,7 @@ import {
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
+import { gateViewSchema } from '../../protocol/gate.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
   forgetBodySchema,
@@ -91,6 +92,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Collection: collectionViewSchema,
   CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
+  Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
   Job: jobViewSchema,

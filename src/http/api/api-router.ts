@@ -7,6 +7,7 @@ import { apiDocument } from './api-document.ts';
 import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
+import { gateRoute } from './gate-route.ts';
 import { journalRoutes } from './journal-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
@@ -23,6 +24,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...channelRoutes(context),
     ...repositoryRoutes(context),
     differenceRoute(context),
+    gateRoute(context),
     ...buildRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),

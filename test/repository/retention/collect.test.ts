@@ -11,7 +11,7 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { inspectTree } from '../inspect-tree.ts';
 import { makePackage } from '../make-package.ts';
-import { DEED, type Installation, openInstallation, push } from '../open-installation.ts';
+import { DEED, type Installation, keeping, openInstallation, push } from '../open-installation.ts';
 
 const DAY = 86_400_000;
 const POLICY: RetentionPolicy = {
@@ -33,7 +33,7 @@ beforeEach(async () => {
   folder = join(root, newId('case'));
   await mkdir(folder);
   clock = new ManualClock();
-  installation = await openInstallation(folder, clock, POLICY);
+  installation = await openInstallation(folder, clock, keeping(POLICY));
 });
 afterEach(async () => {
   expect(await inspectTree(installation)).toEqual([]);
@@ -288,15 +288,19 @@ function publicationFile(serial: number, name: string): string {
 /** From now on the least is kept, but for so many days of grace. */
 async function strictest(graceDays: number): Promise<void> {
   await installation.close();
-  installation = await openInstallation(folder, clock, {
-    keepLast: 1,
-    daily: 0,
-    weekly: 0,
-    monthly: 0,
-    reportedWithinMs: 0,
-    graceMs: graceDays * DAY,
-    packagesMs: 0,
-  });
+  installation = await openInstallation(
+    folder,
+    clock,
+    keeping({
+      keepLast: 1,
+      daily: 0,
+      weekly: 0,
+      monthly: 0,
+      reportedWithinMs: 0,
+      graceMs: graceDays * DAY,
+      packagesMs: 0,
+    }),
+  );
 }
 
 async function report(serial: number): Promise<void> {

@@ -10,6 +10,7 @@ import type { Page } from '../layout.ts';
 import { channelHref, differenceHref, profileHref, publicationHref } from '../links.ts';
 import { copyBox, crumbs, factList, person, shortKey, table } from '../parts.ts';
 import { timeAgo, utc } from '../units.ts';
+import { gateSection } from './gate-section.ts';
 import { type ListQuery, PAGE_SIZE, packageSection } from './package-table.ts';
 import { proofSection } from './proof-section.ts';
 
@@ -42,6 +43,7 @@ export async function channelPage(
     channelDamage(context, feed),
     context.proofs.proof(profile, channel),
   ]);
+  const allowed = current === undefined ? [] : await context.repository.allowances(current);
   const now = context.clock.now();
   const href = channelHref(profile, channel);
   const main = html`${crumbs(
@@ -58,6 +60,7 @@ ${facts(context, feed, { current, now, publicUrl })}
 ${clientSection(context, feed, publicUrl)}
 ${packageSection(found, { query, href, now })}
 ${proof.from !== null && proofSection(proof, now)}
+${gateSection(allowed, now)}
 ${publicationsSection(publications, { current, now, pins })}
 ${commandsSection(feed, channels)}`;
   return { title: `${profile} ${channel}`, section: 'overview', main };
