@@ -274,10 +274,12 @@ function assemble(
     ...(promotion.length > 0 && {
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
-    ...(Object.keys(merged.retention ?? {}).length > 0 && {
-      retention: retentionOf(merged.retention ?? {}),
-    }),
+    ...retentionIn(merged),
   };
+}
+
+function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {
+  return Object.keys(retention).length === 0 ? {} : { retention: retentionOf(retention) };
 }
 
 function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {

@@ -144,9 +144,11 @@ const STEPS: Readonly<Record<string, Step>> = {
   },
   collect: {
     prepare: async () => {
-      const file = await makePackage(made, `app-misc/collected-${newSerial()}`);
-      const { package: added } = await push(installation.repository, file);
-      await installation.repository.publish({ ...onTesting, packageIds: [added.id] });
+      for (let count = 0; count < 3; count += 1) {
+        const file = await makePackage(made, `app-misc/collected-${newSerial()}`);
+        const { package: added } = await push(installation.repository, file);
+        await installation.repository.publish({ ...onTesting, packageIds: [added.id] });
+      }
       clock.advance(40 * 86_400_000);
       return async (repository) =>
         await repository.retention.collect({ profile: 'web', dryRun: false, actor: 'token:ops' });
