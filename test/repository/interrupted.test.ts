@@ -28,6 +28,7 @@ function program(name: string, ...args: readonly string[]): string[] {
 describe('a process that ends in the middle', () => {
   it.each([
     [['import', 'publish', 'promote', 'rollback', 'stage']],
+    [['collect']],
     [['share', 'check-and-restore', 'check-and-quarantine']],
   ])(
     'leaves nothing half-done at any step, and loses nothing it has acknowledged: %j',
