@@ -73,6 +73,6 @@ export const channelViewSchema = z.object({
   current: publicationViewSchema.nullable(),
   publications: z.array(publicationViewSchema),
   /** Publications that stay until they are unpinned. */
-  pins: z.array(pinViewSchema),
+  pins: z.array(pinViewSchema).default([]),
 });
 export type ChannelView = z.infer<typeof channelViewSchema>;
