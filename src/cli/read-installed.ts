@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BaseSystem } from '../gentoo/base-system.ts';
-import { parseCpv } from '../gentoo/cpv.ts';
-import { AppError, isAppError, isErrno } from '../support/errors.ts';
+import { isCpv } from '../gentoo/cpv.ts';
+import { sonamesIn } from '../gentoo/soname-list.ts';
+import { AppError, isErrno } from '../support/errors.ts';
 import { readTextIfPresent } from '../support/files.ts';
 
 /**
@@ -24,7 +25,9 @@ export async function readInstalled(root: string): Promise<BaseSystem> {
       const read = async (key: string): Promise<string> =>
         ((await readTextIfPresent(join(database, cpv, key))) ?? '').trim();
       packages.push({ cpv, slot: (await read('SLOT')) || '0', use: await flagsOn(read) });
-      collectSonames(await read('PROVIDES'), sonames);
+      for (const soname of sonamesIn(await read('PROVIDES'))) {
+        sonames.add(soname);
+      }
     }
   }
   return { packages, sonames: [...sonames] };
@@ -34,17 +37,6 @@ export async function readInstalled(root: string): Promise<BaseSystem> {
 async function flagsOn(read: (key: string) => Promise<string>): Promise<string[]> {
   const own = new Set(words(await read('IUSE')).map((flag) => flag.replace(/^[+-]/, '')));
   return words(await read('USE')).filter((flag) => own.has(flag));
-}
-
-function collectSonames(provides: string, sonames: Set<string>): void {
-  let category = '';
-  for (const word of words(provides)) {
-    if (word.endsWith(':')) {
-      category = word;
-    } else {
-      sonames.add(`${category} ${word}`);
-    }
-  }
 }
 
 async function namesBelow(folder: string, root: string): Promise<string[]> {
@@ -61,18 +53,6 @@ async function namesBelow(folder: string, root: string): Promise<string[]> {
         `There are no installed packages below ${root}: ${folder} is no folder.`,
         { cause: error },
       );
-    }
-    throw error;
-  }
-}
-
-function isCpv(text: string): boolean {
-  try {
-    parseCpv(text);
-    return true;
-  } catch (error) {
-    if (isAppError(error, 'invalid-cpv')) {
-      return false;
     }
     throw error;
   }

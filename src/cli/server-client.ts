@@ -17,6 +17,11 @@ import { journalViewSchema } from '../protocol/journal.ts';
 import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
 import { checkViewSchema } from '../protocol/repository.ts';
+import {
+  collectionProgressSchema,
+  collectionViewSchema,
+  pinViewSchema,
+} from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 
@@ -64,6 +69,9 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    ...retentionCalls({ get, post, ask }, async (call) => {
+      await send(base, server.token, call);
+    }),
     forgetNode: async (name: string, reason: string): Promise<void> => {
       const path = `/api/nodes/${encoded(name)}`;
       await send(base, server.token, { method: 'DELETE', path, json: { reason } });
@@ -209,6 +217,33 @@ function nodeCalls({ get }: Pick<Calls, 'get'>) {
 
 function channelPath(profile: string, channel: string): string {
   return `/api/profiles/${encoded(profile)}/channels/${encoded(channel)}`;
+}
+
+function retentionCalls({ get, post, ask }: Calls, act: (call: Call) => Promise<void>) {
+  return {
+    pin: async ({ profile, channel, serial }: PublicationName, reason: string) =>
+      await ask(
+        { method: 'PUT', path: pinPath(profile, channel, serial), json: { reason } },
+        pinViewSchema,
+      ),
+    unpin: async ({ profile, channel, serial }: PublicationName, reason: string): Promise<void> => {
+      const path = pinPath(profile, channel, serial);
+      await act({ method: 'DELETE', path, json: { reason } });
+    },
+    collect: async (body: { readonly dryRun: boolean; readonly profile?: string }) =>
+      await post('/api/repository/collect', body, collectionViewSchema),
+    collectionProgress: async () => await get('/api/repository/collect', collectionProgressSchema),
+  };
+}
+
+interface PublicationName {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+}
+
+function pinPath(profile: string, channel: string, serial: number): string {
+  return `${channelPath(profile, channel)}/pins/${serial}`;
 }
 
 /** Whether trying again later can help: the server is away, or says that it is. */

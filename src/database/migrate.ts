@@ -6,6 +6,7 @@ import * as snapshotBlocks from './migrations/0002-snapshot-blocks.ts';
 import * as allowances from './migrations/0003-allowances.ts';
 import * as nodeReports from './migrations/0004-node-reports.ts';
 import * as fileChecks from './migrations/0006-file-checks.ts';
+import * as retention from './migrations/0007-retention.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -20,6 +21,7 @@ const MIGRATIONS: readonly Migration[] = [
   allowances,
   nodeReports,
   fileChecks,
+  retention,
 ];
 
 /**

@@ -155,6 +155,33 @@ export interface PublicationProofRow {
   readonly checks_json: string;
 }
 
+/** A publication that stays until it is unpinned. */
+export interface PinRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly author: string;
+  readonly reason: string;
+  readonly created_at: number;
+}
+
+/** A publication that retention has removed. */
+export interface CollectedPublicationRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly collected_at: number;
+}
+
+/** A package that retention has removed. */
+export interface CollectedPackageRow {
+  readonly id: string;
+  readonly profile: string;
+  readonly cpv: string;
+  readonly build_id: number;
+  readonly collected_at: number;
+}
+
 export interface RequestRow {
   readonly id: string;
   readonly profile: string;
@@ -192,6 +219,8 @@ export interface JobRow {
   readonly started_at: number | null;
   readonly finished_at: number | null;
   readonly package_id: string | null;
+  /** What it built, when retention has removed that since. */
+  readonly collected_package_id: string | null;
 }
 
 /** `job_id` cannot start before `needs_job_id` has succeeded. */
@@ -284,6 +313,9 @@ export interface Tables {
   publications: PublicationRow;
   node_reports: NodeReportRow;
   publication_proofs: PublicationProofRow;
+  pins: PinRow;
+  collected_publications: CollectedPublicationRow;
+  collected_packages: CollectedPackageRow;
   requests: RequestRow;
   jobs: JobRow;
   job_needs: JobNeedRow;

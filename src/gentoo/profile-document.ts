@@ -4,6 +4,7 @@ import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
 import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
 import { promotionDocumentSchema } from './promotion-policy.ts';
+import { retentionDocumentSchema } from './retention-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { isWholeText } from './whitespace.ts';
 
@@ -110,6 +111,7 @@ export const profileDocumentSchema = z.strictObject({
     .exactOptional(),
   promotion: z.record(name, promotionDocumentSchema).exactOptional(),
   gate: gateDocumentSchema.exactOptional(),
+  retention: retentionDocumentSchema.exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -118,6 +120,7 @@ const KEYS: DocumentKeys = {
   '': Object.keys(profileDocumentSchema.shape),
   'build-root': ['kind', 'path'],
   gate: Object.keys(gateDocumentSchema.shape),
+  retention: Object.keys(retentionDocumentSchema.shape),
 };
 
 /** The document, or a sentence for everything that is wrong with it. */

@@ -15,6 +15,7 @@ import { faultsInWords } from './profile-words.ts';
 import { faultsInPromotion, type PromotionDocument, policyOf } from './promotion-policy.ts';
 import type { Recipe } from './recipe.ts';
 import { resolveFlags } from './resolve-flags.ts';
+import { type RetentionDocument, retentionOf } from './retention-policy.ts';
 
 /** What the folder of one profile holds. */
 export interface ProfileSource {
@@ -187,6 +188,10 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
       (all, { promotion }) => ({ ...all, ...promotion }),
       {},
     ),
+    retention: farthestFirst.reduce<RetentionDocument>(
+      (all, { retention }) => ({ ...all, ...retention }),
+      {},
+    ),
     use: stack(
       farthestFirst.map(({ use = [] }) => use),
       'keep',
@@ -269,7 +274,12 @@ function assemble(
     ...(promotion.length > 0 && {
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
+    ...retentionIn(merged),
   };
+}
+
+function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {
+  return Object.keys(retention).length === 0 ? {} : { retention: retentionOf(retention) };
 }
 
 function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {

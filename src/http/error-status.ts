@@ -72,6 +72,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'job-takes-no-package',
       'job-takes-no-plan',
       'log-gap',
+      'not-pinned',
       'nothing-to-promote',
       'nothing-to-roll-back',
       'package-not-restored',
@@ -88,6 +89,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'token-exists',
     ],
   ],
+  [410, ['package-collected', 'publication-collected']],
   [412, ['precondition-failed']],
   [
     TOO_LARGE,

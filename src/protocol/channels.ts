@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nameSchema } from './common.ts';
+import { pinViewSchema } from './retention.ts';
 
 /**
  *     GET  /api/profiles/:profile/channels/:channel            -> channelViewSchema
@@ -71,5 +72,7 @@ export const channelViewSchema = z.object({
     .default([]),
   current: publicationViewSchema.nullable(),
   publications: z.array(publicationViewSchema),
+  /** Publications that stay until they are unpinned. */
+  pins: z.array(pinViewSchema).default([]),
 });
 export type ChannelView = z.infer<typeof channelViewSchema>;

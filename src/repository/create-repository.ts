@@ -34,6 +34,7 @@ import { receiveUpload } from './receive-upload.ts';
 import { recoverRepository } from './recover-repository.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
+import { createRetention } from './retention/create-retention.ts';
 import { rollBackChannel } from './roll-back-channel.ts';
 import { findSnapshot, packagesOfSnapshot } from './snapshot-store.ts';
 import { stagedNames, stagePackages, unstagePackages } from './stage-packages.ts';
@@ -105,6 +106,7 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
     unstage: async (name) => {
       await unstagePackages(context, name);
     },
+    retention: createRetention(context),
     recover: async () => {
       await recoverRepository(context);
     },

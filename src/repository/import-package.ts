@@ -4,6 +4,7 @@ import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
 import { type PackageMetadata, readMetadata } from '../binpkg/metadata.ts';
 import type { Cpv } from '../gentoo/cpv.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
+import type { Event } from '../journal/event.ts';
 import { AppError } from '../support/errors.ts';
 import { exists, namesIn } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
@@ -16,6 +17,7 @@ import { openUpload } from './open-upload.ts';
 import type { PackageRecord } from './package-record.ts';
 import { checkPackage } from './package-rules.ts';
 import { findPackageByUpload, insertPackage, releaseUpload } from './package-store.ts';
+import { poolLock } from './pool.ts';
 import { PROVENANCE_KEY } from './provenance.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
@@ -252,28 +254,12 @@ async function store(
   }
   const declared = await context.intents.declare({ kind: 'package', profile, path, sha512 });
   try {
-    if (unfinished !== undefined) {
-      await context.pool.adopt(unfinished, record);
-    }
-    await context.pool.place(sha512, file);
-    const event = await context.database.transaction().execute(async (queries) => {
-      if (replaced !== undefined) {
-        await releaseUpload(queries, replaced.id);
+    const event = await context.locks.run(poolLock(sha512), async () => {
+      if (unfinished !== undefined) {
+        await context.pool.adopt(unfinished, record);
       }
-      await insertPackage(queries, record);
-      return await context.journal.write(queries, {
-        kind: 'package-imported',
-        subject: `package:${record.id}`,
-        actor,
-        data: {
-          profile,
-          cpv: record.cpv,
-          buildId: record.buildId,
-          size: record.size,
-          origin: record.origin,
-          ...(replaced === undefined ? {} : { replaces: replaced.id }),
-        },
-      });
+      await context.pool.place(sha512, file);
+      return await commit(context, record, { actor, replaced });
     });
     await declared.withdraw();
     context.journal.announce(event);
@@ -282,4 +268,30 @@ async function store(
     await withdrawAfterFailure(context, declared);
     throw error;
   }
+}
+
+async function commit(
+  context: RepositoryContext,
+  record: PackageRecord,
+  { actor, replaced }: { readonly actor: string; readonly replaced: PackageRecord | undefined },
+): Promise<Event> {
+  return await context.database.transaction().execute(async (queries) => {
+    if (replaced !== undefined) {
+      await releaseUpload(queries, replaced.id);
+    }
+    await insertPackage(queries, record);
+    return await context.journal.write(queries, {
+      kind: 'package-imported',
+      subject: `package:${record.id}`,
+      actor,
+      data: {
+        profile: record.profile,
+        cpv: record.cpv,
+        buildId: record.buildId,
+        size: record.size,
+        origin: record.origin,
+        ...(replaced === undefined ? {} : { replaces: replaced.id }),
+      },
+    });
+  });
 }

@@ -7,7 +7,7 @@ import { exists, namesIn, readSymlink, replaceSymlink, syncDirectory } from '../
 import { newId } from '../support/ids.ts';
 import { writePublication } from './blocks/write-publication.ts';
 import { makeDurableFolder } from './durable-folder.ts';
-import { type Allowance, allowanceOf, insertAllowances } from './gate/gate-store.ts';
+import { type Allowance, allowanceOf, allowancesOf, insertAllowances } from './gate/gate-store.ts';
 import { type GateRequest, type JudgedFinding, passGate } from './gate/pass-gate.ts';
 import { indexHeader } from './index-header.ts';
 import { channelTarget, PACKAGES, serialOf } from './layout.ts';
@@ -67,8 +67,9 @@ export async function releaseSnapshot(
     );
   }
   // What was good enough yesterday is to be had at once, whatever is found today.
-  const findings = release.kind === 'rollback' ? [] : await passGate(context, release);
-  const event = await publishFolder(context, { ...release, findings }, record, newest);
+  const passed =
+    release.kind === 'rollback' ? await asBefore(context, release) : await pass(context, release);
+  const event = await publishFolder(context, { ...release, ...passed }, record, newest);
   await showNewest(context, record);
   context.journal.announce(event);
   return record;
@@ -158,7 +159,26 @@ async function newestOnDisk(
 }
 
 /** A release that has passed the gate. */
-type PassedRelease = Release & { readonly findings: readonly JudgedFinding[] };
+type PassedRelease = Release & Passed;
+
+interface Passed {
+  readonly findings: readonly JudgedFinding[];
+  readonly allowances: readonly Omit<Allowance, 'serial'>[];
+}
+
+async function pass(context: RepositoryContext, release: Release): Promise<Passed> {
+  const findings = await passGate(context, release);
+  const allowances = findings.flatMap((finding) =>
+    finding.allowance === null ? [] : allowanceOf(finding, finding.allowance),
+  );
+  return { findings, allowances };
+}
+
+/** What was let pass for the publication that is gone back to. */
+async function asBefore({ database }: RepositoryContext, { origin }: Release): Promise<Passed> {
+  const allowances = origin === undefined ? [] : await allowancesOf(database, origin);
+  return { findings: [], allowances };
+}
 
 async function publishFolder(
   context: RepositoryContext,
@@ -217,7 +237,7 @@ async function commit(
   const { profile, channel, serial, author, reason, timestampSeconds, packageCount } = record;
   return await context.database.transaction().execute(async (queries) => {
     await insertPublication(queries, record);
-    await insertAllowances(queries, record, allowancesIn(release, record));
+    await insertAllowances(queries, record, release.allowances);
     return await context.journal.write(queries, {
       kind: EVENT_KINDS[release.kind],
       subject: `channel:${profile}/${channel}`,
@@ -234,15 +254,6 @@ async function commit(
       },
     });
   });
-}
-
-function allowancesIn(
-  { findings }: PassedRelease,
-  { serial }: PublicationRecord,
-): readonly Allowance[] {
-  return findings.flatMap((finding) =>
-    finding.allowance === null ? [] : allowanceOf(finding, { ...finding.allowance, serial }),
-  );
 }
 
 /** What the gate has found and let pass, for the journal. */

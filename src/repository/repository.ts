@@ -4,6 +4,7 @@ import type { Allowance } from './gate/gate-store.ts';
 import type { JudgedFinding } from './gate/pass-gate.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
+import type { Retention } from './retention/retention.ts';
 
 /** Who does something, and why: both stand in the journal for good. */
 export interface Deed {
@@ -186,6 +187,8 @@ export interface Repository {
   /** Removes a staging tree; the packages stay. Nothing happens when there is none. Throws `staging-name-invalid`. */
   unstage(name: string): Promise<void>;
 
-  /** Finishes or clears away what a killed process left: half uploads, publications made but not switched to. */
+  readonly retention: Retention;
+
+  /** Finishes or clears away what a killed process left: half uploads, publications made but not switched to, what was collected. */
   recover(): Promise<void>;
 }

@@ -124,6 +124,8 @@ describe('the commands', () => {
         'client',
         'token revoke',
         'node forget',
+        'channel pin',
+        'channel unpin',
       ]),
     ).toEqual([]);
   });

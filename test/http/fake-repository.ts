@@ -17,6 +17,7 @@ import type {
 import type { ChannelDeed, PackageQuery, Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
+import { unusedRetention } from '../support/unused-retention.ts';
 
 export const FINGERPRINT = '0123456789ABCDEF0123456789ABCDEF01234567';
 
@@ -54,6 +55,7 @@ export function packageRecord(
 
 /** The repository as its interface tells it, in memory. Uploads lie in a folder, and are removed as promised. */
 export class FakeRepository implements Repository {
+  readonly retention = unusedRetention();
   readonly packages: PackageRecord[] = [];
   readonly published: PublicationRecord[] = [];
   readonly snapshots = new Map<string, readonly string[]>();

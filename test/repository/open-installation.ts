@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { HardwareProfile } from '../../src/gentoo/profile.ts';
+import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import type { CheckTask } from '../../src/repository/check/repository-check.ts';
 import { openRepository } from '../../src/repository/create-repository.ts';
@@ -48,28 +49,40 @@ export interface Installation {
 }
 
 /** A key of its own, kept below `folder`. */
-export async function openTestSigner(folder: string, clock: Clock): Promise<Signer> {
+export async function openTestSigner(
+  folder: string,
+  clock: Clock,
+  validDays = 30,
+): Promise<Signer> {
   return await openSigner({
     folder: join(folder, 'signing'),
     name: 'Test',
     email: 'test@example.org',
-    validDays: 30,
+    validDays,
     clock,
   });
+}
+
+/** Profiles with this policy, and a key that outlives it. */
+export function keeping(retention: RetentionPolicy): {
+  readonly profiles: readonly HardwareProfile[];
+  readonly keyDays: number;
+} {
+  return { profiles: PROFILES.map((one) => ({ ...one, retention })), keyDays: 3650 };
 }
 
 /** A repository with real files, a real database and a real key, below `folder`. */
 export async function openInstallation(
   folder: string,
   clock: Clock,
-  options: { readonly profiles?: readonly HardwareProfile[] } = {},
+  options: { readonly profiles?: readonly HardwareProfile[]; readonly keyDays?: number } = {},
 ): Promise<Installation> {
   let profiles = options.profiles ?? PROFILES;
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   await mkdir(folders.state, { recursive: true });
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
-  const signer = await openTestSigner(folders.state, clock);
+  const signer = await openTestSigner(folders.state, clock, options.keyDays ?? 30);
   const opened = (): ReturnType<typeof openRepository> =>
     openRepository({
       database,
@@ -95,7 +108,7 @@ export async function openInstallation(
       journal,
       clock,
       locks: new Locks(),
-      profiles: catalogOf(PROFILES),
+      profiles: catalogOf(() => profiles),
     }),
     fingerprint: signer.primaryFingerprint,
     setProfiles: (changed) => {

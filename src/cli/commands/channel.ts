@@ -13,6 +13,7 @@ import { refusalIn, showFindings } from '../gate-report.ts';
 import type { ServerClient } from '../server-client.ts';
 import { channelCheckCommand } from './channel-check.ts';
 import { channelDiffCommand } from './channel-diff.ts';
+import { pinCommand, unpinCommand } from './channel-pin.ts';
 import { proofCommand } from './channel-proof.ts';
 
 interface ChannelOptions extends AnswerOptions {
@@ -50,6 +51,8 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(publishCommand(context));
   command.addCommand(promoteCommand(context));
   command.addCommand(rollbackCommand(context));
+  command.addCommand(pinCommand(context));
+  command.addCommand(unpinCommand(context));
   command.addCommand(proofCommand(context));
   command.addCommand(channelDiffCommand(context));
   command.addCommand(channelCheckCommand(context));
@@ -240,7 +243,7 @@ function showChannel(view: ChannelView, context: CommandContext): void {
     ],
     view.publications.map((publication) => [
       String(publication.serial),
-      publication.forced === null ? publication.kind : `${publication.kind} (forced)`,
+      [publication.kind, ...marksOf(view, publication)].join(' '),
       String(publication.packageCount),
       formatTime(publication.createdAt),
       publication.author,
@@ -248,4 +251,11 @@ function showChannel(view: ChannelView, context: CommandContext): void {
       publication.reason,
     ]),
   );
+}
+
+function marksOf({ pins }: ChannelView, { serial, forced }: PublicationView): string[] {
+  return [
+    ...(forced === null ? [] : ['(forced)']),
+    ...(pins.some((pin) => pin.serial === serial) ? ['(pinned)'] : []),
+  ];
 }

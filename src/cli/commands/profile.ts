@@ -5,6 +5,7 @@ import { instructionSetOf, KNOWN_MARCHES } from '../../gentoo/instruction-set.ts
 import { formatMakeConf } from '../../gentoo/make-conf.ts';
 import { suggestion } from '../../gentoo/nearest-word.ts';
 import type { BuildRoot, HardwareProfile, ProfileCatalog } from '../../gentoo/profile.ts';
+import { DEFAULT_RETENTION, formatRetention } from '../../gentoo/retention-policy.ts';
 import { AppError } from '../../support/errors.ts';
 import { addExample, addJsonOption } from '../command-context.ts';
 import { readInstalled } from '../read-installed.ts';
@@ -184,6 +185,7 @@ function describe(profile: HardwareProfile): string {
     `build root ${formatBuildRoot(profile.buildRoot)}\n`,
     `executor   ${profile.executor}\n`,
     ...gateLines(profile),
+    `keeps      ${formatRetention(profile.retention ?? DEFAULT_RETENTION)}\n`,
     files.length === 0 ? '' : `\nfiles for /etc/portage\n${files.join('')}`,
     recipes.length === 0 ? '' : `\nrecipes\n${recipes.join('')}`,
     sets.length === 0 ? '' : `\n${sets.join('\n')}`,

@@ -52,6 +52,14 @@ import {
   checkViewSchema,
   damagedListSchema,
 } from '../../protocol/repository.ts';
+import {
+  collectBodySchema,
+  collectionProgressSchema,
+  collectionViewSchema,
+  pinBodySchema,
+  pinViewSchema,
+  unpinBodySchema,
+} from '../../protocol/retention.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -60,9 +68,11 @@ type Json = Readonly<Record<string, unknown>>;
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
   CheckBody: checkBodySchema,
+  CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
+  PinBody: pinBodySchema,
   PortagePlan: portagePlanSchema,
   PromoteBody: promoteBodySchema,
   PublishBody: publishBodySchema,
@@ -70,6 +80,7 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   Result: resultSchema,
   RollbackBody: rollbackBodySchema,
   TokenBody: tokenBodySchema,
+  UnpinBody: unpinBodySchema,
 };
 const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
@@ -78,6 +89,8 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Check: checkViewSchema,
   CheckAnswer: checkAnswerSchema,
   DamagedList: damagedListSchema,
+  Collection: collectionViewSchema,
+  CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
   Gate: gateViewSchema,
   Health: healthSchema,
@@ -93,6 +106,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,
   PackageList: packageListSchema,
+  Pin: pinViewSchema,
   Problem: problemSchema,
   Profile: profileViewSchema,
   ProfileList: profileListSchema,

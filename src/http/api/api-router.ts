@@ -13,6 +13,7 @@ import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
+import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
@@ -27,6 +28,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...buildRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
+    ...retentionRoutes(context),
     ...accessRoutes(context),
     ...journalRoutes(context),
     openRoute({

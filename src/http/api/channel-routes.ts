@@ -30,9 +30,10 @@ function showRoute(context: HttpContext): Route {
     handle: async ({ params }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
-      const [current, publications] = await Promise.all([
+      const [current, publications, pins] = await Promise.all([
         context.repository.currentPublication(profile, channel),
         context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
+        context.repository.retention.pins(profile),
       ]);
       const allowed = current === undefined ? [] : await context.repository.allowances(current);
       const json = {
@@ -48,6 +49,7 @@ function showRoute(context: HttpContext): Route {
         })),
         current: current === undefined ? null : publicationView(current),
         publications: publications.map(publicationView),
+        pins: pins.filter((pin) => pin.channel === channel),
       };
       return { status: 200, json };
     },

@@ -10,7 +10,7 @@ import { reportedBaseSystem } from './reported-base.ts';
 
 /** How much smaller a publication may be than the one before it, as a share, unless the profile says otherwise. */
 const MAX_PACKAGE_DROP = 0.1;
-/** Of so few packages, one or two more or less say nothing. */
+/** Of so few packages, one or two more or less say nothing, unless the profile gives a share of its own. */
 const FEW_PACKAGES = 20;
 
 export interface SnapshotToCheck {
@@ -53,9 +53,11 @@ export async function checkSnapshot(
     const isDamaged = new Set(
       found.filter(({ kind }) => kind === 'file-damaged').map(({ cpv }) => cpv),
     );
-    return found
+    const sorted = found
       .filter(({ kind, cpv }) => kind !== 'file-missing' || !isDamaged.has(cpv))
       .toSorted((a, b) => compare(a.kind, b.kind) || compare(a.cpv, b.cpv));
+    // Two versions in one slot, or a need that is written twice, are one offence.
+    return [...new Map(sorted.toReversed().map((one) => [one.id, one])).values()].toReversed();
   });
 }
 
@@ -74,9 +76,10 @@ async function damagedIn(
 }
 
 function countFindings(profile: HardwareProfile, before: number, after: number): Finding[] {
-  const most = profile.gate?.maxPackageDrop ?? MAX_PACKAGE_DROP;
+  const { maxPackageDrop: most = MAX_PACKAGE_DROP } = profile.gate ?? {};
+  const isTooFew = before < FEW_PACKAGES && profile.gate?.maxPackageDrop === undefined;
   const gone = before - after;
-  if (before < FEW_PACKAGES || gone <= before * most) {
+  if (isTooFew || gone <= before * most) {
     return [];
   }
   return [
@@ -84,7 +87,7 @@ function countFindings(profile: HardwareProfile, before: number, after: number):
       kind: 'count-dropped',
       cpv: '',
       name: profile.name,
-      what: 'packages',
+      what: `${before} ${after}`,
       message: `${gone} of ${before} packages would be gone, more than ${Math.round(most * 100)} % (gate.max-package-drop).`,
       remedy: 'Look at "rookery channel diff" before you allow it.',
     }),

@@ -22,7 +22,7 @@ function needFinding(one: GatePackage, need: Need, universe: Universe): Finding 
   if (moved !== undefined) {
     return findingOf({
       kind: 'slot-operator-broken',
-      name,
+      name: `${name}:${one.slot}`,
       what: `${key} ${nameOf(moved.atom)}`,
       cpv,
       message: `${cpv} was built against ${text} (${key}), but there is ${moved.found}.`,
@@ -35,7 +35,7 @@ function needFinding(one: GatePackage, need: Need, universe: Universe): Finding 
   const found = there.length === 0 ? '' : `; there is ${listed(there.map(shown))}`;
   return findingOf({
     kind: 'dependency-missing',
-    name,
+    name: `${name}:${one.slot}`,
     what: `${key} ${text}`,
     cpv,
     message: `${cpv} needs ${text} (${key}), which neither the snapshot nor the base system has${found}.`,
@@ -64,7 +64,7 @@ function sonameFinding(one: GatePackage, soname: string, universe: Universe): Fi
   const [category = '', file = ''] = soname.split(': ');
   return findingOf({
     kind: 'soname-missing',
-    name,
+    name: `${name}:${one.slot}`,
     what: soname,
     cpv,
     message:
@@ -88,6 +88,6 @@ function shown({ candidate }: GatePackage): string {
 }
 
 function listed(names: readonly string[]): string {
-  const first = names.slice(0, SHOWN).join(', ');
+  const first = names.toSorted().slice(0, SHOWN).join(', ');
   return names.length > SHOWN ? `${first} and ${names.length - SHOWN} more` : first;
 }

@@ -15,7 +15,7 @@ export type FindingKind = (typeof FINDING_KINDS)[number];
 
 /** Why a snapshot is not fit to be published. */
 export interface Finding {
-  /** The same for the same offence of the same package, whatever its version: `--allow` takes it. */
+  /** The same for the same offence of the same package and slot, whatever its version: `--allow` takes it. */
   readonly id: string;
   readonly kind: FindingKind;
   /** The package at fault; empty for what concerns the snapshot as a whole. */
@@ -31,7 +31,7 @@ export interface Finding {
 /** A finding; `what` is what makes it differ from others of its kind and package. */
 export function findingOf(
   finding: Omit<Finding, 'id' | 'rebuild'> & {
-    /** `category/pn`. */
+    /** `category/pn:slot`, or what else is at fault. */
     readonly name: string;
     readonly what: string;
     readonly rebuild?: string;

@@ -2,6 +2,7 @@ import { type Atom, type AtomCandidate, evaluateAtom, parseAtom } from '../../ge
 import type { BasePackage } from '../../gentoo/base-system.ts';
 import { parseCpv } from '../../gentoo/cpv.ts';
 import { type DepNode, formatDepString, useReduce } from '../../gentoo/dep-string.ts';
+import { sonamesIn } from '../../gentoo/soname-list.ts';
 
 /** What has to be there when a package is installed. DEPEND and BDEPEND do not concern those who only install. */
 export const DEPENDENCY_KEYS = ['RDEPEND', 'PDEPEND', 'IDEPEND'] as const;
@@ -122,20 +123,6 @@ function requirementsOf(nodes: readonly DepNode[], use: ReadonlySet<string>): Re
     }
     return requirementsOf(node.children, use);
   });
-}
-
-/** `x86_64: liba.so.1 libb.so.2 x86_32: liba.so.1` (`portage/_dyn_libs/soname_deps.py`). */
-export function sonamesIn(text: string | undefined): string[] {
-  const sonames: string[] = [];
-  let category = '';
-  for (const word of words(text)) {
-    if (word.endsWith(':')) {
-      category = word;
-    } else {
-      sonames.push(`${category} ${word}`);
-    }
-  }
-  return sonames;
 }
 
 function words(text: string | undefined): string[] {

@@ -79,8 +79,8 @@ export interface Allowance {
 
 export async function insertAllowances(
   queries: Queries,
-  key: ChannelKey,
-  allowances: readonly Allowance[],
+  key: ChannelKey & { readonly serial: number },
+  allowances: readonly Omit<Allowance, 'serial'>[],
 ): Promise<void> {
   for (const one of allowances) {
     await queries
@@ -88,7 +88,7 @@ export async function insertAllowances(
       .values({
         profile: key.profile,
         channel: key.channel,
-        serial: one.serial,
+        serial: key.serial,
         finding_id: one.findingId,
         kind: one.kind,
         message: one.message,
@@ -128,7 +128,7 @@ export async function allowancesOf(
 /** The allowance that a finding becomes. */
 export function allowanceOf(
   { id, kind, message }: Finding,
-  by: Pick<Allowance, 'serial' | 'author' | 'reason' | 'createdAt'>,
-): Allowance {
+  by: Pick<Allowance, 'author' | 'reason' | 'createdAt'>,
+): Omit<Allowance, 'serial'> {
   return { ...by, findingId: id, kind, message };
 }

@@ -57,7 +57,7 @@ export function damagedFinding(one: { readonly cpv: string; readonly path: strin
 const FILE_REMEDY = 'Run "rookery repository check", or push the package again.';
 
 function keyFindings(
-  { cpv, name }: GatePackage,
+  { cpv, name, slot }: GatePackage,
   { keyFingerprint }: GateFile,
   { currentKeys }: OwnRules,
 ): Finding[] {
@@ -67,7 +67,7 @@ function keyFindings(
         findingOf({
           kind: 'key-not-current',
           cpv,
-          name,
+          name: `${name}:${slot}`,
           what: keyFingerprint,
           message: `${cpv} was signed with ${keyFingerprint}, which is not a key that nodes accept now.`,
           remedy: 'Push the package again, so that it is signed with the key of today.',
@@ -85,7 +85,7 @@ function levelFindings({ cpv, name, slot, cflags }: GatePackage, { profile }: Ow
     findingOf({
       kind: 'instruction-set',
       cpv,
-      name,
+      name: `${name}:${slot}`,
       what: found.march,
       message: `${cpv} was compiled with -march=${found.march} (x86-64-v${found.level}); machines of the profile have -march=${wanted.march} (x86-64-v${wanted.level}).`,
       remedy: `Rebuild ${name}.`,

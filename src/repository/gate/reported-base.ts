@@ -1,7 +1,7 @@
 import { type BaseSystem, NO_BASE_SYSTEM } from '../../gentoo/base-system.ts';
+import { sonamesIn } from '../../gentoo/soname-list.ts';
 import { reportedInstalled } from '../proof/node-store.ts';
 import type { RepositoryContext } from '../repository-context.ts';
-import { sonamesIn } from './gate-package.ts';
 import { buildsAmong } from './gate-store.ts';
 
 /** Reports that are older than this say nothing about today's nodes. */

@@ -5,14 +5,14 @@ import { atomsOf, type GatePackage, type Requirement } from './gate-package.ts';
 export class Universe {
   readonly #byName = new Map<string, Set<GatePackage>>();
   readonly #providers = new Map<string, number>();
+  /** Provided sonames by what all versions of them have in common. */
+  readonly #versions = new Map<string, Set<string>>();
   readonly #dependants = new Map<string, Set<GatePackage>>();
   readonly #requirers = new Map<string, Set<GatePackage>>();
 
   add(one: GatePackage): void {
     into(this.#byName, one.name, one);
-    for (const soname of one.provides) {
-      this.#providers.set(soname, (this.#providers.get(soname) ?? 0) + 1);
-    }
+    this.provide(one.provides);
     for (const name of namesNeededBy(one)) {
       into(this.#dependants, name, one);
     }
@@ -24,7 +24,11 @@ export class Universe {
   remove(one: GatePackage): void {
     outOf(this.#byName, one.name, one);
     for (const soname of one.provides) {
-      this.#providers.set(soname, (this.#providers.get(soname) ?? 0) - 1);
+      const left = (this.#providers.get(soname) ?? 0) - 1;
+      this.#providers.set(soname, left);
+      if (left === 0) {
+        outOf(this.#versions, stemOf(soname), soname);
+      }
     }
     for (const name of namesNeededBy(one)) {
       outOf(this.#dependants, name, one);
@@ -34,9 +38,10 @@ export class Universe {
     }
   }
 
-  /** Sonames that no package has, but the system. */
+  /** Also for sonames that no package has, but the system. */
   provide(sonames: readonly string[]): void {
     for (const soname of sonames) {
+      into(this.#versions, stemOf(soname), soname);
       this.#providers.set(soname, (this.#providers.get(soname) ?? 0) + 1);
     }
   }
@@ -60,13 +65,8 @@ export class Universe {
 
   /** Another version of a soname that is provided: `libfoo.so.2` for `libfoo.so.1`. */
   otherVersion(soname: string): string | undefined {
-    const stem = stemOf(soname);
-    for (const [other, count] of this.#providers) {
-      if (count > 0 && other !== soname && stemOf(other) === stem) {
-        return other;
-      }
-    }
-    return undefined;
+    const versions = this.#versions.get(stemOf(soname)) ?? [];
+    return [...versions].filter((other) => other !== soname).toSorted()[0];
   }
 
   matches(atom: Atom): boolean {
@@ -98,7 +98,7 @@ function stemOf(soname: string): string {
   return soname.replace(/\.so(?:\..*)?$/, '').replace(/-[0-9][0-9.]*$/, '');
 }
 
-function into(map: Map<string, Set<GatePackage>>, key: string, one: GatePackage): void {
+function into<T>(map: Map<string, Set<T>>, key: string, one: T): void {
   const set = map.get(key);
   if (set === undefined) {
     map.set(key, new Set([one]));
@@ -107,7 +107,7 @@ function into(map: Map<string, Set<GatePackage>>, key: string, one: GatePackage)
   }
 }
 
-function outOf(map: Map<string, Set<GatePackage>>, key: string, one: GatePackage): void {
+function outOf<T>(map: Map<string, Set<T>>, key: string, one: T): void {
   const set = map.get(key);
   set?.delete(one);
   if (set?.size === 0) {

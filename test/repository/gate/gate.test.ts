@@ -221,6 +221,65 @@ describe('a publication', () => {
     expect(findings).toEqual([expect.objectContaining({ verdict: 'warning' })]);
   });
 
+  it('lets the same offence of two slots and of two versions pass, each slot by its own id', async () => {
+    const needs = { RDEPEND: 'dev-libs/none dev-libs/none' };
+    const all = [
+      await add('dev-lang/php-8.3.1', { ...needs, SLOT: '8.3' }),
+      await add('dev-lang/php-8.4.1', { ...needs, SLOT: '8.4' }),
+      await add('dev-lang/php-8.4.2', { ...needs, SLOT: '8.4' }),
+    ];
+    const now = { ...testing, packageIds: all.map(({ id }) => id) };
+    const { findings } = await refusal(repository.publish(now));
+    const ids = findings.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(2);
+    expect(ids).toHaveLength(2);
+    const half = await refusal(repository.publish({ ...now, allow: ids.slice(0, 1) }));
+    expect(half.findings.map(({ id }) => id)).toEqual(ids.slice(1));
+    const publication = await repository.publish({ ...now, allow: ids });
+    expect(await repository.allowances(publication)).toHaveLength(2);
+  });
+
+  it('keeps what was let pass when it is gone back to', async () => {
+    await add('app-misc/a-1', { RDEPEND: 'dev-libs/none' });
+    const { findings } = await refusal(repository.publish(testing));
+    const allow = findings.map(({ id }) => id);
+    const first = await repository.publish({ ...testing, allow });
+    const fixed = await add('app-misc/a-2');
+    await repository.publish({ ...testing, packageIds: [fixed.id] });
+    const back = await repository.rollback(testing);
+    const kept = await repository.allowances(first);
+    expect(kept).toHaveLength(1);
+    expect(await repository.allowances(back)).toEqual(
+      kept.map((one) => ({ ...one, serial: back.serial })),
+    );
+    const other = await add('app-misc/b-1');
+    const next = await repository.publish({ ...testing, packageIds: [other.id] });
+    expect(await repository.allowances(next)).toHaveLength(1);
+  });
+
+  it('heeds the share that a profile gives among few packages too, and each drop for itself', async () => {
+    const three = { channels: ['fresh', 'testing', 'stable'], gate: { maxPackageDrop: 0 } };
+    installation.setProfiles([makeProfile('web', three)]);
+    const all: string[] = [];
+    for (const name of ['a', 'b', 'c', 'd']) {
+      all.push((await add(`app-misc/${name}-1`)).id);
+    }
+    const show = async (count: number, channel: string): Promise<unknown> =>
+      await repository.publish({ ...testing, channel, packageIds: all.slice(0, count) });
+    await show(4, 'testing');
+    await show(2, 'fresh');
+    const promote = { ...testing, force: true, from: 'fresh' };
+    const [drop] = (await refusal(repository.promote(promote))).findings;
+    expect(drop?.message).toContain('2 of 4 packages would be gone');
+    await repository.promote({ ...promote, allow: [drop?.id ?? ''] });
+    installation.setProfiles([
+      makeProfile('web', { ...three, channels: ['less', ...three.channels] }),
+    ]);
+    await show(1, 'less');
+    const again = await refusal(repository.promote({ ...promote, from: 'less' }));
+    expect(again.findings).toEqual([expect.objectContaining({ kind: 'count-dropped' })]);
+  });
+
   it('of yesterday can always be had again', async () => {
     await add('app-misc/a-1', { CFLAGS: '-O2 -march=x86-64-v3' });
     await repository.publish(testing);
