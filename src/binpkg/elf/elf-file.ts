@@ -1,7 +1,8 @@
 import type { ByteSource } from '../byte-source.ts';
 import { DEFAULT_LIMITS, type PackageLimits } from '../limits.ts';
 import { findDynamicStrings, StringTable } from './dynamic-strings.ts';
-import { DYN, damaged, EHDR, ElfReader, PHDR } from './elf-reader.ts';
+import { readDynamicTags } from './dynamic-tags.ts';
+import { damaged, EHDR, ElfReader, PHDR } from './elf-reader.ts';
 import { type X86IsaLevel, x86IsaLevel } from './gnu-property.ts';
 
 export type ElfLimits = Pick<PackageLimits, 'elfEntries' | 'elfStringBytes'>;
@@ -36,7 +37,6 @@ const MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
 const ET_DYN = 3;
 const PT = { dynamic: 2, note: 4, gnuProperty: 0x6474e553 } as const;
 const DT = {
-  null: 0,
   needed: 1,
   soname: 14,
   rpath: 15,
@@ -45,6 +45,8 @@ const DT = {
 } as const;
 /** EM_386 and EM_X86_64. */
 const X86: ReadonlySet<number> = new Set([3, 62]);
+/** As many program headers as file(1) looks at, which Portage asks about damaged files too. */
+const MOST_LOOKED_AT = 2048;
 const NOTE_BYTES = 64 * 1024;
 const DF_1_PIE = 0x08000000;
 
@@ -74,10 +76,25 @@ export async function readElf(
   };
 }
 
-/** What the header alone says, for a file that is damaged behind it. */
+/** What the header alone says, for a file that is damaged behind it. A dynamic section, if there is one, is no PIE's. */
 export async function readElfHeader(source: ByteSource): Promise<ElfFile | undefined> {
   const opened = await openElf(source);
-  return opened && bareElf(opened);
+  return (
+    opened && { ...bareElf(opened), pie: (await hasDynamicSegment(opened)) ? false : undefined }
+  );
+}
+
+async function hasDynamicSegment({ reader, header }: OpenElf): Promise<boolean> {
+  const size = reader.sizeOf(PHDR);
+  const count = reader.field(header, EHDR.phnum);
+  if (reader.field(header, EHDR.phentsize) !== size || count > MOST_LOOKED_AT) {
+    return false;
+  }
+  const table = await reader.upTo(reader.field(header, EHDR.phoff), count * size);
+  const whole = Math.floor(table.length / size);
+  return Array.from({ length: whole }, (_, at) =>
+    reader.field(table.subarray(at * size, (at + 1) * size), PHDR.type),
+  ).includes(PT.dynamic);
 }
 
 function bareElf({ form, reader, header }: OpenElf): ElfFile {
@@ -168,55 +185,19 @@ async function readDynamic(
   segments: readonly Segment[],
   limits: ElfLimits,
 ): Promise<Dynamic> {
-  const tags = await readTags(reader, segments, limits);
-  const place = await findDynamicStrings(reader, header);
-  const strings = place === undefined ? undefined : new StringTable(reader, place, limits);
-  const namesOf = async (tag: number): Promise<string[]> => {
-    const names: string[] = [];
-    for (const offset of tags.get(tag) ?? []) {
-      const name = await strings?.at(offset);
-      if (name !== undefined) {
-        names.push(name);
-      }
-    }
-    return names;
-  };
+  const segment = segments.find(({ type }) => type === PT.dynamic);
+  const start = segment === undefined || segment.size === 0 ? reader.source.size : segment.offset;
+  const tags = await readDynamicTags(reader, start, limits);
+  const strings = new StringTable(reader, await findDynamicStrings(reader, header), limits);
+  const namesOf = async (tag: number): Promise<string[]> => await strings.all(tags.get(tag) ?? []);
   const flags = tags.get(DT.flags1)?.[0] ?? 0;
-  const isDynamic = segments.some(({ type }) => type === PT.dynamic);
   return {
     soname: (await namesOf(DT.soname))[0],
     needed: await namesOf(DT.needed),
     rpath: (await namesOf(DT.rpath)).at(-1),
     runpath: (await namesOf(DT.runpath)).at(-1),
-    pie: isDynamic ? Math.floor(flags / DF_1_PIE) % 2 === 1 : undefined,
+    pie: segment === undefined ? undefined : Math.floor(flags / DF_1_PIE) % 2 === 1,
   };
-}
-
-async function readTags(
-  reader: ElfReader,
-  segments: readonly Segment[],
-  limits: ElfLimits,
-): Promise<ReadonlyMap<number, readonly number[]>> {
-  const tags = new Map<number, number[]>();
-  const segment = segments.find(({ type }) => type === PT.dynamic);
-  if (segment === undefined || segment.size === 0) {
-    return tags;
-  }
-  const size = reader.sizeOf(DYN);
-  const count = Math.floor(segment.size / size);
-  if (count > limits.elfEntries) {
-    throw damaged(`it says it has ${count} dynamic entries`);
-  }
-  const table = await reader.bytes(segment.offset, count * size, 'dynamic section');
-  for (let index = 0; index < count; index += 1) {
-    const entry = table.subarray(index * size, (index + 1) * size);
-    const tag = reader.field(entry, DYN.tag);
-    if (tag === DT.null) {
-      break;
-    }
-    tags.set(tag, [...(tags.get(tag) ?? []), reader.field(entry, DYN.value)]);
-  }
-  return tags;
 }
 
 /** Notes that are not within the source say nothing. */

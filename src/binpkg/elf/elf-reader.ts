@@ -23,7 +23,6 @@ export const EHDR = {
 export const PHDR = {
   type: [0, 4, 0, 4],
   offset: [4, 4, 8, 8],
-  vaddr: [8, 4, 16, 8],
   filesz: [16, 4, 32, 8],
   bytes: [32, 0, 56, 0],
 } as const satisfies Record<string, Field>;
@@ -62,6 +61,16 @@ export class ElfReader {
       throw damaged(`its ${what} reaches past the end of the file`);
     }
     return await this.source.read(offset, length);
+  }
+
+  /** These bytes; fewer where the file ends. */
+  async upTo(offset: number, length: number): Promise<Buffer> {
+    return offset < this.source.size ? await this.source.read(offset, length) : Buffer.alloc(0);
+  }
+
+  /** A place, given where something begins and how far behind that: it wraps in 32 bits. */
+  sum(start: number, offset: number): number {
+    return this.is64 ? start + offset : (start + offset) % 2 ** 32;
   }
 
   field(structure: Buffer, field: Field): number {
