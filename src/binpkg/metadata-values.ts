@@ -25,7 +25,8 @@ const NO_RUNPATH = '  -  ';
  * Throws `package-invalid-metadata` with the token in the message.
  */
 export function checkDependencies(key: string, value: string, eapi: string): void {
-  const options = knownRulesOf(eapi) === undefined ? {} : { eapi };
+  const isKnown = knownRulesOf(eapi) !== undefined;
+  const options = isKnown ? { eapi } : { allowsBuildId: true };
   explained(key, () => flattenAtoms(value, 'all', options));
 }
 

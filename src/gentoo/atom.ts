@@ -23,6 +23,8 @@ export interface Atom {
   readonly pn: string;
   /** Revision included, without the `*` of `=*`; null without operator. */
   readonly version: string | null;
+  /** `3` in `=cat/pn-1.0-3`: only there where it was allowed and stands. */
+  readonly buildId?: string;
   readonly slot: string | null;
   readonly subSlot: string | null;
   readonly slotOperator: '' | '=' | '*';
@@ -47,6 +49,12 @@ export interface AtomCandidate {
   readonly repo?: string;
 }
 
+export interface AtomOptions {
+  readonly eapi?: string;
+  /** A BUILD_ID may stand behind the version, as Portage takes it where no EAPI forbids it. Matching passes over it. */
+  readonly allowsBuildId?: boolean;
+}
+
 const MAX_SHOWN = 200;
 const UNKNOWN_REPO = '__unknown__';
 
@@ -56,9 +64,9 @@ const UNKNOWN_REPO = '__unknown__';
  *
  * Throws `invalid-atom` and `unknown-eapi`.
  */
-export function parseAtom(text: string, options: { readonly eapi?: string } = {}): Atom {
+export function parseAtom(text: string, options: AtomOptions = {}): Atom {
   const shape = parseAtomShape(text);
-  const fault = typeof shape === 'string' ? shape : faultInEapi(shape, options.eapi);
+  const fault = typeof shape === 'string' ? shape : faultFor(shape, options);
   if (typeof shape === 'string' || fault !== '') {
     const shown = text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
     const why = fault === '' ? '' : `: ${fault}`;
@@ -78,7 +86,8 @@ export function formatAtom(atom: Omit<Atom, 'text'>): string {
   const slots = `${atom.slot ?? ''}${subSlot}${atom.slotOperator}`;
   const repo = atom.repo === null ? '' : `::${atom.repo}`;
   const use = atom.use.length === 0 ? '' : `[${atom.use.map(formatUseDependency).join(',')}]`;
-  const name = `${atom.blocker}${operator}${atom.category}/${atom.pn}${version}`;
+  const buildId = atom.buildId === undefined ? '' : `-${atom.buildId}`;
+  const name = `${atom.blocker}${operator}${atom.category}/${atom.pn}${version}${buildId}`;
   return `${name}${slots === '' ? '' : `:${slots}`}${repo}${use}`;
 }
 
@@ -136,7 +145,10 @@ function matchesUse(atom: Atom, { use, iuse }: AtomCandidate): boolean {
   );
 }
 
-function faultInEapi(atom: Omit<Atom, 'text'>, eapi: string | undefined): string {
+function faultFor(atom: Omit<Atom, 'text'>, { eapi, allowsBuildId = false }: AtomOptions): string {
+  if (atom.buildId !== undefined && (eapi !== undefined || !allowsBuildId)) {
+    return 'a BUILD_ID cannot stand here';
+  }
   if (eapi === undefined) {
     return '';
   }

@@ -1,5 +1,5 @@
 import { AppError } from '../support/errors.ts';
-import { type Atom, evaluateAtom, parseAtom } from './atom.ts';
+import { type Atom, type AtomOptions, evaluateAtom, parseAtom } from './atom.ts';
 import { rulesOf } from './eapi.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { foldWhitespace } from './whitespace.ts';
@@ -85,7 +85,7 @@ export function formatDepString(nodes: readonly DepNode[]): string {
 export function flattenAtoms(
   dependencies: string | readonly DepNode[],
   use: ReadonlySet<string> | 'all' = 'all',
-  options: { readonly eapi?: string } = {},
+  options: AtomOptions = {},
 ): Atom[] {
   const nodes = typeof dependencies === 'string' ? parseDepString(dependencies) : dependencies;
   const parsed = new Map<string, Atom>();
@@ -105,7 +105,7 @@ export function flattenAtoms(
   return [...atoms.values()];
 }
 
-function parseDependency(word: string, options: { readonly eapi?: string }): Atom {
+function parseDependency(word: string, options: AtomOptions): Atom {
   const atom = parseAtom(word, options);
   if (atom.isWildcard) {
     throw new AppError(

@@ -109,6 +109,9 @@ const questions: readonly Question[] = [
   ...PATTERNS.map((pattern) => ({ image: excluded, provides: [pattern], requires: [pattern] })),
 ];
 
+const quoted = (patterns: readonly string[] = []): string =>
+  patterns.map((pattern) => `'${pattern}'`).join(' ');
+
 const env = toolEnvironment();
 const { exitCode } = await run(['sh', '-c', 'command -v scanelf && command -v file'], { env });
 const [name, noPortage] = portageSuite("ELF files, compared with Portage's own code and scanelf");
@@ -140,8 +143,6 @@ const isSkipped = noPortage || exitCode !== 0;
     it('give the same four keys', async () => {
       const folders = questions.map(make);
       const { pythonPath } = findPortage() ?? {};
-      const quoted = (patterns: readonly string[] = []): string =>
-        patterns.map((pattern) => `'${pattern}'`).join(' ');
       const { stdout } = await runChecked(['python3', join(import.meta.dirname, 'scan-image.py')], {
         env: { ...env, ...(pythonPath === undefined ? {} : { PYTHONPATH: pythonPath }) },
         input: JSON.stringify(
