@@ -69,7 +69,7 @@ async function scanFile(file: string, path: string): Promise<NeededEntry | undef
     return undefined;
   }
   if (/[;\n\r]/.test(path)) {
-    throw unsupported(path, 'The path');
+    throw unsupported(path, 'its path');
   }
   const [soname = '', folders = '', needed = ''] = printed(elf, path).split(';');
   return {
@@ -86,7 +86,7 @@ async function scanFile(file: string, path: string): Promise<NeededEntry | undef
 function printed(elf: ElfFile, path: string): string {
   const text = [elf.soname ?? '', runpath(elf), elf.needed.join(',')].join(';');
   if (text.includes('\n')) {
-    throw unsupported(path, 'A name in the file');
+    throw unsupported(path, 'a name in it');
   }
   return text;
 }
@@ -94,7 +94,7 @@ function printed(elf: ElfFile, path: string): string {
 function unsupported(path: string, what: string): AppError {
   return new AppError(
     'image-name-unsupported',
-    `${what} ${JSON.stringify(path)} of an ELF file cannot stand in NEEDED.ELF.2.`,
+    `The ELF file ${JSON.stringify(path)} cannot stand in NEEDED.ELF.2: ${what} would break its line.`,
     { details: { path } },
   );
 }
