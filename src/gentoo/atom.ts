@@ -145,13 +145,15 @@ function matchesUse(atom: Atom, { use, iuse }: AtomCandidate): boolean {
   );
 }
 
-function faultFor(atom: Omit<Atom, 'text'>, { eapi, allowsBuildId = false }: AtomOptions): string {
+function faultFor(atom: Omit<Atom, 'text'>, options: AtomOptions): string {
+  const { eapi, allowsBuildId = false } = options;
   if (atom.buildId !== undefined && (eapi !== undefined || !allowsBuildId)) {
     return 'a BUILD_ID cannot stand here';
   }
-  if (eapi === undefined) {
-    return '';
-  }
+  return eapi === undefined ? '' : faultInEapi(atom, eapi);
+}
+
+function faultInEapi(atom: Omit<Atom, 'text'>, eapi: string): string {
   const rules = rulesOf(eapi);
   const hasOperator = atom.slotOperator !== '' || atom.subSlot !== null;
   const faults: readonly (readonly [boolean, string])[] = [

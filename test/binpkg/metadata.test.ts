@@ -214,8 +214,13 @@ describe('the metadata of a package', () => {
   it('has defaults where Portage has them', () => {
     const metadata = readMetadata(
       bytesOf({
-        ...{ EAPI: undefined, BUILD_ID: '', USE: undefined, CHOST: '\n', SIZE: undefined },
-        ...{ SLOT: '0', RDEPEND: undefined },
+        EAPI: undefined,
+        BUILD_ID: '',
+        USE: undefined,
+        CHOST: '\n',
+        SIZE: undefined,
+        SLOT: '0',
+        RDEPEND: undefined,
       }),
     );
 

@@ -12,6 +12,7 @@ import { DEP_STRINGS, depTreeArbitrary, NOT_DEP_STRINGS } from './samples.ts';
 const X = new Set(['x']);
 
 /** What Python takes for white space. */
+// oxlint-disable-next-line no-control-regex -- the separators among the control characters are meant
 const SPACES = /[\p{White_Space}\u001c-\u001f]+/u;
 
 const deep = (levels: number): string => `${'( '.repeat(levels)}a/a${' )'.repeat(levels)}`;

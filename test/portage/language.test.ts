@@ -283,8 +283,8 @@ const [name, isSkipped] = portageSuite("the language of Gentoo, compared with Po
 
   it('reduces the dependencies in an index to the same text, and refuses the same ones', () => {
     const ours = reducedAtoms.map(([text, use]) => {
-      const values = { USE: use.join(' '), RDEPEND: foldWhitespace(text) };
-      const reduce = (): string | undefined => reduceDependencies(values)['RDEPEND'];
+      const keys = { USE: use.join(' '), RDEPEND: foldWhitespace(text) };
+      const reduce = (): string | undefined => reduceDependencies(keys)['RDEPEND'];
       return [text, use, isAccepted(reduce) ? reduce() : null];
     });
 
