@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { DigestSet } from '../../support/digests.ts';
 import { syncDirectory } from '../../support/files.ts';
 import { type TarFormat, tarEnd, tarEntryHeader, tarPadding } from '../archive/tar-writer.ts';
-import type { PackageSigner } from '../package-signer.ts';
+import type { AnyPackageSigner, SigningStream } from '../package-signer.ts';
 import { MANIFEST, MARKER, SIGNATURE_SUFFIX } from './layout.ts';
 import { formatManifest, type ManifestRecord } from './manifest.ts';
 
@@ -19,7 +19,7 @@ export interface WrittenPackage {
 export interface ContainerWriterOptions {
   readonly base: string;
   readonly format: TarFormat;
-  readonly signer: PackageSigner | undefined;
+  readonly signer: AnyPackageSigner | undefined;
   /** Of all headers. */
   readonly mtimeSeconds: number;
 }
@@ -73,13 +73,24 @@ export class ContainerWriter {
     size: number,
     content: AsyncIterable<Buffer> | Iterable<Buffer>,
   ): Promise<ManifestRecord> {
-    const { record, sha512State } = await this.#put(name, size, content);
     const { signer } = this.#options;
-    if (signer !== undefined && name !== MARKER) {
-      const signature = Buffer.from(signer.signState(sha512State));
-      await this.#put(name + SIGNATURE_SUFFIX, signature.length, [signature]);
+    if (signer === undefined || name === MARKER) {
+      return (await this.#put(name, size, content)).record;
     }
-    return record;
+    if (!('signStream' in signer)) {
+      const { record, sha512State } = await this.#put(name, size, content);
+      await this.#putSignature(name, signer.signState(sha512State));
+      return record;
+    }
+    const stream = signer.signStream();
+    try {
+      const { record } = await this.#put(name, size, passingBy(content, stream));
+      await this.#putSignature(name, await stream.end());
+      return record;
+    } catch (error) {
+      stream.abandon();
+      throw error;
+    }
   }
 
   async finish(): Promise<void> {
@@ -89,6 +100,11 @@ export class ContainerWriter {
     await this.#put(MANIFEST, manifest.length, [manifest]);
     await this.#file.write(tarEnd(this.#file.size));
     await this.#file.flush();
+  }
+
+  async #putSignature(name: string, armored: string): Promise<void> {
+    const signature = Buffer.from(armored);
+    await this.#put(name + SIGNATURE_SUFFIX, signature.length, [signature]);
   }
 
   async #put(
@@ -113,6 +129,16 @@ export class ContainerWriter {
     const record = { name, size, blake2b: hex.of('blake2b512'), sha512: hex.of('sha512') };
     this.#records.push(record);
     return { record, sha512State };
+  }
+}
+
+async function* passingBy(
+  content: AsyncIterable<Buffer> | Iterable<Buffer>,
+  stream: SigningStream,
+): AsyncIterable<Buffer> {
+  for await (const piece of content) {
+    await stream.write(piece);
+    yield piece;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../byte-source.ts';
-import type { PackageSigner } from '../package-signer.ts';
+import type { AnyPackageSigner } from '../package-signer.ts';
 import { type ContainerWriter, type WrittenPackage, writeContainer } from './container-writer.ts';
 import { checkBase, containerFormat, MANIFEST, MARKER, SIGNATURE_SUFFIX } from './layout.ts';
 import { refusal } from './refusals.ts';
@@ -13,7 +13,7 @@ export interface RewriteGpkgRequest {
   /** Keys to set; `undefined` removes a key. New keys go to the end. None: the archive is taken over as it is. */
   readonly metadata: ReadonlyMap<string, Buffer | string | undefined>;
   /** Absent: the result is unsigned. */
-  readonly signer?: PackageSigner;
+  readonly signer?: AnyPackageSigner;
   /** New folder name inside the container. Default: that of the source. */
   readonly base?: string;
   /** Created; must not exist yet. Its folder is synced too. */
