@@ -7,7 +7,7 @@ const PROJECT = resolve(import.meta.dirname, '..');
 const SRC = join(PROJECT, 'src');
 const THROWN =
   /new AppError\(\s*'(?<code>[a-z0-9-]+)',\s*(?<sentence>`(?:[^`\\]|\\.)*`|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")?/g;
-const REFUSAL = /^ {2}'(?<code>(?:gpkg|xpak)-[a-z0-9-]+)': '(?<meaning>[^']+)',$/gm;
+const REFUSAL = /^ {2}'(?<code>(?:gpkg|xpak)-[a-z0-9-]+)':\s+'(?<meaning>[^']+)',$/gm;
 
 const errors = new Map();
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { once } from 'node:events';
 import type { Program } from './cli/command-line.ts';
+import type { RebuildStart } from './cli/commands/repository-rebuild.ts';
+import type { Config } from './config/config.ts';
 import { systemClock } from './support/clock.ts';
 
 /** Aborts at the first SIGINT or SIGTERM. */
@@ -14,15 +16,24 @@ function interruption(): AbortSignal {
   return controller.signal;
 }
 
-async function serve(options: { readonly config?: string }): Promise<void> {
+async function configOf(options: { readonly config?: string }): Promise<Config> {
   const { loadConfig } = await import('./config/load-config.ts');
-  const { startServer } = await import('./server.ts');
-  const { createLog } = await import('./support/log.ts');
-  const config = await loadConfig({
+  return await loadConfig({
     ...(options.config === undefined ? {} : { file: options.config }),
     env: process.env,
     cwd: process.cwd(),
   });
+}
+
+const rebuild: RebuildStart = async (options) => {
+  const { rebuildDatabase } = await import('./rebuild.ts');
+  return await rebuildDatabase(await configOf(options), systemClock, options.onProgress);
+};
+
+async function serve(options: { readonly config?: string }): Promise<void> {
+  const { startServer } = await import('./server.ts');
+  const { createLog } = await import('./support/log.ts');
+  const config = await configOf(options);
   const log = createLog(config.log.level);
   const interrupted = interruption();
   const server = await startServer(config, log, systemClock);
@@ -51,7 +62,7 @@ async function programFor(argv: readonly string[]): Promise<Program> {
   if (argv[2] === 'index') {
     return (await import('./cli/index-program.ts')).createIndexProgram();
   }
-  return (await import('./cli/program.ts')).createProgram({ serve, agent });
+  return (await import('./cli/program.ts')).createProgram({ serve, agent, rebuild });
 }
 
 process.exitCode = await (await programFor(process.argv)).run(process.argv);

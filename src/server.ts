@@ -7,10 +7,12 @@ import type { Config } from './config/config.ts';
 import { openProfileCatalog } from './config/profile-catalog.ts';
 import { type Database, openDatabase } from './database/database.ts';
 import type { ProfileCatalog } from './gentoo/profile.ts';
+import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
 import { Journal } from './journal/journal.ts';
-import { createRepository } from './repository/create-repository.ts';
+import { openRepository } from './repository/create-repository.ts';
+import { createProofs } from './repository/proof/proofs.ts';
 import { watchIncoming } from './repository/watch-incoming.ts';
 import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
 import type { Signer } from './signing/signer.ts';
@@ -64,6 +66,7 @@ async function compose(
   const services: Service[] = [
     rooms.buildService,
     housekeeping(config, rooms),
+    rooms.check,
     watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     listenService,
   ];
@@ -96,7 +99,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   const signer = await openKey(config, log, clock);
   await publishKey(mirrorRoot, signer);
   const shared = { database, journal, clock, log, locks, profiles };
-  const repository = createRepository({
+  const { repository, check } = openRepository({
     ...shared,
     signer,
     folders: { state, mirrorRoot },
@@ -109,7 +112,8 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     settings: config.builds,
   });
   const tokens = new Tokens(database, journal, clock);
-  return { ...shared, signer, repository, builds, buildService, tokens };
+  const proofs = createProofs(shared);
+  return { ...shared, signer, repository, check, proofs, builds, buildService, tokens };
 }
 
 /** The HTTP service, and how clients reach it once it listens. */
@@ -124,6 +128,7 @@ function listening(
     port: http.port,
     nextFreePort: http.nextFreePort,
     log: rooms.log,
+    certificate: http.tls === null ? undefined : watchCertificate(http.tls, rooms.log),
     createListener: (stopping) =>
       createRequestListener({
         ...rooms,

@@ -10,8 +10,16 @@ import { parseArgs } from 'node:util';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { type Bench, indexAgainstPortage, largeIndex, verifyAndSign } from './claims.ts';
+import { publishWhatChanged } from './publish-claims.ts';
+import { serveAgainstNginx } from './serve-claims.ts';
 
-const CLAIMS = { small: indexAgainstPortage, large: largeIndex, sign: verifyAndSign } as const;
+const CLAIMS = {
+  small: indexAgainstPortage,
+  large: largeIndex,
+  sign: verifyAndSign,
+  publish: publishWhatChanged,
+  serve: serveAgainstNginx,
+} as const;
 
 const { values } = parseArgs({
   options: {

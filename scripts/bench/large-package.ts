@@ -30,7 +30,8 @@ export async function makeLargePackage(
     );
   }
   parts.push(tarEnd(parts.reduce((sum, part) => sum + part.length, 0)));
-  const metadata = metadataArchive(new Map([['PF', 'large-1\n']]), 1);
+  const identity = { CATEGORY: 'app-misc\n', PF: 'large-1\n', SLOT: '0\n', EAPI: '8\n' };
+  const metadata = metadataArchive(new Map(Object.entries(identity)), 1);
   const bytes = await containerOf({ base: 'large-1', mtimeSeconds: 1, signer }, [
     ['metadata.tar.zst', zstd(metadata, 3)],
     ['image.tar.zst', zstd(Buffer.concat(parts), 3)],

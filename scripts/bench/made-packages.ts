@@ -105,6 +105,25 @@ export function pathOf(number: number): string {
   return `${category}/${pn}/${pf}-1.gpkg.tar`;
 }
 
+/** What an index says about a package of this number, its file aside. */
+export function describePackage(number: number): {
+  readonly category: string;
+  readonly pn: string;
+  readonly pf: string;
+  readonly metadata: Readonly<Record<string, string>>;
+} {
+  const dice = new Dice(number + 7);
+  const names = namesOf(number, dice);
+  const all = metadataOf({ number, ...names, imageBytes: MEDIAN_IMAGE }, dice, Buffer.alloc(0));
+  const metadata: Record<string, string> = {};
+  for (const [key, value] of all) {
+    if (typeof value === 'string') {
+      metadata[key] = value.trim();
+    }
+  }
+  return { ...names, metadata };
+}
+
 function namesOf(number: number, dice: Dice) {
   const name = Math.floor(number / 3);
   const category = CATEGORIES[name % CATEGORIES.length] ?? 'app-misc';

@@ -1,4 +1,5 @@
 import type { Hash } from 'node:crypto';
+import type { DigestName } from '../support/digests.ts';
 
 /**
  * What this room needs of a signing key that is at hand. All results are what Portage's `gpg --verify` accepts
@@ -30,8 +31,19 @@ export type AnyPackageSigner = PackageSigner | StreamPackageSigner;
 
 /** What this room needs to check signatures. Both throw `signature-invalid`, `signature-unknown-key`, `signature-expired-key`. */
 export interface PackageVerifier {
-  /** Checks a detached signature over the bytes that this running SHA-512 state has seen. Returns the fingerprint. */
-  verifyState(state: Hash, armored: string): Promise<string>;
+  /**
+   * What a detached signature needs besides SHA-512: `gpg --digest-algo` is the choice of whoever signs. Nothing for
+   * one that cannot be read; checking it says why.
+   */
+  furtherDigests(armored: string): readonly DigestName[];
+  /**
+   * Checks a detached signature over the bytes that this running SHA-512 state has seen, and the `further` ones. Returns the fingerprint.
+   */
+  verifyState(
+    state: Hash,
+    armored: string,
+    further?: ReadonlyMap<DigestName, Hash>,
+  ): Promise<string>;
   /** Checks clear-signed text and returns what was signed. */
   verifyClearSigned(text: string): Promise<{ readonly text: string; readonly fingerprint: string }>;
 }

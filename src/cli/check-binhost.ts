@@ -1,19 +1,19 @@
+import { createHash, type Hash } from 'node:crypto';
 import { tmpdir } from 'node:os';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
-import { type PackagesIndex, parsePackagesIndex } from '../gentoo/packages-index.ts';
+import { pipeline, Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { type IndexStanza, readIndexStanzas } from '../gentoo/index-reader.ts';
+import type { PackagesIndex } from '../gentoo/packages-index.ts';
 import { isGpgInstalled } from '../signing/gpg-check.ts';
 import { createVerifier } from '../signing/verifier.ts';
-import { digestOf } from '../support/digests.ts';
 import { AppError, isAppError, messageOf } from '../support/errors.ts';
 import { withTemporaryFolder } from '../support/files.ts';
 import type { Findings } from './check-findings.ts';
 import { checkPackage } from './check-package.ts';
-import { httpGet, readAll } from './http-get.ts';
+import { bodyChunks, httpGet } from './http-get.ts';
 
 const MAX_INDEX_BYTES = 512 * 1024 * 1024;
 const DEFAULT_PARALLEL = 4;
-const gunzipAsync = promisify(gunzip);
 
 /** One thing that a client must not see. `subject` is `Packages` or the CPV with its build id. */
 export interface BinhostFault {
@@ -122,36 +122,33 @@ async function readIndex(
   findings: Findings,
   signal: AbortSignal | undefined,
 ): Promise<PackagesIndex> {
-  const packed = await fetchIndexFile(`${uri}/Packages.gz`, signal);
-  const plain = await fetchIndexFile(`${uri}/Packages`, signal);
-  if (packed.encoding !== null) {
+  const plain = await httpGet(`${uri}/Packages`, signal);
+  const plainDigest = createHash('sha512');
+  for await (const piece of bodyChunks(plain)) {
+    plainDigest.update(piece);
+  }
+  const packed = await httpGet(`${uri}/Packages.gz`, signal);
+  const encoding = packed.headers.get('content-encoding');
+  if (encoding !== null) {
+    await packed.body?.cancel();
     throw new AppError(
       'binhost-unreadable',
-      `${uri}/Packages.gz is sent with Content-Encoding: ${packed.encoding}; a node would unpack it twice.`,
+      `${uri}/Packages.gz is sent with Content-Encoding: ${encoding}; a node would unpack it twice.`,
     );
   }
   findings.count(1);
-  let unpacked: Buffer;
-  try {
-    unpacked = await gunzipAsync(packed.bytes, { maxOutputLength: MAX_INDEX_BYTES });
-  } catch (error) {
-    throw new AppError(
-      'binhost-unreadable',
-      `${uri}/Packages.gz is not gzip data: ${messageOf(error)}.`,
-      { cause: error },
-    );
-  }
+  const packedDigest = createHash('sha512');
+  const index = await readPacked(packed, packedDigest);
   findings.expect(
     'Packages',
-    digestOf('sha512', unpacked) === digestOf('sha512', plain.bytes),
+    packedDigest.digest('hex') === plainDigest.digest('hex'),
     'index-differs',
     'Packages.gz and Packages do not hold the same text.',
   );
-  const index = parsePackagesIndex(unpacked.toString('utf8'));
   const timestamp = Number(index.header.get('TIMESTAMP'));
   for (const { name, lastModified } of [
-    { name: 'Packages.gz', lastModified: packed.lastModified },
-    { name: 'Packages', lastModified: plain.lastModified },
+    { name: 'Packages.gz', lastModified: packed.headers.get('last-modified') },
+    { name: 'Packages', lastModified: plain.headers.get('last-modified') },
   ]) {
     findings.expect(
       'Packages',
@@ -163,19 +160,43 @@ async function readIndex(
   return index;
 }
 
-interface IndexFile {
-  readonly bytes: Buffer;
-  readonly encoding: string | null;
-  readonly lastModified: string | null;
+/** Unpacks and reads an index while it arrives. */
+async function readPacked(response: Response, digest: Hash): Promise<PackagesIndex> {
+  const packed = Readable.from(bodyChunks(response));
+  const unpacked = pipeline(packed, createGunzip(), () => undefined);
+  const stanzas: IndexStanza[] = [];
+  try {
+    for await (const stanza of readIndexStanzas(hashed(unpacked, digest))) {
+      stanzas.push(stanza);
+    }
+  } catch (error) {
+    if (isAppError(error)) {
+      throw error;
+    }
+    throw new AppError(
+      'binhost-unreadable',
+      `${response.url} is not gzip data: ${messageOf(error)}.`,
+      { cause: error },
+    );
+  }
+  const [header = new Map<string, string>(), ...entries] = stanzas;
+  return { header, entries };
 }
 
-async function fetchIndexFile(url: string, signal: AbortSignal | undefined): Promise<IndexFile> {
-  const response = await httpGet(url, signal);
-  return {
-    bytes: await readAll(response, MAX_INDEX_BYTES),
-    encoding: response.headers.get('content-encoding'),
-    lastModified: response.headers.get('last-modified'),
-  };
+/** Throws `answer-too-large` when more comes out than any index has. */
+async function* hashed(bytes: AsyncIterable<Buffer>, digest: Hash): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const piece of bytes) {
+    size += piece.length;
+    if (size > MAX_INDEX_BYTES) {
+      throw new AppError(
+        'answer-too-large',
+        `Packages.gz unpacks to more than ${MAX_INDEX_BYTES} bytes.`,
+      );
+    }
+    digest.update(piece);
+    yield piece;
+  }
 }
 
 async function inParallel<T>(

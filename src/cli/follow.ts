@@ -1,4 +1,5 @@
 import { type JobView, type RequestDetail, requestDetailSchema } from '../protocol/builds.ts';
+import { type EventView, eventViewSchema } from '../protocol/journal.ts';
 import { backoffDelay } from '../support/backoff.ts';
 import { type Clock, sleep } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
@@ -109,11 +110,35 @@ export async function followLog(
   });
 }
 
+/** Tells each event of the journal behind the number `after`, once and in order, until the signal aborts. */
+export async function followJournal(
+  client: ServerClient,
+  options: FollowOptions & {
+    readonly filter: Readonly<Record<string, string>>;
+    readonly after: number;
+    readonly onEvent: (event: EventView) => void;
+  },
+): Promise<never> {
+  let { after } = options;
+  const path = '/api/journal/stream';
+  return await throughRestarts<never>(options, async (alive) => {
+    const bytes = await client.stream(path, { ...options.filter, after }, options.signal);
+    alive();
+    for await (const { data } of parseServerEvents(bytes)) {
+      alive();
+      const event = parseJson(data, eventViewSchema, path);
+      after = event.seq;
+      options.onEvent(event);
+    }
+    return undefined;
+  });
+}
+
 /**
  * Calls `turn` until it gives a result. `undefined` means that there is more to come; a transient failure is waited
  * out. Both wait, longer each time, until `alive` is called.
  */
-async function throughRestarts<T>(
+export async function throughRestarts<T>(
   options: FollowOptions,
   turn: (alive: () => void) => Promise<T | undefined>,
 ): Promise<T> {

@@ -13,8 +13,7 @@ import { showBar } from './progress.ts';
 const LONG_READ_BYTES = 32 * 1024 * 1024;
 
 /**
- * Opens a package file for `work` and closes it. While a large one is read, `passes` times in all, a bar shows how far
- * that is. What is thrown names the file.
+ * Opens a package file for `work` and closes it. While a large one is read, a bar shows how far that is. What is thrown names the file.
  *
  * Throws `package-file-missing`, `package-format-unknown`, and what `work` throws.
  */
@@ -22,14 +21,13 @@ export async function withPackageFile<T>(
   context: CommandContext,
   file: string,
   work: (opened: Pick<PackageFile, 'format' | 'source'>) => Promise<T>,
-  passes = 1,
 ): Promise<T> {
   const path = resolve(context.cwd, file);
   await refuseUnlessFile(path);
   try {
     const opened = await openPackageFile(path);
     try {
-      return await withBar(context, opened, { file, work, passes });
+      return await withBar(context, opened, { file, work });
     } finally {
       await opened.close();
     }
@@ -84,15 +82,13 @@ async function withBar<T>(
   task: {
     readonly file: string;
     readonly work: (opened: Pick<PackageFile, 'format' | 'source'>) => Promise<T>;
-    readonly passes: number;
   },
 ): Promise<T> {
   if (source.size < LONG_READ_BYTES) {
     return await task.work({ format, source });
   }
   const label = basename(task.file);
-  const total = source.size * task.passes;
-  const bar = showBar(context.output, { label, total, unit: 'bytes' });
+  const bar = showBar(context.output, { label, total: source.size, unit: 'bytes' });
   try {
     return await task.work({ format, source: counted(source, bar.advance) });
   } finally {
@@ -106,8 +102,8 @@ function counted(source: ByteSource, onRead: (bytes: number) => void): ByteSourc
   return {
     size: source.size,
     read: async (offset, length) => await source.read(offset, length),
-    stream: async function* stream(offset, length) {
-      for await (const piece of source.stream(offset, length)) {
+    stream: async function* stream(offset, length, use) {
+      for await (const piece of source.stream(offset, length, use)) {
         streamed += piece.length;
         onRead(streamed);
         yield piece;

@@ -1,7 +1,7 @@
 import { realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { withOpenGpkg } from '../binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../binpkg/gpkg/rewrite.ts';
-import { verifyGpkg } from '../binpkg/gpkg/verify.ts';
 import { readMetadata } from '../binpkg/metadata.ts';
 import type { PackageFile } from '../binpkg/package-file.ts';
 import type { PackageVerifier } from '../binpkg/package-signer.ts';
@@ -15,9 +15,6 @@ import type { CommandContext } from './command-context.ts';
 import { harmless } from './output.ts';
 import { refuseUnlessFile, verifierFor, withPackageFile } from './package-reading.ts';
 
-/** A file is read to verify it, and to copy it. */
-const PASSES = 2;
-
 export interface KeyOptions {
   readonly keyFolder: string;
   readonly passphraseFile?: string;
@@ -30,8 +27,9 @@ export interface SignPackagesOptions extends KeyOptions {
 }
 
 /**
- * Signs each GPKG, replacing the file with one rename. A signature that is there already has to be good, by the key
- * itself or one of `--key`: a package that somebody changed must not get a good signature here.
+ * Signs each GPKG in one pass over its bytes, replacing the file with one rename after all of it was verified. A
+ * signature that is there already has to be good, by the key itself or one of `--key`: a package that somebody
+ * changed must not get a good signature here.
  *
  * Throws `signing-key-missing`, `package-not-gpkg`, and what verifying throws.
  */
@@ -112,7 +110,7 @@ async function signFile(context: CommandContext, file: string, keys: Keys): Prom
   const work = async (opened: Pick<PackageFile, 'format' | 'source'>): Promise<Signed> =>
     await writeSigned(context, opened, { ...keys, out });
   try {
-    const signed = await withPackageFile(context, file, work, PASSES);
+    const signed = await withPackageFile(context, file, work);
     await rename(out, path);
     await syncDirectory(dirname(path));
     return signed;
@@ -130,10 +128,10 @@ async function writeSigned(
     throw new AppError('package-not-gpkg', 'An XPAK cannot be signed; convert it first.');
   }
   const options = verifier === undefined ? { clock } : { clock, verifier };
-  const verified = await verifyGpkg(source, options);
-  const { cpv } = readMetadata(verified.metadata);
-  const mtimeSeconds = epochSeconds(clock);
-  const request = { source, verified, metadata: new Map(), signer, out, mtimeSeconds };
-  const { sha512 } = await rewriteGpkg(request);
-  return { cpv, sha512 };
+  return await withOpenGpkg(source, options, async (opened) => {
+    const { cpv } = readMetadata(opened.head.metadata);
+    const request = { signer, out, mtimeSeconds: epochSeconds(clock) };
+    const { sha512 } = await rewriteGpkg(opened, request);
+    return { cpv, sha512 };
+  });
 }

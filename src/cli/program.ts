@@ -6,9 +6,13 @@ import { buildCommand } from './commands/build.ts';
 import { channelCommand } from './commands/channel.ts';
 import { clientCommand } from './commands/client.ts';
 import { indexCommand } from './commands/index.ts';
+import { journalCommand } from './commands/journal.ts';
+import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
 import { profileCommand } from './commands/profile.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
+import { repositoryCommand } from './commands/repository.ts';
+import type { RebuildStart } from './commands/repository-rebuild.ts';
 import { type ServerStart, serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
 import { productVersion } from './project-root.ts';
@@ -19,6 +23,8 @@ export interface ProgramParts extends ContextParts {
   readonly serve: ServerStart;
   /** Runs an agent until it is told to stop. */
   readonly agent: AgentStart;
+  /** Makes the database of a stopped server anew. */
+  readonly rebuild: RebuildStart;
 }
 
 /** The `rookery` command. */
@@ -41,10 +47,13 @@ export function createProgram(parts: ProgramParts): Program {
     buildCommand(context),
     channelCommand(context),
     packageCommand(context),
+    repositoryCommand(context, parts.rebuild),
     indexCommand(context),
     clientCommand(context),
     tokenCommand(context),
+    journalCommand(context),
     agentsCommand(context),
+    nodeCommand(context),
   ];
   return programOf(command, subcommands, context.output);
 }

@@ -26,7 +26,8 @@ export interface JobProgress {
 
 /** Shows how far one piece of work is. */
 export interface Bar {
-  readonly advance: (done: number) => void;
+  /** `remainingMs` is what is left, where that is known. */
+  readonly advance: (done: number, remainingMs?: number | null) => void;
   readonly note: (text: string) => void;
   readonly stop: () => void;
 }
@@ -235,20 +236,23 @@ function plainBar(output: Output, work: Work): Bar {
 function liveBar(terminal: Terminal, work: Work): Bar {
   const block = createBlock(terminal);
   let done = 0;
+  let remaining: number | null = null;
   const render = (): string[] => {
+    const left = remaining === null ? '' : `, ${formatDuration(remaining)} left`;
     const share = work.total === 0 ? 1 : Math.min(1, done / work.total);
     const filled = Math.round(share * BAR_WIDTH);
     const bar = `${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)}`;
     const percent = String(Math.floor(share * 100)).padStart(3);
-    return [`${bar} ${percent} %  ${work.label}  ${amount(work, done)}`];
+    return [`${bar} ${percent} %  ${work.label}  ${amount(work, done)}${left}`];
   };
   const timer = setInterval(() => {
     block.draw(render());
   }, REDRAW_MS);
   timer.unref();
   return {
-    advance: (value) => {
+    advance: (value, remainingMs = null) => {
       done = value;
+      remaining = remainingMs;
     },
     note: (text) => {
       block.draw([]);

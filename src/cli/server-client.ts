@@ -11,7 +11,11 @@ import {
 } from '../protocol/builds.ts';
 import { channelViewSchema, publicationViewSchema } from '../protocol/channels.ts';
 import { problemSchema } from '../protocol/common.ts';
+import { differenceViewSchema } from '../protocol/difference.ts';
+import { journalViewSchema } from '../protocol/journal.ts';
+import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
+import { checkViewSchema } from '../protocol/repository.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 
@@ -58,6 +62,11 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...packageCalls({ get, ask }),
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
+    ...nodeCalls({ get }),
+    forgetNode: async (name: string, reason: string): Promise<void> => {
+      const path = `/api/nodes/${encoded(name)}`;
+      await send(base, server.token, { method: 'DELETE', path, json: { reason } });
+    },
     tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
     createToken: async (name: string, role: string) =>
       await post('/api/tokens', { name, role }, newTokenSchema),
@@ -66,6 +75,15 @@ export function createServerClient(server: { readonly url: string; readonly toke
     revokeToken: async (name: string): Promise<void> => {
       await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
     },
+    beginCheck: async (body: {
+      readonly deep: boolean;
+      readonly all: boolean;
+      readonly maxAgeDays?: number;
+    }) => await post('/api/repository/check', body, checkViewSchema),
+    cancelCheck: async () =>
+      await ask({ method: 'DELETE', path: '/api/repository/check' }, checkViewSchema),
+    journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
+      (await get('/api/journal', journalViewSchema, query)).events,
     agents: async () => (await get('/api/agents', agentListSchema)).agents,
     /** The shell script that sets up a node. */
     clientScript: async (profile: string, channel: string): Promise<string> => {
@@ -140,23 +158,44 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
 
 function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
   return {
+    difference: async (profile: string, query: { readonly from: string; readonly to: string }) =>
+      await get(`/api/profiles/${encoded(profile)}/diff`, differenceViewSchema, query),
     channel: async (profile: string, channel: string) =>
       await get(channelPath(profile, channel), channelViewSchema),
     publish: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly packageIds?: readonly string[] },
+      body: ChannelBody & { readonly packageIds?: readonly string[] },
     ) => await post(`${channelPath(profile, channel)}/publish`, body, publicationViewSchema),
     promote: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly from?: string; readonly serial?: number },
+      body: ChannelBody & {
+        readonly from?: string;
+        readonly serial?: number;
+        readonly force?: boolean;
+      },
     ) => await post(`${channelPath(profile, channel)}/promote`, body, publicationViewSchema),
     rollback: async (
       profile: string,
       channel: string,
-      body: { readonly reason: string; readonly serial?: number },
+      body: ChannelBody & { readonly serial?: number },
     ) => await post(`${channelPath(profile, channel)}/rollback`, body, publicationViewSchema),
+  };
+}
+
+interface ChannelBody {
+  readonly reason: string;
+  /** What the channel showed when this was decided. */
+  readonly expectedSerial?: number;
+}
+
+function nodeCalls({ get }: Pick<Calls, 'get'>) {
+  return {
+    nodes: async () => (await get('/api/nodes', nodeListSchema)).nodes,
+    node: async (name: string) => await get(`/api/nodes/${encoded(name)}`, nodeDetailSchema),
+    proof: async (profile: string, channel: string) =>
+      await get(`${channelPath(profile, channel)}/proof`, proofViewSchema),
   };
 }
 

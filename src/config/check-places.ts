@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { show } from '../gentoo/document-faults.ts';
 import { isErrno, messageOf } from '../support/errors.ts';
 
@@ -28,6 +29,19 @@ export async function faultInPassphraseFile(path: string): Promise<string | unde
     ['EACCES', `the file ${path} may not be read.`],
   ]);
   return fault ?? (isEmpty ? `the file ${path} is empty.` : undefined);
+}
+
+/** A certificate and its key: why no server can use them, or nothing. */
+export async function faultInCertificate(files: {
+  readonly certificate: string;
+  readonly key: string;
+}): Promise<string | undefined> {
+  return await faultOf(async () => {
+    createSecureContext({
+      cert: await readFile(files.certificate),
+      key: await readFile(files.key),
+    });
+  }, []);
 }
 
 /**

@@ -25,6 +25,10 @@ function isPublicUrl(value: string): boolean {
   return isHttp && url.search === '' && url.hash === '' && url.username === '';
 }
 
+const optionalPath = z
+  .string()
+  .refine(isWholeText, 'has to be one line without control characters');
+
 const httpSection = z.strictObject({
   host: text.regex(HOST, 'has to be a host name or an address').default('127.0.0.1'),
   port: whole(0, 65_535).default(8700),
@@ -37,6 +41,8 @@ const httpSection = z.strictObject({
     )
     .default(''),
   'max-upload-mib': whole(1, 1024 * 1024).default(8192),
+  'tls-certificate': optionalPath.default(''),
+  'tls-key': optionalPath.default(''),
 });
 
 const pathsSection = z.strictObject({
@@ -53,10 +59,7 @@ const signingSection = z.strictObject({
     .default('Rookery'),
   email: text.regex(EMAIL, 'has to be an e-mail address').default('rookery@localhost'),
   'valid-days': whole(1, 36_500).default(1825),
-  'passphrase-file': z
-    .string()
-    .refine(isWholeText, 'has to be one line without control characters')
-    .default(''),
+  'passphrase-file': optionalPath.default(''),
 });
 
 const buildsSection = z.strictObject({

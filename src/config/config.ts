@@ -10,6 +10,8 @@ export interface Config {
     /** How clients reach this server, without a trailing slash; null means `http://<host>:<port>`. */
     readonly publicUrl: string | null;
     readonly maxUploadBytes: number;
+    /** PEM files; null means that connections are not encrypted. */
+    readonly tls: { readonly certificate: string; readonly key: string } | null;
   };
   readonly paths: {
     readonly state: string;

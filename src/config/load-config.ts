@@ -3,7 +3,12 @@ import { describeFaults, show } from '../gentoo/document-faults.ts';
 import { AppError, messageOf } from '../support/errors.ts';
 import { readTextIfPresent } from '../support/files.ts';
 import { type CertainKeys, certainKeys } from './certain-keys.ts';
-import { faultInHost, faultInPassphraseFile, faultInProfilesFolder } from './check-places.ts';
+import {
+  faultInCertificate,
+  faultInHost,
+  faultInPassphraseFile,
+  faultInProfilesFolder,
+} from './check-places.ts';
 import type { Config } from './config.ts';
 import { CONFIG_KEYS, type ConfigDocument, configDocumentSchema } from './config-document.ts';
 import { type EnvironmentSettings, readEnvironment } from './environment.ts';
@@ -100,6 +105,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       nextFreePort: http['next-free-port'],
       publicUrl: http['public-url'].replace(/\/+$/, '') || null,
       maxUploadBytes: http['max-upload-mib'] * MIB,
+      tls: tlsFiles(http, folder),
     }),
     paths: Object.freeze({
       state: resolve(folder, paths.state),
@@ -127,6 +133,13 @@ function toConfig(document: ConfigDocument, folder: string): Config {
   });
 }
 
+function tlsFiles(http: ConfigDocument['http'], folder: string): Config['http']['tls'] {
+  const [certificate, key] = [http['tls-certificate'], http['tls-key']];
+  return certificate === '' || key === ''
+    ? null
+    : Object.freeze({ certificate: resolve(folder, certificate), key: resolve(folder, key) });
+}
+
 function faultsBetweenKeys(
   document: ConfigDocument,
   config: Config,
@@ -140,6 +153,7 @@ function faultsBetweenKeys(
       `${label}: builds.heartbeat-seconds = ${heartbeat}: it may be at most half of builds.lease-seconds = ${lease}, or one lost heartbeat loses the lease.`,
     );
   }
+  faults.push(...faultsOfTls(document.http, label));
   const { mirrorRoot, state, profiles } = config.paths;
   for (const [key, path] of [
     ['state', state],
@@ -154,6 +168,15 @@ function faultsBetweenKeys(
   return faults;
 }
 
+function faultsOfTls(http: ConfigDocument['http'], label: string): string[] {
+  const { 'tls-certificate': certificate, 'tls-key': key } = http;
+  if ((certificate === '') === (key === '')) {
+    return [];
+  }
+  const [given, missing] = key === '' ? ['certificate', 'key'] : ['key', 'certificate'];
+  return [`${label}: http.tls-${given} is set, but http.tls-${missing} is not.`];
+}
+
 /** What only this machine can tell: whether files, folders and the address are there. */
 async function faultsOfPlaces(
   { http, paths, signing }: ConfigDocument,
@@ -161,6 +184,7 @@ async function faultsOfPlaces(
   { place, has }: Pick<CertainKeys, 'has'> & { readonly place: (key: string) => string },
 ): Promise<string[]> {
   const { passphraseFile } = config.signing;
+  const { tls } = config.http;
   const found = await Promise.all([
     has('http', 'host')
       ? faultAt(`${place('http.host')} = ${show(http.host)}`, faultInHost(http.host))
@@ -169,6 +193,12 @@ async function faultsOfPlaces(
       ? faultAt(
           `${place('paths.profiles')} = ${show(paths.profiles)}`,
           faultInProfilesFolder(config.paths.profiles),
+        )
+      : undefined,
+    has('http', 'tls-certificate') && has('http', 'tls-key') && tls !== null
+      ? faultAt(
+          `${place('http.tls-certificate')} = ${show(http['tls-certificate'])}`,
+          faultInCertificate(tls),
         )
       : undefined,
     has('signing', 'passphrase-file') && passphraseFile !== null

@@ -15,6 +15,9 @@ import type { Tables } from './tables.ts';
 export type Queries = Kysely<Tables>;
 export type Database = Kysely<Tables>;
 
+/** Rows of packages are several KiB each; SQLite's own 2 MB hold a few hundred of them. */
+const CACHE_KIB = 64 * 1024;
+
 /**
  * Opens, or makes, the embedded database. Every commit is on disk before it is acknowledged; exactly one process
  * may hold it.
@@ -41,6 +44,7 @@ function openFile(path: string): SQLite.Database {
     file.pragma('journal_mode = WAL');
     file.pragma('synchronous = FULL');
     file.pragma('foreign_keys = ON');
+    file.pragma(`cache_size = -${CACHE_KIB}`);
     file.exec('begin immediate; commit');
     return file;
   } catch (error) {

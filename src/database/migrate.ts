@@ -2,9 +2,18 @@ import { type Kysely, sql } from 'kysely';
 import type { Clock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import * as first from './migrations/0001-first.ts';
+import * as snapshotBlocks from './migrations/0002-snapshot-blocks.ts';
+import * as nodeReports from './migrations/0004-node-reports.ts';
+import * as fileChecks from './migrations/0006-file-checks.ts';
 import type { Tables } from './tables.ts';
 
-const MIGRATIONS = [first];
+interface Migration {
+  readonly name: string;
+  /** SQL, or what SQL alone cannot say. One after the other. */
+  readonly statements: readonly (string | ((transaction: Kysely<Tables>) => Promise<void>))[];
+}
+
+const MIGRATIONS: readonly Migration[] = [first, snapshotBlocks, nodeReports, fileChecks];
 
 /**
  * Brings the tables to the newest form, each migration in a transaction of its own.
@@ -28,7 +37,11 @@ export async function migrate(db: Kysely<Tables>, clock: Clock, identity: string
   for (const migration of MIGRATIONS.filter((known) => !applied.has(known.name))) {
     await db.transaction().execute(async (transaction) => {
       for (const statement of migration.statements) {
-        await sql.raw(statement.replaceAll('$identity', identity)).execute(transaction);
+        if (typeof statement === 'string') {
+          await sql.raw(statement.replaceAll('$identity', identity)).execute(transaction);
+        } else {
+          await statement(transaction);
+        }
       }
       await transaction
         .insertInto('migrations')

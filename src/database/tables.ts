@@ -27,7 +27,7 @@ export interface PackageRow {
   readonly key_fingerprint: string;
   /** Digest over everything that went into the build, when the builder knew it. */
   readonly inputs: string | null;
-  /** `job:<id>`, `push:<token name>` or `incoming`. */
+  /** `job:<id>`, `push:<token name>`, `incoming`, or `profile:<name>` for the file of another profile. */
   readonly origin: string;
   readonly metadata_json: string;
   /** The entry of this package in a `Packages` index, as it is written. */
@@ -54,9 +54,59 @@ export interface SnapshotRow {
   readonly package_count: number;
 }
 
-export interface SnapshotPackageRow {
+/** A run of packages in the order of an index; see docs/decisions/0009. It never changes. */
+export interface BlockRow {
+  /** Digest of the ids of its packages. */
+  readonly id: string;
+  readonly package_count: number;
+  readonly last_cpv: string;
+  readonly last_build_id: number;
+  /** The categories that occur, between spaces. */
+  readonly categories: string;
+}
+
+export interface SnapshotBlockRow {
   readonly snapshot_id: string;
+  readonly position: number;
+  readonly block_id: string;
+}
+
+export interface BlockPackageRow {
+  readonly block_id: string;
+  readonly position: number;
   readonly package_id: string;
+}
+
+/** The text of a block in an index was checked, and packed. */
+export interface BlockTextRow {
+  readonly block_id: string;
+  /** The lines that its entries leave to the header of the index. */
+  readonly inherited: string;
+  /** SHA-256 of the text, and of the gzip member that holds it. */
+  readonly sha256: string;
+  readonly packed_sha256: string;
+}
+
+/** Of each category/pn:slot the newest version. Derived from `packages`; see `newest-store.ts`. */
+export interface NewestPackageRow {
+  readonly profile: string;
+  readonly category: string;
+  readonly pn: string;
+  /** Without sub-slot. */
+  readonly slot: string;
+  readonly package_id: string;
+  /** Grows with every change within the profile. */
+  readonly revision: number;
+}
+
+/** The profile has its `newest_packages`. */
+export interface NewestViewRow {
+  readonly profile: string;
+  /** Packages of the profile that were looked at. */
+  readonly package_count: number;
+  /** The snapshot that was made of all rows up to this revision. */
+  readonly snapshot_id: string | null;
+  readonly snapshot_revision: number;
 }
 
 export interface PublicationRow {
@@ -70,6 +120,39 @@ export interface PublicationRow {
   readonly reason: string;
   readonly kind: 'publish' | 'promote' | 'rollback';
   readonly request_id: string | null;
+  /** What its proof lacked when it was promoted all the same; null for everything else. */
+  readonly forced_json: string | null;
+}
+
+/** The newest report of a node about a profile. */
+export interface NodeReportRow {
+  readonly node: string;
+  readonly profile: string;
+  readonly channel: string;
+  /** TIMESTAMP of the index that the node has; null when it has none. */
+  readonly timestamp_seconds: number | null;
+  /** The publication with this TIMESTAMP, when there is one. */
+  readonly serial: number | null;
+  readonly reported_at: number;
+  readonly installed_count: number;
+  readonly installed_json: string;
+  readonly checks_json: string;
+  /** Installed packages that are not those of the publication. */
+  readonly differs: number;
+  /** The first of these, a sentence each. */
+  readonly differences_json: string;
+}
+
+/** What a node has said about a publication, the newest word. */
+export interface PublicationProofRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly node: string;
+  /** Since when its reports, without one that failed in between, prove this publication; null when the newest does not. */
+  readonly passed_since: number | null;
+  readonly last_reported_at: number;
+  readonly checks_json: string;
 }
 
 export interface RequestRow {
@@ -160,6 +243,16 @@ export interface EventRow {
   readonly data_json: string;
 }
 
+/** What is known of the bytes of one file of the pool. */
+export interface FileCheckRow {
+  readonly sha512: string;
+  /** When they were read last, or, of a damaged one, found wrong. */
+  readonly checked_at: number;
+  readonly state: 'good' | 'damaged';
+  /** Of a damaged one: a sentence. */
+  readonly reason: string | null;
+}
+
 export interface MigrationRow {
   readonly name: string;
   readonly applied_at: number;
@@ -169,8 +262,15 @@ export interface Tables {
   packages: PackageRow;
   build_ids: BuildIdRow;
   snapshots: SnapshotRow;
-  snapshot_packages: SnapshotPackageRow;
+  blocks: BlockRow;
+  snapshot_blocks: SnapshotBlockRow;
+  block_packages: BlockPackageRow;
+  block_texts: BlockTextRow;
+  newest_packages: NewestPackageRow;
+  newest_views: NewestViewRow;
   publications: PublicationRow;
+  node_reports: NodeReportRow;
+  publication_proofs: PublicationProofRow;
   requests: RequestRow;
   jobs: JobRow;
   job_needs: JobNeedRow;
@@ -179,5 +279,6 @@ export interface Tables {
   agents: AgentRow;
   tokens: TokenRow;
   events: EventRow;
+  file_checks: FileCheckRow;
   migrations: MigrationRow;
 }

@@ -79,13 +79,16 @@ export function formatAtom(atom: Omit<Atom, 'text'>): string {
   return `${name}${slots === '' ? '' : `:${slots}`}${repo}${use}`;
 }
 
-/** The atom with its conditional USE dependencies decided by the flags of the package that has it (PMS 8.3.4). */
+/**
+ * The atom with its conditional USE dependencies decided by the flags of the package that has it (PMS 8.3.4). One that
+ * had any loses its repository (`portage/dep:Atom.evaluate_conditionals`).
+ */
 export function evaluateAtom(atom: Atom, use: ReadonlySet<string>): Atom {
   if (atom.use.every(({ kind }) => kind === 'enabled' || kind === 'disabled')) {
     return atom;
   }
   const decided = atom.use.flatMap((one) => evaluateUseDependency(one, use) ?? []);
-  const evaluated = { ...atom, use: decided };
+  const evaluated = { ...atom, repo: null, use: decided };
   return { ...evaluated, text: formatAtom(evaluated) };
 }
 

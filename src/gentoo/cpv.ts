@@ -38,6 +38,15 @@ export function isPackageName(text: string): boolean {
   return text.length <= MAX_LENGTH && NAME.test(text) && !ENDS_LIKE_VERSION.test(text);
 }
 
+/** Whether `parseCpv` takes it. */
+export function isCpv(text: string): boolean {
+  const match = text.length <= MAX_LENGTH ? PACKAGE.exec(text.slice(text.indexOf('/') + 1)) : null;
+  return (
+    isCategory(text.slice(0, Math.max(0, text.indexOf('/')))) &&
+    isPackageName(match?.groups?.['pn'] ?? '')
+  );
+}
+
 /**
  * Takes category/package-version apart as `portage/versions.py:catpkgsplit` does.
  *

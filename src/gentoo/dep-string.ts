@@ -57,11 +57,16 @@ export function parseDepString(text: string): DepNode[] {
 export function useReduce(
   dependencies: string | readonly DepNode[],
   use: ReadonlySet<string> | 'all',
-  options: { readonly eapi?: string } = {},
-): DepNode[] {
+  options: {
+    readonly eapi?: string;
+    /** The words are atoms: Portage leaves some more brackets between those. */
+    readonly isOfAtoms?: boolean;
+  } = {},
+): readonly DepNode[] {
   const nodes = typeof dependencies === 'string' ? parseDepString(dependencies) : dependencies;
-  const emptyAnyOfHolds = options.eapi !== undefined && rulesOf(options.eapi).emptyAnyOfHolds;
-  return reduceAll(nodes, { use, emptyAnyOfHolds });
+  const { eapi, isOfAtoms = false } = options;
+  const emptyAnyOfHolds = eapi !== undefined && rulesOf(eapi).emptyAnyOfHolds;
+  return reduceAll(nodes, { use, emptyAnyOfHolds, isOfAtoms }, false);
 }
 
 /** The tree as text (`portage/dep:paren_enclose`). */
@@ -166,22 +171,45 @@ function fault(reader: Reader, sentence: string): AppError {
 interface Reduction {
   readonly use: ReadonlySet<string> | 'all';
   readonly emptyAnyOfHolds: boolean;
+  readonly isOfAtoms: boolean;
 }
 
-function reduceAll(nodes: readonly DepNode[], reduction: Reduction): DepNode[] {
-  return nodes.flatMap((node): readonly DepNode[] => {
+/** `isWithin`: a `||` around these nodes keeps brackets that would say nothing elsewhere. */
+function reduceAll(
+  nodes: readonly DepNode[],
+  reduction: Reduction,
+  isWithin: boolean,
+): readonly DepNode[] {
+  const reduced: DepNode[] = [];
+  for (const node of nodes) {
     if (node.kind === 'word') {
-      return [node];
+      reduced.push(node);
+    } else if (node.kind === 'any-of') {
+      reduced.push(...reduceAnyOf(node.children, reduction, isWithin));
+    } else if (node.kind === 'all-of' || isActive(node, reduction.use)) {
+      reduced.push(
+        ...reduceAll(node.children, reduction, reaches(node, reduced, isWithin, reduction)),
+      );
     }
-    if (node.kind === 'any-of') {
-      return reduceAnyOf(node.children, reduction);
-    }
-    const holds = node.kind === 'all-of' || isActive(node, reduction.use);
-    return holds ? reduceAll(node.children, reduction) : [];
-  });
+  }
+  return reduced;
 }
 
-function reduceAnyOf(nodes: readonly DepNode[], reduction: Reduction): readonly DepNode[] {
+/** Whether the `||` around a group counts inside it. A word before the group hides it, an atom does not. */
+function reaches(
+  node: DepNode,
+  before: readonly DepNode[],
+  isWithin: boolean,
+  { isOfAtoms }: Reduction,
+): boolean {
+  return isWithin && (isOfAtoms || node.kind !== 'all-of' || before.at(-1)?.kind !== 'word');
+}
+
+function reduceAnyOf(
+  nodes: readonly DepNode[],
+  reduction: Reduction,
+  isWithin: boolean,
+): readonly DepNode[] {
   const alternatives = alternativesOf(nodes, reduction);
   const [only] = alternatives;
   if (only === undefined) {
@@ -190,33 +218,38 @@ function reduceAnyOf(nodes: readonly DepNode[], reduction: Reduction): readonly 
   if (alternatives.length > 1) {
     return [{ kind: 'any-of', children: alternatives }];
   }
-  return only.kind === 'all-of' ? only.children : [only];
+  return only.kind === 'all-of' && !isWithin ? only.children : [only];
 }
 
 /** The alternatives of one `||`: those of a `||` inside are its own. */
 function alternativesOf(nodes: readonly DepNode[], reduction: Reduction): DepNode[] {
-  return nodes.flatMap((node): readonly DepNode[] => {
+  const alternatives: DepNode[] = [];
+  for (const node of nodes) {
     if (node.kind === 'word') {
-      return [node];
-    }
-    if (node.kind === 'conditional' && !isActive(node, reduction.use)) {
-      return [];
-    }
-    if (node.kind === 'any-of') {
+      alternatives.push(node);
+    } else if (node.kind === 'any-of') {
       const inner = alternativesOf(node.children, reduction);
       const isUnsatisfiable = inner.length === 0 && !reduction.emptyAnyOfHolds;
-      return isUnsatisfiable ? [{ kind: 'all-of', children: [UNSATISFIABLE] }] : inner;
+      alternatives.push(
+        ...(isUnsatisfiable ? [{ kind: 'all-of', children: [UNSATISFIABLE] } as const] : inner),
+      );
+    } else if (node.kind === 'all-of' || isActive(node, reduction.use)) {
+      const isWithin = reaches(node, alternatives, true, reduction);
+      alternatives.push(...alternativeOf(reduceAll(node.children, reduction, isWithin)));
     }
-    const items = reduceAll(node.children, reduction);
-    const [only] = items;
-    if (only === undefined) {
-      return [];
-    }
-    if (items.length > 1) {
-      return [{ kind: 'all-of', children: items }];
-    }
-    return only.kind === 'any-of' ? only.children : [only];
-  });
+  }
+  return alternatives;
+}
+
+function alternativeOf(items: readonly DepNode[]): readonly DepNode[] {
+  const [only] = items;
+  if (only === undefined) {
+    return [];
+  }
+  if (items.length > 1) {
+    return [{ kind: 'all-of', children: items }];
+  }
+  return only.kind === 'any-of' ? only.children : [only];
 }
 
 function isActive(

@@ -1,6 +1,5 @@
 import { isAscii } from 'node:buffer';
 import { ENTRY_DEFAULTS, INHERITED_KEYS } from './packages-index.ts';
-import { isWholeText } from './whitespace.ts';
 
 /**
  * A `Packages` file cut into its entries and nothing more: a value is looked for in the text when it is asked for
@@ -59,9 +58,10 @@ const ENTRY_KEYS = [
 const RANKS: ReadonlyMap<string, number> = new Map(ENTRY_KEYS.map((key, rank) => [key, rank]));
 const MAX_FAULTS = 100;
 
-/** The bytes of an index as text, as Portage decodes them: what is not UTF-8 is replaced. */
+/** The bytes of an index as text, as Portage reads a file: what is not UTF-8 is replaced, and a CR ends a line too. */
 export function decodeIndex(bytes: Buffer): string {
-  return bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
+  const text = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8');
+  return text.includes('\r') ? text.replaceAll(/\r\n?/g, '\n') : text;
 }
 
 /** Cuts the text of an index. Never throws. */
@@ -147,7 +147,7 @@ export function isWrittenStanza(stanza: string, header: ReadonlyMap<string, stri
     }
     start = end + 1;
   }
-  return before >= 0 && isWholeText(stanza.replaceAll('\n', ''));
+  return before >= 0;
 }
 
 /** Whether the index may have this key in an entry. */

@@ -1,4 +1,5 @@
 import { AppError } from '../support/errors.ts';
+import { IndexReader, type IndexStanza } from './index-reader.ts';
 import { isWholeText } from './whitespace.ts';
 
 /**
@@ -6,8 +7,8 @@ import { isWholeText } from './whitespace.ts';
  * each package, every one `KEY: value` lines ended by an empty line. Keys are the written ones: MTIME, REPO, DESC.
  */
 export interface PackagesIndex {
-  readonly header: ReadonlyMap<string, string>;
-  readonly entries: readonly ReadonlyMap<string, string>[];
+  readonly header: IndexStanza;
+  readonly entries: readonly IndexStanza[];
 }
 
 /** What an entry has when the key is absent (`portage/dbapi/bintree.py:binarytree.__init__`). */
@@ -46,34 +47,13 @@ const KEY = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const CPV_LINE = /(?:^|\n)CPV: ([^\n]*)\n/;
 
 /**
- * Reads a whole index, strictly: what Portage would pass over in silence is an error here, for it hides packages.
+ * Reads a whole index, strictly (`IndexReader`).
  *
  * Throws `invalid-packages-index` with the number of the line.
  */
 export function parsePackagesIndex(text: string): PackagesIndex {
-  const lines = text.split('\n');
-  const stanzas: Map<string, string>[] = [];
-  let stanza: Map<string, string> | undefined;
-  let emptyAt = 0;
-  for (const [index, line] of lines.entries()) {
-    if (line === '') {
-      emptyAt = stanza === undefined ? emptyAt || index + 1 : 0;
-      stanza = undefined;
-      continue;
-    }
-    if (emptyAt > 0) {
-      throw invalid(emptyAt, 'an empty line too many hides everything behind it');
-    }
-    if (stanza === undefined) {
-      stanza = new Map();
-      stanzas.push(stanza);
-    }
-    readLine(stanza, line, index + 1);
-    if (stanzas.length > 1 && isLast(lines, index) && !stanza.has('CPV')) {
-      throw invalid(index + 1, 'the entry that ends here has no CPV');
-    }
-  }
-  const [header = new Map<string, string>(), ...entries] = stanzas;
+  const reader = new IndexReader();
+  const [header = new Map<string, string>(), ...entries] = [...reader.push(text), ...reader.end()];
   return { header, entries };
 }
 
@@ -98,14 +78,25 @@ export function formatIndexStanza(
   values: Readonly<Record<string, string>>,
   kind: 'header' | 'entry',
 ): string {
+  for (const [key, value] of Object.entries(values)) {
+    checkValue(key, value);
+  }
+  return formatKnownStanza(values, kind);
+}
+
+/** The same for values that come from lines of an index: they are written whatever they are, as Portage does. */
+export function formatKnownStanza(
+  values: Readonly<Record<string, string>>,
+  kind: 'header' | 'entry',
+): string {
   return Object.entries(values)
     .filter(
       ([key, value]) => value !== '' && !(kind === 'entry' && ENTRY_DEFAULTS.get(key) === value),
     )
-    .map(([key, value]) => {
-      checkValue(key, value);
-      return { name: INTERNAL_NAMES.get(key) ?? key, line: `${key}: ${value}\n` };
-    })
+    .map(([key, value]) => ({
+      name: INTERNAL_NAMES.get(key) ?? key,
+      line: `${key}: ${value}\n`,
+    }))
     .toSorted((left, right) => (left.name < right.name ? -1 : 1))
     .map(({ line }) => line)
     .join('');
@@ -122,38 +113,28 @@ export function formatPackagesIndex(
   header: Readonly<Record<string, string>>,
   stanzas: readonly string[],
 ): string {
-  const inherited = INHERITED_KEYS.flatMap((key) => {
-    const value = header[key] ?? '';
-    return value === '' ? [] : [`\n${key}: ${value}\n`];
-  });
-  const sorted = stanzas
+  return `${formatIndexStanza(header, 'header')}\n${formatIndexEntries(header, stanzas)}`;
+}
+
+/** The entries alone, as they stand below this header. Throws as `formatPackagesIndex` does. */
+export function formatIndexEntries(
+  header: Readonly<Record<string, string>>,
+  stanzas: readonly string[],
+): string {
+  const inherited = inheritedLines(header).map((line) => `\n${line}`);
+  return stanzas
     .map((stanza) => ({ cpv: cpvOf(stanza), stanza }))
-    .toSorted((left, right) => compare(left.cpv, right.cpv));
-  const texts = sorted.map(({ stanza }) => `${withoutLines(stanza, inherited)}\n`);
-  return `${formatIndexStanza(header, 'header')}\n${texts.join('')}`;
+    .toSorted((left, right) => compare(left.cpv, right.cpv))
+    .map(({ stanza }) => `${withoutLines(stanza, inherited)}\n`)
+    .join('');
 }
 
-function readLine(stanza: Map<string, string>, line: string, number: number): void {
-  const colon = line.indexOf(':');
-  const key = line.slice(0, Math.max(0, colon));
-  const rest = line.slice(colon + 1);
-  if (!KEY.test(key)) {
-    throw invalid(number, `"${line.slice(0, 80)}" is not "KEY: value"`);
-  }
-  if (rest !== '' && !rest.startsWith(' ')) {
-    throw invalid(number, `a space is missing behind "${key}:"`);
-  }
-  if (!isWholeText(rest)) {
-    throw invalid(number, `the value of ${key} has a control character`);
-  }
-  if (stanza.has(key)) {
-    throw invalid(number, `${key} stands twice in one stanza`);
-  }
-  stanza.set(key, rest.slice(1));
-}
-
-function isLast(lines: readonly string[], index: number): boolean {
-  return (lines[index + 1] ?? '') === '';
+/** The lines that entries leave to this header. */
+export function inheritedLines(header: Readonly<Record<string, string>>): string[] {
+  return INHERITED_KEYS.flatMap((key) => {
+    const value = header[key] ?? '';
+    return value === '' ? [] : [`${key}: ${value}\n`];
+  });
 }
 
 function checkValue(key: string, value: string): void {
@@ -190,10 +171,4 @@ function compare(left: string, right: string): number {
     return 0;
   }
   return left < right ? -1 : 1;
-}
-
-function invalid(line: number, fault: string): AppError {
-  return new AppError('invalid-packages-index', `Line ${line} of the index: ${fault}.`, {
-    details: { line },
-  });
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ARCHES } from './arches.ts';
 import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
+import { promotionDocumentSchema } from './promotion-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { isWholeText } from './whitespace.ts';
 
@@ -106,6 +107,7 @@ export const profileDocumentSchema = z.strictObject({
     .min(1, 'needs at least one channel')
     .refine((names) => new Set(names).size === names.length, 'names a channel twice')
     .exactOptional(),
+  promotion: z.record(name, promotionDocumentSchema).exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -125,7 +127,23 @@ export function readProfileDocument(
   const result = profileDocumentSchema.safeParse(value);
   return result.success
     ? { document: result.data, faults: [] }
-    : { document: undefined, faults: describeFaults(result.error, value, { file, keys: KEYS }) };
+    : {
+        document: undefined,
+        faults: describeFaults(result.error, value, {
+          file,
+          keys: { ...KEYS, ...promotionTables(value) },
+        }),
+      };
+}
+
+/** The tables below `promotion`, which have the names of channels. */
+function promotionTables(value: unknown): DocumentKeys {
+  const { promotion } = z.looseObject({ promotion: z.unknown() }).safeParse(value).data ?? {};
+  const channels = typeof promotion === 'object' && promotion !== null ? promotion : {};
+  const known = Object.keys(promotionDocumentSchema.shape);
+  return Object.fromEntries(
+    Object.keys(channels).map((channel) => [`promotion.${channel}`, known]),
+  );
 }
 
 /** CPU part of a CHOST that goes with an ARCH; arches that are not here are not checked. */

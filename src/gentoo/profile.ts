@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
 
 /** What may stand in a profile's or channel's name: it is part of URLs, paths and Portage's cache paths. */
@@ -43,6 +44,8 @@ export const hardwareProfileSchema = z.strictObject({
   executor: executorSchema,
   /** From the first that gets new packages to the last that production uses. */
   channels: z.array(nameSchema).min(1),
+  /** What promotions to a channel need, by channel; see `promotionPolicy` for those that are not here. */
+  promotion: z.record(nameSchema, promotionPolicySchema).exactOptional(),
   /** Set name without `@` -> its atoms. */
   sets: z.record(z.string(), z.array(z.string())),
   /** Path below /etc/portage -> text of the file. */

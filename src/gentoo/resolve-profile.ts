@@ -10,6 +10,7 @@ import {
   type ProfileDocument,
 } from './profile-document.ts';
 import { faultsInWords } from './profile-words.ts';
+import { faultsInPromotion, type PromotionDocument, policyOf } from './promotion-policy.ts';
 import type { Recipe } from './recipe.ts';
 import { resolveFlags } from './resolve-flags.ts';
 
@@ -92,6 +93,10 @@ function resolveProfile(
       faultsInWords(document, { file, arch: merged.arch }),
     ),
     ...faultsBetweenKeys(merged, source.file),
+    ...faultsInPromotion(source.document?.promotion ?? {}, {
+      file: source.file,
+      channels: merged.channels ?? DEFAULTS.channels,
+    }),
     ...flagFaults,
   ];
   if (source.document?.abstract === true) {
@@ -173,6 +178,10 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
   const farthestFirst = documents.toReversed();
   return {
     ...farthestFirst.reduce((merged, document) => ({ ...merged, ...document }), {}),
+    promotion: farthestFirst.reduce<Record<string, PromotionDocument>>(
+      (all, { promotion }) => ({ ...all, ...promotion }),
+      {},
+    ),
     use: stack(
       farthestFirst.map(({ use = [] }) => use),
       'keep',
@@ -234,6 +243,7 @@ function assemble(
   const [own, ...ancestors] = sources;
   const name = own?.name ?? '';
   const settings = { ...DEFAULTS, ...merged };
+  const promotion = Object.entries(merged.promotion ?? {});
   return {
     name,
     description: own?.document.description ?? '',
@@ -250,6 +260,9 @@ function assemble(
     buildRoot: placeOf(settings['build-root'], name),
     executor: settings.executor,
     channels: [...settings.channels],
+    ...(promotion.length > 0 && {
+      promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
+    }),
   };
 }
 

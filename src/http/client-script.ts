@@ -2,12 +2,15 @@ import { NAME_PATTERN } from '../gentoo/profile.ts';
 import { AppError } from '../support/errors.ts';
 import { FILES_PART } from './client-script-files.ts';
 import { KEYS_PART } from './client-script-keys.ts';
+import { nodePart } from './client-script-node.ts';
 
 export interface ClientScriptValues {
   readonly profile: string;
   readonly channel: string;
   /** Base of the channel: `<uri>/Packages` is its index. http, https or file. */
   readonly uri: string;
+  /** Where the node reports to: the server itself, http or https. */
+  readonly server: string;
   /** Armored; may hold several keys, for instance while a key is being replaced. */
   readonly publicKey: string;
   /** Of one of these keys or subkeys, hex. */
@@ -30,6 +33,7 @@ export function renderClientScript(values: ClientScriptValues): string {
   const profile = checked('profile name', values.profile, (text) => NAME_PATTERN.test(text));
   const channel = checked('channel name', values.channel, (text) => NAME_PATTERN.test(text));
   const uri = checked('address', values.uri.replace(/\/+$/, ''), isUsableUri);
+  const server = checked('server', values.server.replace(/\/+$/, ''), isServer);
   const fingerprint = checked(
     'fingerprint',
     values.fingerprint.replaceAll(' ', '').toUpperCase(),
@@ -48,6 +52,7 @@ export function renderClientScript(values: ClientScriptValues): string {
     `PROFILE=${quoted(profile)}`,
     `CHANNEL=${quoted(channel)}`,
     `URI=${quoted(uri)}`,
+    `SERVER=${quoted(server)}`,
     `FINGERPRINT=${quoted(fingerprint)}`,
     '',
     'public_key() {',
@@ -55,7 +60,7 @@ export function renderClientScript(values: ClientScriptValues): string {
     publicKey,
     KEY_END,
     '}',
-    HELP_PART + FILES_PART + KEYS_PART + PLAN_PART + MAIN_PART,
+    HELP_PART + FILES_PART + KEYS_PART + PLAN_PART + nodePart() + MAIN_PART,
   ].join('\n');
 }
 
@@ -73,6 +78,10 @@ function isUsableUri(text: string): boolean {
   return (
     /^[\x21-\x7e]+$/.test(text) && URL.canParse(text) && SCHEMES.includes(new URL(text).protocol)
   );
+}
+
+function isServer(text: string): boolean {
+  return isUsableUri(text) && new URL(text).protocol !== 'file:';
 }
 
 function isArmoredKey(text: string): boolean {
@@ -97,6 +106,8 @@ Makes a Gentoo system install binary packages from the channel that this script 
   etc/portage/binrepos.conf   a section with the address, and verify-signature = true
   etc/portage/make.conf       FEATURES getbinpkg and binpkg-request-signature
   etc/portage/gnupg           the key that the packages are signed with, imported and trusted
+  usr/local/sbin/rookery-node the program that reports to the farm what is installed, if you want it to
+  etc/rookery/                the farm's address for it, and a folder for your checks
 Where binrepos.conf or make.conf is a folder, a file of its own goes into it; where it is a file, a marked
 block at its end. Nothing else in them is touched. Running it again changes nothing; the script of another
 channel of the same profile replaces what is there.
@@ -190,12 +201,14 @@ install_client() {
   choose_targets
   check_sections
   find_block "$make_conf_target"
+  check_node_program
   read_key
   install_key
   binrepos_block > "$work/block"
   put_block "$binrepos_target"
   make_conf_block > "$work/block"
   put_block "$make_conf_target"
+  install_node_program
   warn_about_surroundings
   if [ "$dry" = yes ]; then
     say 'nothing was changed'
@@ -209,13 +222,14 @@ uninstall_client() {
   for other in "$state_folder"/*; do
     if [ -f "$other" ] && [ "$other" != "$state" ]; then heir=$other; fi
   done
-  for target in "$binrepos_target" "$make_conf_target"; do find_block "$target"; done
+  for target in "$binrepos_target" "$make_conf_target" "$node_conf"; do find_block "$target"; done
   remove_keys
   remove_homes
-  for target in "$binrepos" "$binrepos/$section.conf" "$base/etc/make.conf" \
+  for target in "$binrepos" "$binrepos/$section.conf" "$node_conf" "$base/etc/make.conf" \
     "$base/etc/portage/make.conf" "$base/etc/portage/make.conf/zz-$section.conf"; do
     if [ -f "$target" ]; then take_block "$target"; fi
   done
+  remove_node_program
   forget
   if [ "$dry" = yes ]; then say 'nothing was changed'; else say "no packages of $PROFILE are used any more"; fi
 }
@@ -291,6 +305,8 @@ main() {
   location=$prefix/var/cache/binhost/$section
   state_folder=$base/var/lib/rookery-client
   state=$state_folder/$PROFILE
+  node_program=$base/usr/local/sbin/rookery-node
+  node_conf=$base/etc/rookery/node.d/$section.conf
   trap clean_up EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP

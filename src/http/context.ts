@@ -2,6 +2,8 @@ import type { Tokens } from '../access/tokens.ts';
 import type { Builds } from '../builds/builds.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { RepositoryCheck } from '../repository/check/repository-check.ts';
+import type { Proofs } from '../repository/proof/proofs.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Log } from '../support/log.ts';
@@ -10,6 +12,8 @@ import type { Log } from '../support/log.ts';
 export interface HttpContext {
   readonly profiles: ProfileCatalog;
   readonly repository: Repository;
+  readonly check: RepositoryCheck;
+  readonly proofs: Proofs;
   readonly builds: Builds;
   readonly tokens: Tokens;
   readonly journal: Journal;

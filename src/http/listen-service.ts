@@ -1,8 +1,10 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { AppError, isErrno } from '../support/errors.ts';
 import type { Service } from '../support/lifecycle.ts';
 import type { Log } from '../support/log.ts';
+import type { CertificateSource } from './certificate.ts';
 
 export interface ListenOptions {
   readonly host: string;
@@ -15,6 +17,8 @@ export interface ListenOptions {
   readonly createListener: (stopping: AbortSignal) => RequestListener;
   /** How long running requests may go on after `stop`. */
   readonly graceMs?: number;
+  /** Present: connections are encrypted with what it gives. */
+  readonly certificate?: CertificateSource | undefined;
 }
 
 export interface ListenService extends Service {
@@ -41,16 +45,16 @@ const EVERY_ADDRESS = ['0.0.0.0', '::'];
  * `start` throws `port-taken` or `listen-failed`.
  */
 export function createListenService(options: ListenOptions): ListenService {
-  let server: Server | undefined;
+  let server: Server | TlsServer | undefined;
   let stopping = new AbortController();
   let stopped: Promise<void> | undefined;
-  let unused: ReadonlySet<Socket> = new Set();
+  let unused: ReadonlyMap<string, Socket> = new Map();
   return {
     name: 'http',
     start: async () => {
       stopping = new AbortController();
       stopped = undefined;
-      server = prepare(options.createListener(stopping.signal));
+      server = await prepare(options.createListener(stopping.signal), options.certificate);
       unused = unusedConnections(server);
       await listen(server, options);
     },
@@ -59,15 +63,17 @@ export function createListenService(options: ListenOptions): ListenService {
         return;
       }
       stopping.abort();
+      await options.certificate?.stop();
       stopped ??= close(server, options.graceMs ?? GRACE_MS, options.log);
-      for (const socket of unused) {
+      for (const socket of unused.values()) {
         socket.destroy();
       }
       await stopped;
     },
     url: () => {
       const address = addressOf(server);
-      return `http://${hostOf(address)}:${address.port}`;
+      const scheme = options.certificate === undefined ? 'http' : 'https';
+      return `${scheme}://${hostOf(address)}:${address.port}`;
     },
     isOnEveryAddress: () => EVERY_ADDRESS.includes(addressOf(server).address),
   };
@@ -81,28 +87,49 @@ function addressOf(server: Server | undefined): AddressInfo {
   return address;
 }
 
-function prepare(listener: RequestListener): Server {
-  const server = createServer(
-    { headersTimeout: HEADERS_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
-    listener,
-  );
+async function prepare(
+  listener: RequestListener,
+  certificate: CertificateSource | undefined,
+): Promise<Server | TlsServer> {
+  const settings = {
+    headersTimeout: HEADERS_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  if (certificate === undefined) {
+    const server = createServer(settings, listener);
+    server.setTimeout(IDLE_MS);
+    return server;
+  }
+  const server = createTlsServer({ ...settings, handshakeTimeout: HEADERS_MS }, listener);
   server.setTimeout(IDLE_MS);
+  await certificate.start((pair) => {
+    server.setSecureContext(pair);
+  });
   return server;
 }
 
-/** The connections on which no request has come yet: Node counts them neither as idle nor as closable. */
-function unusedConnections(server: Server): ReadonlySet<Socket> {
-  const unused = new Set<Socket>();
+/**
+ * The connections on which no request has come yet, by the client's address and port: Node counts them neither as
+ * idle nor as closable. With TLS the request comes on another object than the connection.
+ */
+function unusedConnections(server: Server | TlsServer): ReadonlyMap<string, Socket> {
+  const unused = new Map<string, Socket>();
   server.on('connection', (socket) => {
-    unused.add(socket);
+    const name = peerOf(socket);
+    unused.set(name, socket);
     socket.once('close', () => {
-      unused.delete(socket);
+      unused.delete(name);
     });
   });
   server.on('request', ({ socket }) => {
-    unused.delete(socket);
+    unused.delete(peerOf(socket));
   });
   return unused;
+}
+
+function peerOf({ remoteAddress = '', remotePort = 0 }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 async function listen(server: Server, options: ListenOptions): Promise<void> {

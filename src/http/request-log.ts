@@ -17,6 +17,9 @@ export function logExchange(
   { log, clock }: Pick<HttpContext, 'log' | 'clock'>,
   { request, response, requestId, isFile }: LoggedExchange,
 ): void {
+  if (isFile && !log.isLevelEnabled('debug')) {
+    return;
+  }
   const startedAt = clock.now();
   const path = (request.url ?? '').replace(/\?.*$/s, '').slice(0, LONGEST_PATH);
   response.once('close', () => {

@@ -20,6 +20,7 @@ export function setupScript(
     profile,
     channel,
     uri: `${publicUrl}/binhost/${profile}/${channel}`,
+    server: publicUrl,
     publicKey: context.publicKey,
     fingerprint: context.fingerprint,
   });

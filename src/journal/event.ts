@@ -11,3 +11,15 @@ export interface Event {
 }
 
 export type NewEvent = Omit<Event, 'seq' | 'at'>;
+
+/** Which events are asked for; every part narrows it down. */
+export interface EventQuery {
+  readonly limit: number;
+  readonly subject?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly actor?: string | undefined;
+  /** Only those with a smaller number. */
+  readonly before?: number | undefined;
+  /** Only those with a larger number. */
+  readonly after?: number | undefined;
+}

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely';
 import { z } from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { EventRow } from '../database/tables.ts';
-import type { Event, NewEvent } from './event.ts';
+import type { Event, EventQuery, NewEvent } from './event.ts';
 
 export async function insertEvent(queries: Queries, event: NewEvent, at: number): Promise<Event> {
   const { seq } = await queries
@@ -19,16 +19,23 @@ export async function insertEvent(queries: Queries, event: NewEvent, at: number)
   return { ...event, seq, at };
 }
 
-/** The newest events, newest first. */
-export async function latestEvents(
-  queries: Queries,
-  query: { readonly limit: number; readonly subject?: string },
-): Promise<Event[]> {
+/** The newest events that match, newest first; with `after`, the oldest of those behind it, oldest first. */
+export async function findEvents(queries: Queries, query: EventQuery): Promise<Event[]> {
   let statement = queries.selectFrom('events').selectAll();
-  if (query.subject !== undefined) {
-    statement = statement.where('subject', '=', query.subject);
+  for (const key of ['subject', 'kind', 'actor'] as const) {
+    const value = query[key];
+    if (value !== undefined) {
+      statement = statement.where(key, '=', value);
+    }
   }
-  return (await statement.orderBy('seq', 'desc').limit(query.limit).execute()).map(toEvent);
+  if (query.before !== undefined) {
+    statement = statement.where('seq', '<', query.before);
+  }
+  if (query.after !== undefined) {
+    statement = statement.where('seq', '>', query.after);
+  }
+  const order = query.after === undefined ? 'desc' : 'asc';
+  return (await statement.orderBy('seq', order).limit(query.limit).execute()).map(toEvent);
 }
 
 const dataSchema = z.record(z.string(), z.unknown());

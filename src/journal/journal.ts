@@ -1,7 +1,7 @@
 import type { Database, Queries } from '../database/database.ts';
 import type { Clock } from '../support/clock.ts';
-import type { Event, NewEvent } from './event.ts';
-import { insertEvent, latestEvents } from './journal-store.ts';
+import type { Event, EventQuery, NewEvent } from './event.ts';
+import { findEvents, insertEvent } from './journal-store.ts';
 
 export type Listener = (event: Event) => void;
 
@@ -54,9 +54,11 @@ export class Journal {
   }
 
   async latest(limit: number, subject?: string): Promise<Event[]> {
-    return await latestEvents(
-      this.#database,
-      subject === undefined ? { limit } : { limit, subject },
-    );
+    return await this.find({ limit, subject });
+  }
+
+  /** Newest first; with `after`, oldest first. */
+  async find(query: EventQuery): Promise<Event[]> {
+    return await findEvents(this.#database, query);
   }
 }

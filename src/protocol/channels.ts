@@ -6,17 +6,28 @@ import { nameSchema } from './common.ts';
  *     POST /api/profiles/:profile/channels/:channel/publish    publishBodySchema -> 201 publicationViewSchema    (admin)
  *     POST /api/profiles/:profile/channels/:channel/promote    promoteBodySchema -> 201 publicationViewSchema    (admin)
  *     POST /api/profiles/:profile/channels/:channel/rollback   rollbackBodySchema -> 201 publicationViewSchema   (admin)
+ *     GET  /api/profiles/:profile/channels/:channel/proof      -> proofViewSchema, in nodes.ts
  */
 const reason = z.string().max(2000).default('');
 const serial = z.number().int().min(1).optional();
+/** The serial that the channel showed when this was decided, 0 for none: another one now is answered with 409. */
+const expectedSerial = z.number().int().min(0).optional();
 
 export const publishBodySchema = z.strictObject({
   reason,
+  expectedSerial,
   /** Packages that replace what the channel has of the same category/pn:slot; absent: the newest of everything. */
   packageIds: z.array(z.string()).optional(),
 });
-export const promoteBodySchema = z.strictObject({ reason, from: nameSchema.optional(), serial });
-export const rollbackBodySchema = z.strictObject({ reason, serial });
+export const promoteBodySchema = z.strictObject({
+  reason,
+  expectedSerial,
+  from: nameSchema.optional(),
+  serial,
+  /** Also without the proof that the profile asks for; needs a reason. */
+  force: z.boolean().default(false),
+});
+export const rollbackBodySchema = z.strictObject({ reason, expectedSerial, serial });
 
 export const publicationViewSchema = z.object({
   profile: z.string(),
@@ -30,6 +41,10 @@ export const publicationViewSchema = z.object({
   reason: z.string(),
   kind: z.enum(['publish', 'promote', 'rollback']),
   packageCount: z.number(),
+  /** What its proof lacked when it was promoted by force; null for all others. */
+  forced: z.object({ missing: z.array(z.string()) }).nullable(),
+  /** Path of the binhost that always shows this publication, for `sync-uri`, while it is retained. */
+  path: z.string(),
 });
 export type PublicationView = z.infer<typeof publicationViewSchema>;
 

@@ -31,6 +31,8 @@ export const packageDetailSchema = packageViewSchema.extend({
   md5: z.string(),
   sha1: z.string(),
   origin: z.string(),
+  /** Why its bytes cannot be had; null when they can. */
+  damaged: z.string().nullable(),
   metadata: z.record(z.string(), z.string()),
 });
 

@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { PackageSigner } from '../binpkg/package-signer.ts';
+import type { AnyPackageSigner } from '../binpkg/package-signer.ts';
 import type { Database } from '../database/database.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
+import { unlessDamaged } from './check/damage-record.ts';
+import { CheckTask } from './check/repository-check.ts';
+import { comparePublications } from './difference/compare-publications.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -38,17 +41,32 @@ export interface RepositoryOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly locks: Locks;
-  readonly signer: PackageSigner;
+  /** The key that signs, or what tells which one does so now. */
+  readonly signer: AnyPackageSigner | (() => AnyPackageSigner);
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
 }
 
-/** The repository of an installation. One process at a time may have it; call `recover` before anything else. */
+/** As `openRepository`, without the check. */
 export function createRepository(options: RepositoryOptions): Repository {
-  const { database, maxUploadBytes } = options;
+  return openRepository(options).repository;
+}
+
+/** The repository of an installation. One process at a time may have it; call `recover` before anything else. */
+export function openRepository(options: RepositoryOptions): {
+  readonly repository: Repository;
+  readonly check: CheckTask;
+} {
   const context = createContext(options);
-  const { uploads, layout } = context;
+  return {
+    repository: repositoryOf(context, options.maxUploadBytes),
+    check: new CheckTask(context),
+  };
+}
+
+function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repository {
+  const { database, uploads, layout } = context;
   return {
     receiveUpload: async (stream, expected) =>
       await receiveUpload(
@@ -59,15 +77,16 @@ export function createRepository(options: RepositoryOptions): Repository {
     importPackage: async (request) => await importPackage(context, request),
     findPackage: async (id) => await findPackage(database, id),
     findPackageByUpload: async (profile, sha512) =>
-      await findPackageByUpload(database, profile, sha512),
+      await unlessDamaged(database, await findPackageByUpload(database, profile, sha512)),
     findPackageByInputs: async (profile, inputs) =>
-      await findPackageByInputs(database, profile, inputs),
+      await unlessDamaged(database, await findPackageByInputs(database, profile, inputs)),
     packagesByCpv: async (profile, cpv) => await packagesByCpv(database, profile, cpv),
     searchPackages: async (query) => await readPackages(context, query),
     newestPackages: async (profile) => await newestPackages(database, profile),
     publish: async (request) => await publishSnapshot(context, request),
     promote: async (request) => await promoteChannel(context, request),
     rollback: async (request) => await rollBackChannel(context, request),
+    compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
     publications: async (profile, channel, limit) =>
@@ -87,10 +106,11 @@ export function createRepository(options: RepositoryOptions): Repository {
   };
 }
 
-function createContext({ folders, ...options }: RepositoryOptions): RepositoryContext {
+function createContext({ folders, signer, ...options }: RepositoryOptions): RepositoryContext {
   const layout = createLayout(folders);
   return {
     ...options,
+    signer: typeof signer === 'function' ? signer : () => signer,
     layout,
     pool: new Pool(layout.pool),
     intents: new Intents(layout.intents),

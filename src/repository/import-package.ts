@@ -1,23 +1,25 @@
-import type { ByteSource } from '../binpkg/byte-source.ts';
+import { type OpenGpkg, withOpenGpkg } from '../binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../binpkg/gpkg/rewrite.ts';
-import { type VerifiedPackage, verifyGpkg } from '../binpkg/gpkg/verify.ts';
 import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
 import { type PackageMetadata, readMetadata } from '../binpkg/metadata.ts';
 import type { Cpv } from '../gentoo/cpv.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
-import { epochSeconds } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import { exists, namesIn } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { allocateBuildId } from './build-id-store.ts';
-import { makeStanza } from './index-check.ts';
+import { claimBuildId, nextBuildId } from './build-id-store.ts';
+import { unlessDamaged } from './check/damage-record.ts';
+import { restorePackage } from './check/restore-package.ts';
+import { describePackage } from './describe-package.ts';
 import { checkMembers } from './known-members.ts';
 import { openUpload } from './open-upload.ts';
 import type { PackageRecord } from './package-record.ts';
 import { checkPackage } from './package-rules.ts';
-import { findPackageByUpload, insertPackage } from './package-store.ts';
+import { findPackageByUpload, insertPackage, releaseUpload } from './package-store.ts';
+import { PROVENANCE_KEY } from './provenance.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
+import { shareFile } from './shared-file.ts';
 import { withdrawAfterFailure } from './withdraw-leftover.ts';
 
 export type ImportRequest = Parameters<Repository['importPackage']>[0];
@@ -25,21 +27,22 @@ type Imported = Awaited<ReturnType<Repository['importPackage']>>;
 
 const SUFFIX = '.gpkg.tar';
 
-/** An upload that has passed every check. */
+/** An upload whose metadata have passed every check. */
 interface Candidate {
-  readonly source: ByteSource;
-  readonly verified: VerifiedPackage;
+  readonly opened: OpenGpkg;
   readonly metadata: PackageMetadata;
   readonly buildTimeSeconds: number;
   readonly parts: Cpv;
 }
 
-/** Who a package is from now on. */
+/** Who a package becomes. */
 interface Identity {
+  readonly id: string;
   readonly buildId: number;
   readonly path: string;
   readonly mtimeSeconds: number;
   readonly provenance: string;
+  readonly importedAt: number;
 }
 
 /** See `Repository.importPackage`. */
@@ -60,7 +63,12 @@ export async function importPackage(
         return { package: await importNew(context, request, profile), created: true };
       }
       expectCpv(request, known.cpv);
-      return { package: known, created: false };
+      if ((await unlessDamaged(context.database, known)) !== undefined) {
+        return { package: known, created: false };
+      }
+      return known.sha512 === request.uploadSha512
+        ? { package: await restorePackage(context, known, request), created: false }
+        : { package: await importNew(context, request, profile, known), created: true };
     });
   } finally {
     await context.uploads.discard(request.file);
@@ -71,28 +79,79 @@ async function importNew(
   context: RepositoryContext,
   request: ImportRequest,
   profile: HardwareProfile,
+  replaced?: PackageRecord,
 ): Promise<PackageRecord> {
   const upload = await openUpload(context, request.file);
-  const { source } = upload;
   try {
-    const verified = await verifyGpkg(source);
-    checkMembers(verified);
-    const metadata = readMetadata(verified.metadata);
-    const checked = checkPackage(metadata, verified.metadata, profile);
-    expectCpv(request, metadata.cpv);
-    const candidate = { source, verified, metadata, ...checked };
-    const identity = await identify(context, request, checked.parts);
-    const unfinished = await context.unfinished.newPath('package');
-    try {
-      const written = await sign(context, candidate, identity, unfinished);
-      const record = describe(context, request, { ...candidate, identity, written });
-      return await store(context, record, { unfinished, actor: request.actor });
-    } finally {
-      await context.unfinished.discard(unfinished);
-    }
+    return await withOpenGpkg(upload.source, {}, async (opened) => {
+      const { head } = opened;
+      checkMembers(head);
+      const metadata = readMetadata(head.metadata);
+      const checked = checkPackage(metadata, head.metadata, profile);
+      expectCpv(request, metadata.cpv);
+      const candidate = { opened, metadata, ...checked };
+      const lock = `repository-build-id:${request.profile}:${metadata.cpv}`;
+      return await context.locks.run(lock, async () => {
+        const shared = await sharedRecord(context, request, candidate);
+        return shared === undefined
+          ? await sign(context, request, { ...candidate, replaced })
+          : await store(context, shared, { actor: request.actor, replaced });
+      });
+    });
   } finally {
     await upload.close();
   }
+}
+
+/**
+ * Writes the package with its BUILD_ID while the image is being verified. Only then the BUILD_ID is used up: the lock
+ * keeps it until then, and a package that is refused leaves no gap.
+ */
+async function sign(
+  context: RepositoryContext,
+  request: ImportRequest,
+  candidate: Candidate & { readonly replaced: PackageRecord | undefined },
+): Promise<PackageRecord> {
+  const signer = context.signer();
+  const identity = await identify(context, request, candidate.parts);
+  const unfinished = await context.unfinished.newPath('package');
+  try {
+    const written = await rewriteGpkg(candidate.opened, {
+      metadata: new Map([
+        ['BUILD_ID', String(identity.buildId)],
+        [PROVENANCE_KEY, `${identity.provenance}\n`],
+      ]),
+      signer,
+      base: `${candidate.metadata.pf}-${identity.buildId}`,
+      out: unfinished,
+      mtimeSeconds: identity.mtimeSeconds,
+    });
+    await takeBuildId(context, request.profile, { cpv: candidate.metadata.cpv, ...identity });
+    const signed = { ...candidate, identity, written, keyFingerprint: signer.fingerprint };
+    const record = describe(request, signed);
+    const { replaced } = candidate;
+    return await store(context, record, { unfinished, actor: request.actor, replaced });
+  } finally {
+    await context.unfinished.discard(unfinished);
+  }
+}
+
+/**
+ * The package as it is, when it is one of another profile: then its image was verified there, and is not read again.
+ * What a job brings is always signed for its own.
+ */
+async function sharedRecord(
+  context: RepositoryContext,
+  request: ImportRequest,
+  { opened, ...checked }: Candidate,
+): Promise<PackageRecord | undefined> {
+  return request.provenance === undefined && request.inputs === undefined
+    ? await shareFile(context, request.profile, {
+        ...checked,
+        sha512: request.uploadSha512,
+        files: opened.head.metadata,
+      })
+    : undefined;
 }
 
 function expectCpv({ expectedCpv }: ImportRequest, cpv: string): void {
@@ -103,7 +162,6 @@ function expectCpv({ expectedCpv }: ImportRequest, cpv: string): void {
   }
 }
 
-/** From here on the BUILD_ID is used up, whatever becomes of the import. */
 async function identify(
   context: RepositoryContext,
   request: ImportRequest,
@@ -111,13 +169,14 @@ async function identify(
 ): Promise<Identity> {
   const folder = context.layout.packageFile(request.profile, `${category}/${pn}`);
   const present = (await namesIn(folder)).map((name) => buildIdIn(name, pf));
-  const buildId = await allocateBuildId(context.database, {
-    profile: request.profile,
-    cpv,
-    floor: Math.max(0, ...present),
-  });
+  const floor = Math.max(0, ...present);
+  const buildId = await nextBuildId(context.database, { profile: request.profile, cpv, floor });
+  const id = newId('pkg');
+  const importedAt = context.clock.now();
   const provenance = {
     ...request.provenance,
+    package: id,
+    importedAt,
     profile: request.profile,
     origin: request.origin,
     upload: request.uploadSha512,
@@ -125,11 +184,24 @@ async function identify(
     rookery: context.version,
   };
   return {
+    id,
+    importedAt,
     buildId,
     path: `${category}/${pn}/${pf}-${buildId}${SUFFIX}`,
-    mtimeSeconds: epochSeconds(context.clock),
+    mtimeSeconds: Math.floor(importedAt / 1000),
     provenance: JSON.stringify(provenance),
   };
+}
+
+/** From here on the BUILD_ID is used up, whatever becomes of the import. */
+async function takeBuildId(
+  context: RepositoryContext,
+  profile: string,
+  { cpv, buildId }: { readonly cpv: string; readonly buildId: number },
+): Promise<void> {
+  if (!(await claimBuildId(context.database, { profile, cpv, buildId }))) {
+    throw new Error(`the BUILD_ID ${buildId} of ${cpv} was taken by somebody else`);
+  }
 }
 
 /** The BUILD_ID in the name of a package file of this PF, 0 for any other name. */
@@ -139,74 +211,44 @@ function buildIdIn(name: string, pf: string): number {
   return /^[1-9][0-9]{0,14}$/.test(id) ? Number(id) : 0;
 }
 
-async function sign(
-  context: RepositoryContext,
-  { source, verified, metadata }: Candidate,
-  identity: Identity,
-  out: string,
-): Promise<WrittenPackage> {
-  return await rewriteGpkg({
-    source,
-    verified,
-    metadata: new Map([
-      ['BUILD_ID', String(identity.buildId)],
-      ['ROOKERY_PROVENANCE', `${identity.provenance}\n`],
-    ]),
-    signer: context.signer,
-    base: `${metadata.pf}-${identity.buildId}`,
-    out,
-    mtimeSeconds: identity.mtimeSeconds,
-  });
-}
-
 function describe(
-  context: RepositoryContext,
   request: ImportRequest,
-  made: Candidate & { readonly identity: Identity; readonly written: WrittenPackage },
+  made: Candidate & {
+    readonly identity: Identity;
+    readonly written: WrittenPackage;
+    readonly keyFingerprint: string;
+  },
 ): PackageRecord {
-  const { identity, written, metadata } = made;
-  const text = {
-    ...metadata.text,
-    BUILD_ID: String(identity.buildId),
-    ROOKERY_PROVENANCE: identity.provenance,
-  };
-  return {
-    id: newId('pkg'),
+  const { identity, written, metadata, buildTimeSeconds, keyFingerprint } = made;
+  return describePackage({
+    ...identity,
     profile: request.profile,
-    category: metadata.category,
+    metadata,
     pn: made.parts.pn,
-    cpv: metadata.cpv,
-    slot: metadata.slot,
-    buildId: identity.buildId,
-    path: identity.path,
-    size: written.size,
-    md5: written.md5,
-    sha1: written.sha1,
-    sha512: written.sha512,
-    mtimeSeconds: identity.mtimeSeconds,
-    buildTimeSeconds: made.buildTimeSeconds,
+    buildTimeSeconds,
+    file: written,
+    keyFingerprint,
     uploadSha512: request.uploadSha512,
-    keyFingerprint: context.signer.fingerprint,
     inputs: request.inputs ?? null,
     origin: request.origin,
-    metadata: text,
-    stanza: makeStanza({
-      ...written,
-      cpv: metadata.cpv,
-      path: identity.path,
-      buildId: identity.buildId,
-      mtimeSeconds: identity.mtimeSeconds,
-      metadata: text,
-    }),
-    importedAt: context.clock.now(),
-  };
+  });
 }
 
 /** Puts the signed file where it belongs, then commits. A kill in between leaves the intent, and recovery clears. */
 async function store(
   context: RepositoryContext,
   record: PackageRecord,
-  { unfinished, actor }: { readonly unfinished: string; readonly actor: string },
+  {
+    unfinished,
+    actor,
+    replaced,
+  }: {
+    /** Absent: the pool has the file. */
+    readonly unfinished?: string;
+    readonly actor: string;
+    /** A damaged build of the same upload, which the new one stands in for. */
+    readonly replaced: PackageRecord | undefined;
+  },
 ): Promise<PackageRecord> {
   const { profile, path, sha512 } = record;
   const file = context.layout.packageFile(profile, path);
@@ -215,9 +257,14 @@ async function store(
   }
   const declared = await context.intents.declare({ kind: 'package', profile, path, sha512 });
   try {
-    await context.pool.adopt(unfinished, record);
+    if (unfinished !== undefined) {
+      await context.pool.adopt(unfinished, record);
+    }
     await context.pool.place(sha512, file);
     const event = await context.database.transaction().execute(async (queries) => {
+      if (replaced !== undefined) {
+        await releaseUpload(queries, replaced.id);
+      }
       await insertPackage(queries, record);
       return await context.journal.write(queries, {
         kind: 'package-imported',
@@ -229,6 +276,7 @@ async function store(
           buildId: record.buildId,
           size: record.size,
           origin: record.origin,
+          ...(replaced === undefined ? {} : { replaces: replaced.id }),
         },
       });
     });

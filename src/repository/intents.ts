@@ -36,7 +36,7 @@ export interface DeclaredIntent {
  */
 export class Intents {
   readonly #folder: string;
-  readonly #mine = new Set<string>();
+  readonly #mine = new Map<string, Intent>();
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -44,10 +44,15 @@ export class Intents {
 
   async declare(intent: Intent): Promise<DeclaredIntent> {
     const name = `${newId(intent.kind)}.json`;
-    this.#mine.add(name);
+    this.#mine.set(name, intent);
     await makeDurableFolder(this.#folder);
     await writeFileAtomic(join(this.#folder, name), JSON.stringify(intent));
     return this.#declared(name, intent);
+  }
+
+  /** What this process is making just now. */
+  underWay(): Intent[] {
+    return [...this.#mine.values()];
   }
 
   /** Those of processes that are gone. */
@@ -67,7 +72,7 @@ export class Intents {
 
   /** `writeFileAtomic` puts a dot before the name while it writes. */
   #isMine(name: string): boolean {
-    return [...this.#mine].some((mine) => name === mine || name.startsWith(`.${mine}.`));
+    return [...this.#mine.keys()].some((mine) => name === mine || name.startsWith(`.${mine}.`));
   }
 
   #declared(name: string, intent: Intent): DeclaredIntent {

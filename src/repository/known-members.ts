@@ -1,5 +1,5 @@
 import { MANIFEST, MARKER, SIGNATURE_SUFFIX } from '../binpkg/gpkg/layout.ts';
-import type { VerifiedPackage } from '../binpkg/gpkg/verify.ts';
+import type { GpkgHead } from '../binpkg/gpkg/open-gpkg.ts';
 import { AppError } from '../support/errors.ts';
 
 /**
@@ -8,7 +8,7 @@ import { AppError } from '../support/errors.ts';
  *
  * Throws `package-unknown-member` (details: members).
  */
-export function checkMembers({ members, metadataMember, imageMember }: VerifiedPackage): void {
+export function checkMembers({ members, metadataMember, imageMember }: GpkgHead): void {
   const known = [MARKER, metadataMember.name, imageMember.name, MANIFEST];
   const unknown = members
     .map(({ name }) => name)

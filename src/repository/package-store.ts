@@ -1,8 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import { type Selectable, type SelectQueryBuilder, sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import { z } from 'zod';
 import type { Queries } from '../database/database.ts';
-import type { PackageRow, Tables } from '../database/tables.ts';
+import type { PackageRow } from '../database/tables.ts';
+import { notePackage } from './newest/newest-store.ts';
+import { CHOICE, type PackageChoice } from './package-choice.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PackageQuery } from './repository.ts';
 
@@ -17,17 +19,7 @@ export interface IndexedPackage {
   readonly stanza: string;
 }
 
-/** What decides which package takes the place of which. */
-export interface PackageChoice {
-  readonly id: string;
-  readonly category: string;
-  readonly pn: string;
-  readonly cpv: string;
-  readonly slot: string;
-}
-
-const CHOICE = ['id', 'category', 'pn', 'cpv', 'slot'] as const;
-
+/** Call it within a transaction: what is newest of its slot follows. */
 export async function insertPackage(queries: Queries, record: PackageRecord): Promise<void> {
   await queries
     .insertInto('packages')
@@ -56,6 +48,16 @@ export async function insertPackage(queries: Queries, record: PackageRecord): Pr
       imported_at: record.importedAt,
     })
     .execute();
+  await notePackage(queries, record);
+}
+
+/** Lets another build have the upload of this package; the package answers to its own signed file from now on. */
+export async function releaseUpload(queries: Queries, id: string): Promise<void> {
+  await queries
+    .updateTable('packages')
+    .set((row) => ({ upload_sha512: row.ref('sha512') }))
+    .where('id', '=', id)
+    .execute();
 }
 
 export async function findPackage(
@@ -63,6 +65,16 @@ export async function findPackage(
   id: string,
 ): Promise<PackageRecord | undefined> {
   return first(await queries.selectFrom('packages').selectAll().where('id', '=', id).execute());
+}
+
+/** The packages with these ids, at most some thousand. */
+export async function packagesById(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<PackageRecord[]> {
+  return await toRecords(
+    await queries.selectFrom('packages').selectAll().where('id', 'in', ids).execute(),
+  );
 }
 
 /** What became of an upload, or the package whose own file was uploaded. */
@@ -76,6 +88,15 @@ export async function findPackageByUpload(
     first(await ofProfile.where('upload_sha512', '=', uploadSha512).execute()) ??
     first(await ofProfile.where('sha512', '=', uploadSha512).execute())
   );
+}
+
+/** A package that is this very file, in whatever profile. */
+export async function findPackageByFile(
+  queries: Queries,
+  sha512: string,
+): Promise<PackageRecord | undefined> {
+  const ofFile = queries.selectFrom('packages').selectAll().where('sha512', '=', sha512);
+  return first(await ofFile.orderBy('imported_at').orderBy('id').limit(1).execute());
 }
 
 export async function findPackageByInputs(
@@ -113,20 +134,9 @@ export async function packagesByCpv(
 
 /** The newest build (by BUILD_TIME, then BUILD_ID) of each CPV, in the order of the CPVs as strings. */
 export async function newestPackages(queries: Queries, profile: string): Promise<PackageRecord[]> {
-  return await toRecords(await newestBuilds(queries, profile).selectAll('packages').execute());
-}
-
-/** As `newestPackages`, with just what decides. */
-export async function newestChoices(queries: Queries, profile: string): Promise<PackageChoice[]> {
-  return await newestBuilds(queries, profile).select(CHOICE).execute();
-}
-
-function newestBuilds(
-  queries: Queries,
-  profile: string,
-): SelectQueryBuilder<Tables, 'packages', object> {
-  return queries
+  const rows = await queries
     .selectFrom('packages')
+    .selectAll()
     .where('profile', '=', profile)
     .where(
       sql<boolean>`not exists (select 1 from packages as other
@@ -135,7 +145,9 @@ function newestBuilds(
             or (other.build_time_seconds = packages.build_time_seconds
               and other.build_id > packages.build_id)))`,
     )
-    .orderBy('cpv');
+    .orderBy('cpv')
+    .execute();
+  return await toRecords(rows);
 }
 
 /** Those of the ids that exist in the profile. */
@@ -187,7 +199,8 @@ export async function searchPackages(
   if (snapshotId !== undefined) {
     matching = matching.where('id', 'in', (nested) =>
       nested
-        .selectFrom('snapshot_packages')
+        .selectFrom('snapshot_blocks')
+        .innerJoin('block_packages', 'block_packages.block_id', 'snapshot_blocks.block_id')
         .select('package_id')
         .where('snapshot_id', '=', snapshotId),
     );

@@ -63,6 +63,32 @@ export class Pool {
     await syncDirectory(dirname(path));
   }
 
+  /** Takes in a file of this digest that stands elsewhere, durably, as a further name of it or a copy. */
+  async takeIn(sha512: string, file: string): Promise<void> {
+    const path = this.pathOf(sha512);
+    await makeDurableFolder(dirname(path));
+    await linkOrCopy(file, path);
+    await syncDirectory(dirname(path));
+  }
+
+  /**
+   * Makes a name that is a copy of a file of the pool a link to it, with one rename from `temporary`, which is on the
+   * file system of the pool. False when it has to stay a copy, on another one.
+   */
+  async linkAgain(sha512: string, path: string, temporary: string): Promise<boolean> {
+    const source = this.pathOf(sha512);
+    const [{ ino, dev }, shown] = await Promise.all([stat(source), stat(path)]);
+    if (shown.dev !== dev) {
+      return false;
+    }
+    if (shown.ino !== ino) {
+      await link(source, temporary);
+      await rename(temporary, path);
+      await syncDirectory(dirname(path));
+    }
+    return true;
+  }
+
   async remove(sha512: string): Promise<void> {
     await rm(this.pathOf(sha512), { force: true });
   }

@@ -1,5 +1,6 @@
 import { AppError } from '../support/errors.ts';
-import { channelBefore, requireChannel } from './channel.ts';
+import { channelBefore, requireChannel, requireUnmoved } from './channel.ts';
+import { requireProof } from './proof/require-proof.ts';
 import type { PublicationRecord } from './publication.ts';
 import { type ChannelKey, findPublication, newestPublication } from './publication-store.ts';
 import { releaseSnapshot, withChannels } from './release-snapshot.ts';
@@ -24,18 +25,42 @@ export async function promoteChannel(
     );
   }
   requireChannel(profile, from);
+  const key = { profile: profile.name, channel: request.channel };
   return await withChannels(context, profile.name, async () => {
+    const newest = await newestPublication(context.database, key);
+    requireUnmoved(key, newest, request.expected);
     const origin = await shownAs(context, { profile: profile.name, channel: from }, request.serial);
+    requireOther(newest, origin);
+    const forced = await requireProof(context, {
+      profile,
+      channel: request.channel,
+      origin,
+      force: request.force ?? false,
+      reason: request.reason,
+    });
     return await releaseSnapshot(context, {
       profile,
       channel: request.channel,
       snapshotId: origin.snapshotId,
       kind: 'promote',
+      forced,
       author: request.author,
       reason: request.reason,
       data: { from: { channel: from, serial: origin.serial } },
     });
   });
+}
+
+/** Of two who promote the same at once, the second is told that it is done. */
+function requireOther(newest: PublicationRecord | undefined, origin: PublicationRecord): void {
+  if (newest?.snapshotId === origin.snapshotId) {
+    const { profile, channel, serial, author } = newest;
+    throw new AppError(
+      'nothing-to-promote',
+      `The channel ${channel} of ${profile} shows what ${origin.channel} ${origin.serial} holds already: publication ${serial}, published by ${author}.`,
+      { details: { profile, channel, serial, author } },
+    );
+  }
 }
 
 async function shownAs(

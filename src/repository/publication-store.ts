@@ -1,7 +1,8 @@
 import type { Selectable, SelectQueryBuilder } from 'kysely';
+import { z } from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { PublicationRow, Tables } from '../database/tables.ts';
-import type { PublicationRecord } from './publication.ts';
+import type { ForcedPromotion, PublicationRecord } from './publication.ts';
 
 export interface ChannelKey {
   readonly profile: string;
@@ -25,6 +26,7 @@ export async function insertPublication(
       reason: publication.reason,
       kind: publication.kind,
       request_id: publication.requestId,
+      forced_json: publication.forced === null ? null : JSON.stringify(publication.forced),
     })
     .execute();
 }
@@ -65,6 +67,22 @@ export async function publicationOfRequest(
   return row === undefined ? undefined : toPublication(row);
 }
 
+/** The last publication of a snapshot, on whatever channel. */
+export async function publicationOfSnapshot(
+  queries: Queries,
+  profile: string,
+  snapshotId: string,
+): Promise<Pick<PublicationRecord, 'channel' | 'serial'> | undefined> {
+  return await queries
+    .selectFrom('publications')
+    .select(['channel', 'serial'])
+    .where('profile', '=', profile)
+    .where('snapshot_id', '=', snapshotId)
+    .orderBy('created_at', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 /** What each publication of a channel shows and how it came about, oldest first. */
 export async function historyOf(
   queries: Queries,
@@ -103,6 +121,8 @@ function selectOf(
     .where('publications.channel', '=', key.channel);
 }
 
+const forcedSchema: z.ZodType<ForcedPromotion> = z.object({ missing: z.array(z.string()) });
+
 function toPublication(row: JoinedRow): PublicationRecord {
   return {
     profile: row.profile,
@@ -116,5 +136,6 @@ function toPublication(row: JoinedRow): PublicationRecord {
     kind: row.kind,
     requestId: row.request_id,
     packageCount: row.package_count,
+    forced: row.forced_json === null ? null : forcedSchema.parse(JSON.parse(row.forced_json)),
   };
 }

@@ -1,5 +1,11 @@
 export type PublicationKind = 'publish' | 'promote' | 'rollback';
 
+/** A promotion that its channel's policy did not allow, made all the same. */
+export interface ForcedPromotion {
+  /** What was missing then, in sentences. */
+  readonly missing: readonly string[];
+}
+
 /** A numbered release of a snapshot on a channel. The newest serial is what clients see. */
 export interface PublicationRecord {
   readonly profile: string;
@@ -14,6 +20,7 @@ export interface PublicationRecord {
   readonly kind: PublicationKind;
   readonly requestId: string | null;
   readonly packageCount: number;
+  readonly forced: ForcedPromotion | null;
 }
 
 export interface SnapshotRecord {

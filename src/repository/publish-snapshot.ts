@@ -1,13 +1,17 @@
+import type { Queries } from '../database/database.ts';
 import { AppError } from '../support/errors.ts';
-import { requireChannel } from './channel.ts';
-import { choicesOf, newestChoices, type PackageChoice } from './package-store.ts';
+import type { BlockList } from './blocks/block.ts';
+import { replaceSlots } from './blocks/make-contents.ts';
+import { requireChannel, requireUnmoved } from './channel.ts';
+import { ensureNewest, newestSince, saveView } from './newest/newest-store.ts';
+import type { PackageChoice } from './package-choice.ts';
+import { choicesOf } from './package-store.ts';
 import type { PublicationRecord } from './publication.ts';
 import { newestPublication, publicationOfRequest } from './publication-store.ts';
 import { releaseSnapshot, showNewest, withChannels } from './release-snapshot.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
-import { newestOfEachSlot, replaceSlots } from './snapshot-contents.ts';
-import { choicesOfSnapshot, ensureSnapshot, snapshotIdOf } from './snapshot-store.ts';
+import { ensureSnapshot, snapshotIdOf } from './snapshot-store.ts';
 
 export type PublishRequest = Parameters<Repository['publish']>[0];
 
@@ -23,6 +27,8 @@ export async function publishSnapshot(
     if (made !== undefined) {
       return made;
     }
+    const key = { profile: profile.name, channel: request.channel };
+    requireUnmoved(key, await newestPublication(context.database, key), request.expected);
     const snapshotId = await makeSnapshot(context, request);
     return await releaseSnapshot(context, {
       profile,
@@ -55,48 +61,61 @@ async function alreadyMade(
 }
 
 async function makeSnapshot(context: RepositoryContext, request: PublishRequest): Promise<string> {
-  const ids = (await contentsOf(context, request)).map(({ id }) => id);
-  const id = snapshotIdOf(request.profile, ids);
-  await context.database.transaction().execute(async (queries) => {
-    await ensureSnapshot(
-      queries,
-      {
-        id,
-        profile: request.profile,
-        createdAt: context.clock.now(),
-        author: request.author,
-        reason: request.reason,
-        origin: request.requestId === undefined ? 'publish' : `request:${request.requestId}`,
-        packageCount: ids.length,
-      },
-      ids,
-    );
-  });
-  return id;
+  const { database } = context;
+  const { profile, channel, packageIds } = request;
+  if (packageIds === undefined) {
+    return await makeNewest(context, request);
+  }
+  const added = await requirePackages(database, profile, packageIds);
+  const present = await newestPublication(database, { profile, channel });
+  const contents = await replaceSlots(database, present?.snapshotId, added);
+  return await database
+    .transaction()
+    .execute(async (queries) => await save(queries, context, request, contents));
 }
 
-async function contentsOf(
-  context: RepositoryContext,
-  { profile, channel, packageIds }: PublishRequest,
-): Promise<PackageChoice[]> {
-  if (packageIds === undefined) {
-    return newestOfEachSlot(await newestChoices(context.database, profile));
-  }
-  const added = await requirePackages(context, profile, packageIds);
-  const present = await newestPublication(context.database, { profile, channel });
-  return present === undefined
-    ? added
-    : replaceSlots(await choicesOfSnapshot(context.database, present.snapshotId), added);
+/** Of each category/pn:slot the newest version: what was so the last time, and what has become so since. */
+async function makeNewest(context: RepositoryContext, request: PublishRequest): Promise<string> {
+  const { database } = context;
+  const { profile } = request;
+  const view = await database
+    .transaction()
+    .execute(async (queries) => await ensureNewest(queries, profile));
+  const added = await newestSince(database, profile, view.revision);
+  const contents = await replaceSlots(database, view.snapshotId, added);
+  const revision = added.reduce((most, one) => Math.max(most, one.revision), view.revision);
+  return await database.transaction().execute(async (queries) => {
+    const snapshotId = await save(queries, context, request, contents);
+    await saveView(queries, profile, { snapshotId, revision });
+    return snapshotId;
+  });
+}
+
+async function save(
+  queries: Queries,
+  { clock }: RepositoryContext,
+  { profile, author, reason, requestId }: PublishRequest,
+  contents: BlockList,
+): Promise<string> {
+  const id = snapshotIdOf(profile, contents.blocks);
+  const origin = requestId === undefined ? 'publish' : `request:${requestId}`;
+  const packageCount = contents.blocks.reduce((sum, block) => sum + block.packageCount, 0);
+  await ensureSnapshot(
+    queries,
+    { id, profile, createdAt: clock.now(), author, reason, origin, packageCount },
+    contents,
+  );
+  return id;
 }
 
 /** The packages with these ids. Throws `unknown-package` for an id that the profile does not have. */
 export async function requirePackages(
-  context: RepositoryContext,
+  queries: Queries,
   profile: string,
   packageIds: readonly string[],
 ): Promise<PackageChoice[]> {
   const ids = [...new Set(packageIds)];
-  const found = await choicesOf(context.database, profile, ids);
+  const found = await choicesOf(queries, profile, ids);
   if (found.length < ids.length) {
     const known = new Set(found.map(({ id }) => id));
     const missing = ids.filter((id) => !known.has(id));

@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../support/errors.ts';
 import { exists, namesIn } from '../support/files.ts';
+import { finishDamaged } from './check/finish-damaged.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';
 import type { PublicationRecord } from './publication.ts';
 import { newestPublication, publishedChannels } from './publication-store.ts';
@@ -13,8 +14,8 @@ import { withdrawLeftover } from './withdraw-leftover.ts';
 const UNFINISHED_LINK = /^\..+\.tmp-[0-9a-z]{16}$/;
 
 /**
- * See `Repository.recover`. Call it before other work begins. It looks at what is unfinished, never at the packages:
- * its cost does not grow with the repository.
+ * See `Repository.recover`. Call it before other work begins. It looks at what is unfinished, and at files known as
+ * damaged, never at the packages: its cost does not grow with the repository.
  */
 export async function recoverRepository(context: RepositoryContext): Promise<void> {
   await context.uploads.removeLeftovers();
@@ -32,6 +33,7 @@ export async function recoverRepository(context: RepositoryContext): Promise<voi
     });
   }
   await finishSwitches(context);
+  await finishDamaged(context);
 }
 
 async function clearBinhost(context: RepositoryContext, profile: string): Promise<void> {

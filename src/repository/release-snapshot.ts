@@ -1,23 +1,23 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
 import type { HardwareProfile } from '../gentoo/profile.ts';
 import type { Event } from '../journal/event.ts';
 import { epochSeconds } from '../support/clock.ts';
 import { AppError, isErrno } from '../support/errors.ts';
-import { namesIn, readSymlink, replaceSymlink, syncDirectory } from '../support/files.ts';
+import { exists, namesIn, readSymlink, replaceSymlink, syncDirectory } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
+import { writePublication } from './blocks/write-publication.ts';
 import { makeDurableFolder } from './durable-folder.ts';
 import { indexHeader } from './index-header.ts';
 import { channelTarget, PACKAGES, serialOf } from './layout.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';
-import type { PublicationKind, PublicationRecord } from './publication.ts';
+import type { ForcedPromotion, PublicationKind, PublicationRecord } from './publication.ts';
+import { writePublicationNote } from './publication-note.ts';
 import { type ChannelKey, insertPublication, newestPublication } from './publication-store.ts';
 import type { Deed } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
-import { findSnapshot, indexedPackagesOfSnapshot } from './snapshot-store.ts';
+import { findSnapshot } from './snapshot-store.ts';
 import { withdrawAfterFailure } from './withdraw-leftover.ts';
-import { writeBinhost } from './write-binhost.ts';
 
 /** A client asks with TIMESTAMP + 5 s as If-Modified-Since: anything nearer is invisible (`portage/dbapi/bintree.py`). */
 const MIN_TIMESTAMP_STEP_SECONDS = 6;
@@ -28,6 +28,7 @@ export interface Release extends Deed {
   readonly snapshotId: string;
   readonly kind: PublicationKind;
   readonly requestId?: string;
+  readonly forced?: ForcedPromotion | null;
   /** Further facts for the journal. */
   readonly data?: Readonly<Record<string, unknown>>;
 }
@@ -51,7 +52,7 @@ export async function withChannels<T>(
  * Makes the next publication of a channel from a snapshot in the database: the folder, complete and durable; then
  * the row; then the one rename that clients see. Call it within `withChannels`.
  *
- * Throws `index-collapsed` when nothing would be left of what the channel holds, `index-invalid` (see `writeBinhost`).
+ * Throws `index-collapsed` when nothing would be left of what the channel holds, `index-invalid` (see `writePublication`).
  */
 export async function releaseSnapshot(
   context: RepositoryContext,
@@ -67,7 +68,7 @@ export async function releaseSnapshot(
       { details: { ...key } },
     );
   }
-  const event = await publishFolder(context, release, record);
+  const event = await publishFolder(context, release, record, newest);
   await showNewest(context, record);
   context.journal.announce(event);
   return record;
@@ -107,11 +108,12 @@ async function nextPublication(
   if (snapshot === undefined) {
     throw new Error(`no snapshot ${snapshotId}`);
   }
-  const onDisk = await newestOnDisk(context, { profile: profile.name, channel });
+  const key = { profile: profile.name, channel };
+  const onDisk = await newestOnDisk(context, key, newest?.serial ?? 0);
   return {
     profile: profile.name,
     channel,
-    serial: Math.max(newest?.serial ?? 0, onDisk.serial) + 1,
+    serial: onDisk.serial + 1,
     snapshotId,
     timestampSeconds: Math.max(
       epochSeconds(context.clock),
@@ -124,18 +126,28 @@ async function nextPublication(
     kind: release.kind,
     requestId: release.requestId ?? null,
     packageCount: snapshot.packageCount,
+    forced: release.forced ?? null,
   };
 }
 
-/** What clients may have seen already, even if the database was lost or is an older copy. */
+/**
+ * What clients may have seen already, even if the database was lost or is an older copy. As long as the link of the
+ * channel shows what the database knows, and nothing stands where the next publication goes, no more is looked at.
+ */
 async function newestOnDisk(
   context: RepositoryContext,
   { profile, channel }: ChannelKey,
+  known: number,
 ): Promise<{ readonly serial: number; readonly timestampSeconds: number }> {
-  const names = await namesIn(context.layout.publications(profile));
-  const serial = Math.max(0, ...names.map((name) => serialOf(channel, name) ?? 0));
+  const { layout } = context;
+  const link = layout.channel(profile, channel);
+  const isUsual =
+    (await readSymlink(link)) === channelTarget(channel, known) &&
+    !(await exists(layout.publication(profile, channel, known + 1)));
+  const names = isUsual ? [] : await namesIn(layout.publications(profile));
+  const serial = Math.max(known, ...names.map((name) => serialOf(channel, name) ?? 0));
   try {
-    const { mtimeMs } = await stat(join(context.layout.channel(profile, channel), 'Packages'));
+    const { mtimeMs } = await stat(join(link, 'Packages'));
     return { serial, timestampSeconds: Math.floor(mtimeMs / 1000) };
   } catch (error) {
     if (isErrno(error, 'ENOENT')) {
@@ -149,21 +161,19 @@ async function publishFolder(
   context: RepositoryContext,
   release: Release,
   record: PublicationRecord,
+  shown: PublicationRecord | undefined,
 ): Promise<Event> {
   const { profile, channel, serial } = record;
   const parent = context.layout.publications(profile);
   await makeDurableFolder(parent);
   const temporary = join(parent, `${TEMPORARY_PREFIX}${newId('publication')}`);
   try {
-    const packages = await indexedPackagesOfSnapshot(context.database, record.snapshotId);
-    await setImmediate();
-    await writeBinhost({
+    await writePublication(context, record, {
       folder: temporary,
-      packagesFolder: context.layout.packages(profile),
       linkTo: (category) => `../../${PACKAGES}/${category}`,
       header: indexHeader(release.profile),
       timestampSeconds: record.timestampSeconds,
-      packages,
+      shown,
     });
     const declared = await context.intents.declare({
       kind: 'publication',
@@ -172,6 +182,7 @@ async function publishFolder(
       serial,
     });
     try {
+      await writeNote(context, record);
       await rename(temporary, context.layout.publication(profile, channel, serial));
       await syncDirectory(parent);
       const event = await commit(context, release, record);
@@ -184,6 +195,15 @@ async function publishFolder(
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** What only the database would know of it, on disk before anything can be seen of it. */
+async function writeNote(context: RepositoryContext, record: PublicationRecord): Promise<void> {
+  const snapshot = await findSnapshot(context.database, record.snapshotId);
+  if (snapshot === undefined) {
+    throw new Error(`no snapshot ${record.snapshotId}`);
+  }
+  await writePublicationNote(context.layout, record, snapshot);
 }
 
 async function commit(
@@ -205,6 +225,7 @@ async function commit(
         packages: packageCount,
         snapshot: record.snapshotId,
         reason,
+        ...(record.forced !== null && { forced: record.forced }),
       },
     });
   });

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { SnapshotDifference } from './difference/snapshot-difference.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
 
@@ -6,6 +7,22 @@ import type { PublicationRecord, SnapshotRecord } from './publication.ts';
 export interface Deed {
   readonly author: string;
   readonly reason: string;
+}
+
+/** A change of what a channel shows. */
+export interface ChannelDeed extends Deed {
+  readonly profile: string;
+  readonly channel: string;
+  /**
+   * The serial that the channel showed when this was decided, 0 for none. When it shows another one by now, nothing
+   * happens: `channel-moved`.
+   */
+  readonly expected?: number;
+}
+
+export interface PublicationName {
+  readonly channel: string;
+  readonly serial?: number | undefined;
 }
 
 export interface PackageQuery {
@@ -34,7 +51,8 @@ export interface Repository {
   /**
    * Verifies an uploaded package (an XPAK is converted to a GPKG first), gives it its BUILD_ID, signs it, puts it into the pool and the binhost folder
    * of the profile. The same upload again is answered with the package that it became, and the signed
-   * file of a package of the profile with that package (`created: false`).
+   * file of a package of the profile with that package (`created: false`). When the bytes of that package are lost, its
+   * signed file puts them back, and its upload becomes the next build of it.
    * Acknowledged means durable.
    *
    * Throws the codes of `binpkg` for what is wrong with the file, `package-wrong-chost`, `package-invalid-cpv`,
@@ -55,8 +73,9 @@ export interface Repository {
   }): Promise<{ readonly package: PackageRecord; readonly created: boolean }>;
 
   findPackage(id: string): Promise<PackageRecord | undefined>;
+  /** What became of an upload; undefined when its bytes are lost, and have to be sent again. */
   findPackageByUpload(profile: string, uploadSha512: string): Promise<PackageRecord | undefined>;
-  /** The newest build of what has these inputs. */
+  /** The newest build of what has these inputs; undefined when its bytes are lost. */
   findPackageByInputs(profile: string, inputs: string): Promise<PackageRecord | undefined>;
   /** Builds of one CPV, newest BUILD_ID first. */
   packagesByCpv(profile: string, cpv: string): Promise<PackageRecord[]>;
@@ -68,13 +87,12 @@ export interface Repository {
 
   /**
    * Of each category/pn:slot the newest version, or what `packageIds` adds over the channel's present contents.
-   * Throws `unknown-profile`, `unknown-channel`, `unknown-package`; as `promote` and `rollback` do: `index-collapsed`
-   * when nothing would be left of what the channel shows, `index-invalid` when a file of it is missing or damaged.
+   * Throws `unknown-profile`, `unknown-channel`, `unknown-package`; as `promote` and `rollback` do: `channel-moved`,
+   * `index-collapsed` when nothing would be left of what the channel shows, `index-invalid` when a file that is new
+   * to the channel is missing or has another size.
    */
   publish(
-    request: Deed & {
-      readonly profile: string;
-      readonly channel: string;
+    request: ChannelDeed & {
       /** These replace what the channel holds of the same category/pn:slot. Absent: the newest of everything. */
       readonly packageIds?: readonly string[];
       /** At most one publication is made for a request and channel, however often this is called. */
@@ -84,14 +102,14 @@ export interface Repository {
 
   /**
    * Publishes on `channel` the snapshot that `from` (the channel before it in the profile by default) shows, or
-   * showed as number `serial`. Throws `nothing-to-promote`, `unknown-channel`, `unknown-publication`.
+   * showed as number `serial`, if it has the proof that the profile's policy asks for, or is forced, with a reason.
+   * Throws `nothing-to-promote`, also when the channel shows this snapshot already; `unknown-channel`, `unknown-publication`, `promotion-not-proven`, `reason-required`.
    */
   promote(
-    request: Deed & {
-      readonly profile: string;
-      readonly channel: string;
+    request: ChannelDeed & {
       readonly from?: string;
       readonly serial?: number;
+      readonly force?: boolean;
     },
   ): Promise<PublicationRecord>;
 
@@ -101,12 +119,25 @@ export interface Repository {
    * `nothing-to-roll-back`, `unknown-channel`, `unknown-publication`.
    */
   rollback(
-    request: Deed & {
-      readonly profile: string;
-      readonly channel: string;
+    request: ChannelDeed & {
       readonly serial?: number;
     },
   ): Promise<PublicationRecord>;
+
+  /**
+   * What is different between two publications of a profile; without a serial, the newest of the channel, which may
+   * show nothing yet. Throws `unknown-profile`, `unknown-channel`, `unknown-publication`.
+   */
+  compare(request: {
+    readonly profile: string;
+    readonly before: PublicationName;
+    readonly after: PublicationName;
+  }): Promise<
+    SnapshotDifference & {
+      readonly before: PublicationRecord | null;
+      readonly after: PublicationRecord | null;
+    }
+  >;
 
   currentPublication(profile: string, channel: string): Promise<PublicationRecord | undefined>;
   /** Newest first. */

@@ -1,9 +1,9 @@
 import { AppError } from '../support/errors.ts';
-import { requireChannel } from './channel.ts';
+import { requireChannel, requireUnmoved } from './channel.ts';
 import { requirePublication } from './promote-channel.ts';
 import type { PublicationRecord } from './publication.ts';
 import { publicationBefore } from './publication-history.ts';
-import { type ChannelKey, historyOf } from './publication-store.ts';
+import { type ChannelKey, historyOf, newestPublication } from './publication-store.ts';
 import { releaseSnapshot, withChannels } from './release-snapshot.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
@@ -19,6 +19,7 @@ export async function rollBackChannel(
   requireChannel(profile, request.channel);
   const key = { profile: profile.name, channel: request.channel };
   return await withChannels(context, profile.name, async () => {
+    requireUnmoved(key, await newestPublication(context.database, key), request.expected);
     const earlier =
       request.serial === undefined
         ? await publicationBeforeNow(context, key)

@@ -1,15 +1,17 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Selectable } from 'kysely';
 import type { Queries } from '../database/database.ts';
 import type { SnapshotRow } from '../database/tables.ts';
 import { digestOf } from '../support/digests.ts';
+import type { Block, BlockList } from './blocks/block.ts';
+import { insertBlocks } from './blocks/block-store.ts';
+import { CHOICE, type PackageChoice } from './package-choice.ts';
 import type { PackageRecord } from './package-record.ts';
-import { chunksOf, type IndexedPackage, type PackageChoice, toRecords } from './package-store.ts';
+import { type IndexedPackage, toRecords } from './package-store.ts';
 import type { SnapshotRecord } from './publication.ts';
 
-/** The id of the snapshot of exactly these packages: what is equal has one name, however it came about. */
-export function snapshotIdOf(profile: string, packageIds: readonly string[]): string {
-  const text = [profile, ...packageIds.toSorted()].join('\n');
+/** The id of the snapshot of exactly these blocks: what is equal has one name, however it came about. */
+export function snapshotIdOf(profile: string, blocks: readonly Pick<Block, 'id'>[]): string {
+  const text = [profile, ...blocks.map(({ id }) => id)].join('\n');
   return `snap-${digestOf('sha256', text).slice(0, 32)}`;
 }
 
@@ -17,7 +19,7 @@ export function snapshotIdOf(profile: string, packageIds: readonly string[]): st
 export async function ensureSnapshot(
   queries: Queries,
   snapshot: SnapshotRecord,
-  packageIds: readonly string[],
+  contents: BlockList,
 ): Promise<void> {
   const made = await queries
     .insertInto('snapshots')
@@ -33,15 +35,8 @@ export async function ensureSnapshot(
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id')
     .executeTakeFirst();
-  if (made === undefined) {
-    return;
-  }
-  for (const chunk of chunksOf(packageIds)) {
-    await queries
-      .insertInto('snapshot_packages')
-      .values(chunk.map((packageId) => ({ snapshot_id: snapshot.id, package_id: packageId })))
-      .execute();
-    await setImmediate();
+  if (made !== undefined) {
+    await insertBlocks(queries, snapshot.id, contents);
   }
 }
 
@@ -60,12 +55,13 @@ export async function findSnapshot(
 /** In the order of an index: by CPV as a string, then BUILD_ID. */
 export async function packagesOfSnapshot(queries: Queries, id: string): Promise<PackageRecord[]> {
   const rows = await queries
-    .selectFrom('snapshot_packages')
-    .innerJoin('packages', 'packages.id', 'snapshot_packages.package_id')
+    .selectFrom('snapshot_blocks')
+    .innerJoin('block_packages', 'block_packages.block_id', 'snapshot_blocks.block_id')
+    .innerJoin('packages', 'packages.id', 'block_packages.package_id')
     .selectAll('packages')
     .where('snapshot_id', '=', id)
-    .orderBy('cpv')
-    .orderBy('build_id')
+    .orderBy('snapshot_blocks.position')
+    .orderBy('block_packages.position')
     .execute();
   return await toRecords(rows);
 }
@@ -76,27 +72,26 @@ export async function indexedPackagesOfSnapshot(
   id: string,
 ): Promise<IndexedPackage[]> {
   return await queries
-    .selectFrom('snapshot_packages')
-    .innerJoin('packages', 'packages.id', 'snapshot_packages.package_id')
+    .selectFrom('snapshot_blocks')
+    .innerJoin('block_packages', 'block_packages.block_id', 'snapshot_blocks.block_id')
+    .innerJoin('packages', 'packages.id', 'block_packages.package_id')
     .select(['category', 'path', 'size', 'stanza'])
     .where('snapshot_id', '=', id)
-    .orderBy('cpv')
-    .orderBy('build_id')
+    .orderBy('snapshot_blocks.position')
+    .orderBy('block_packages.position')
     .execute();
 }
 
+/** In the order of an index. */
 export async function choicesOfSnapshot(queries: Queries, id: string): Promise<PackageChoice[]> {
   return await queries
-    .selectFrom('snapshot_packages')
-    .innerJoin('packages', 'packages.id', 'snapshot_packages.package_id')
-    .select([
-      'packages.id as id',
-      'packages.category as category',
-      'packages.pn as pn',
-      'packages.cpv as cpv',
-      'packages.slot as slot',
-    ])
+    .selectFrom('snapshot_blocks')
+    .innerJoin('block_packages', 'block_packages.block_id', 'snapshot_blocks.block_id')
+    .innerJoin('packages', 'packages.id', 'block_packages.package_id')
+    .select(CHOICE)
     .where('snapshot_id', '=', id)
+    .orderBy('snapshot_blocks.position')
+    .orderBy('block_packages.position')
     .execute();
 }
 

@@ -21,7 +21,7 @@ export async function stagePackages(
 ): Promise<void> {
   requireStagingName(name);
   const profile = context.profiles.get(profileName);
-  await requirePackages(context, profileName, packageIds);
+  await requirePackages(context.database, profileName, packageIds);
   const { staging } = context.layout;
   const packagesFolder = context.layout.packages(profileName);
   await context.locks.run(`repository-staging:${name}`, async () => {

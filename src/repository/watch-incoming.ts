@@ -1,133 +1,177 @@
-import { createReadStream } from 'node:fs';
-import { lstat, mkdir, rename, rm } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { lstat, mkdir } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
-import { digestFile } from '../support/digests.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { Clock } from '../support/clock.ts';
 import { AppError, isAppError, isErrno, messageOf } from '../support/errors.ts';
-import { exists, writeFileAtomic } from '../support/files.ts';
 import type { Service } from '../support/lifecycle.ts';
-import { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
+import { repeating } from '../support/schedule.ts';
 import { watchFiles } from '../support/watch.ts';
+import { findIncoming } from './incoming/find-incoming.ts';
+import { importIncoming } from './incoming/import-incoming.ts';
+import {
+  type IncomingName,
+  incomingName,
+  isFaultOfFile,
+  REJECTED,
+} from './incoming/incoming-names.ts';
+import { type Handled, IncomingQueue, type QueueTimes } from './incoming/incoming-queue.ts';
+import { rejectFile } from './incoming/reject-file.ts';
 import type { Repository } from './repository.ts';
 
-const REJECTED = 'rejected';
-const PORTAGE_INDEX = /^Packages(\.gz)?$/;
+const TIMES: QueueTimes = { quietMs: 1000, settleMs: 60_000, retryMs: 30_000 };
+/** An empty file may be a placeholder, of Portage for a build under way: it is given this much longer. */
+const EMPTY_FACTOR = 60;
+/** What the watcher does not tell of, as on NFS, is found by looking. */
+const LOOK_MS = 30_000;
 
 export interface IncomingOptions {
   readonly repository: Repository;
+  readonly journal: Journal;
   readonly profiles: ProfileCatalog;
-  /** `incoming/`, with a folder for each profile; a PKGDIR may be copied into one as it is. */
+  readonly clock: Clock;
+  /** `incoming/`, with a folder for each profile; a PKGDIR may be copied into one, or be one. */
   readonly folder: string;
   readonly log: Log;
-  /** How long a file must keep its size before it counts as whole. */
-  readonly quietMs?: number;
+  readonly times?: Partial<QueueTimes>;
+  readonly lookMs?: number;
 }
 
 /**
- * The drop folder: a package file that lands in `incoming/<profile>/`, at any depth, is imported and removed. What
- * is refused is moved to `incoming/<profile>/rejected/`, with the reason beside it in `<name>.reason.txt`.
+ * The drop folder: a package file that lands in `incoming/<profile>/`, at any depth, is imported and removed, also one
+ * that came while the server was down. What is refused is moved to `incoming/<profile>/rejected/`, with the reason beside
+ * it in `<name>.reason.txt`. When the fault is the server's, the file stays and is tried again.
  */
 export function watchIncoming(options: IncomingOptions): Service {
-  const locks = new Locks();
-  const watcher = watchFiles({
-    folder: options.folder,
-    quietMs: options.quietMs ?? 1000,
-    onFile: (path) => {
-      void locks.run(options.folder, async () => {
-        await handle(options, path);
-      });
-    },
-    onError: (error) => {
-      options.log.error({ error: messageOf(error) }, 'watching the incoming folder failed');
-    },
+  const { folder, clock, log } = options;
+  const end = new AbortController();
+  const onError = (error: unknown): void => {
+    log.error({ error: messageOf(error) }, 'watching the incoming folder failed');
+  };
+  const times = { ...TIMES, ...options.times };
+  const queue = new IncomingQueue({
+    ...times,
+    clock,
+    handle: async (path, quiet) => await handle({ ...options, times }, path, quiet),
+    onError,
   });
+  const add = (path: string): void => {
+    if (incomingName(relative(folder, path)) !== undefined) {
+      queue.add(path);
+    }
+  };
+  const watcher = watchFiles({ folder, quietMs: 0, onFile: add, onError });
+  const looking = repeating({
+    name: 'looking into the incoming folder',
+    everyMs: options.lookMs ?? LOOK_MS,
+    work: async () => {
+      await findIncoming(folder, add, end.signal);
+    },
+    onError,
+  });
+  let working: Promise<void> | undefined;
   return {
     name: 'incoming folder',
     start: async () => {
+      await mkdir(folder, { recursive: true });
       for (const { name } of options.profiles.list()) {
-        await mkdir(join(options.folder, name), { recursive: true });
+        await mkdir(join(folder, name), { recursive: true });
       }
       await watcher.start();
+      await looking.start();
+      working = queue.run(end.signal).catch(onError);
     },
     stop: async () => {
+      end.abort();
+      await looking.stop();
       await watcher.stop();
-      await locks.run(options.folder, async () => undefined);
+      await working;
     },
   };
 }
 
-async function handle(options: IncomingOptions, path: string): Promise<void> {
-  const [profile, ...rest] = relative(options.folder, path).split('/');
-  const isPackage = rest.length > 0 && rest[0] !== REJECTED && !PORTAGE_INDEX.test(basename(path));
-  if (profile === undefined || !isPackage) {
-    return;
-  }
-  try {
-    await importOrReject(options, profile, path);
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) {
-      const fields = { profile, file: rest.join('/'), error: messageOf(error) };
-      options.log.error(fields, 'importing from the incoming folder failed');
-    }
-  }
-}
-
-async function importOrReject(
-  options: IncomingOptions,
-  profile: string,
+async function handle(
+  options: IncomingOptions & { readonly times: QueueTimes },
   path: string,
-): Promise<void> {
-  const file = basename(path);
+  quiet: number,
+): Promise<Handled> {
+  const name = incomingName(relative(options.folder, path));
+  if (name === undefined) {
+    return 'gone';
+  }
+  const { profile, file } = name;
   try {
-    const { package: imported, created } = await importFile(options, profile, path);
+    const { package: imported, created } = await take(options, name, path);
     options.log.info({ profile, cpv: imported.cpv, created }, 'imported an incoming file');
+    return 'gone';
   } catch (error) {
-    if (!isAppError(error)) {
-      throw error;
+    if (isErrno(error, 'ENOENT')) {
+      return 'gone';
     }
-    await reject(join(options.folder, profile, REJECTED), path, error);
-    options.log.warn({ profile, file, code: error.code }, 'rejected an incoming file');
+    const fields = { profile, file, error: messageOf(error) };
+    if (!isAppError(error) || !isFaultOfFile(error.code)) {
+      options.log.error(fields, 'an incoming file cannot be imported now and stays');
+      return 'retry';
+    }
+    if (quiet < options.times.settleMs * ((await isEmpty(path)) ? EMPTY_FACTOR : 1)) {
+      return 'unsettled';
+    }
+    return await reject(options, name, { path, error });
   }
 }
 
-async function importFile(
-  options: IncomingOptions,
-  profile: string,
+async function isEmpty(path: string): Promise<boolean> {
+  try {
+    const stats = await lstat(path);
+    return stats.isFile() && stats.size === 0;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+async function take(
+  { repository, profiles }: IncomingOptions,
+  { profile, file }: IncomingName,
   path: string,
 ): ReturnType<Repository['importPackage']> {
-  options.profiles.get(profile);
-  const before = await lstat(path);
-  if (!before.isFile()) {
-    throw new AppError('incoming-not-a-file', `${basename(path)} is not a regular file.`);
+  if (profile === undefined) {
+    throw new AppError(
+      'incoming-without-profile',
+      `${file} lies in no folder of a profile: it belongs into incoming/<profile>/.`,
+    );
   }
-  const { size, digests } = await digestFile(path, ['sha512']);
-  const uploadSha512 = digests.of('sha512');
-  const file = await options.repository.receiveUpload(createReadStream(path), {
-    sha512: uploadSha512,
-    size,
-  });
-  const result = await options.repository.importPackage({
-    profile,
-    file,
-    uploadSha512,
-    origin: 'incoming',
-    actor: 'server',
-  });
-  const after = await lstat(path);
-  // A file that was replaced meanwhile is another one; the watcher reports it again.
-  if (after.ino === before.ino && after.mtimeMs === before.mtimeMs && after.size === before.size) {
-    await rm(path);
-  }
-  return result;
+  profiles.get(profile);
+  return await importIncoming(repository, profile, path);
 }
 
-async function reject(folder: string, path: string, error: AppError): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  let target = join(folder, basename(path));
-  for (let copy = 1; await exists(target); copy += 1) {
-    target = join(folder, `${basename(path)}.${copy}`);
+async function reject(
+  options: IncomingOptions,
+  { profile, file }: IncomingName,
+  refused: { readonly path: string; readonly error: AppError },
+): Promise<Handled> {
+  const { path, error } = refused;
+  try {
+    const aside = join(options.folder, profile ?? '', REJECTED);
+    const at = options.clock.now();
+    const name = await rejectFile(aside, path, { error, file, at });
+    await options.journal.record({
+      kind: 'incoming-rejected',
+      subject: `incoming:${profile ?? ''}`,
+      actor: 'server',
+      data: { file, name, code: error.code, reason: error.message },
+    });
+    options.log.warn({ profile, file, code: error.code }, 'rejected an incoming file');
+    return 'gone';
+  } catch (failure) {
+    if (isErrno(failure, 'ENOENT')) {
+      return 'gone';
+    }
+    const fields = { profile, file, error: messageOf(failure), reason: error.message };
+    options.log.error(fields, 'an incoming file cannot be moved to rejected');
+    return 'retry';
   }
-  await writeFileAtomic(`${target}.reason.txt`, `${error.code}: ${error.message}\n`);
-  await rename(path, target);
 }

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { messageOf } from '../support/errors.ts';
 import type { DeclaredIntent, Intent } from './intents.ts';
 import { references } from './package-store.ts';
+import { removePublicationNote } from './publication-note.ts';
 import { findPublication } from './publication-store.ts';
 import type { RepositoryContext } from './repository-context.ts';
 
@@ -17,6 +18,7 @@ export async function withdrawLeftover(
     const { profile, channel, serial } = intent;
     const path = context.layout.publication(profile, channel, serial);
     await rm(path, { recursive: true, force: true });
+    await removePublicationNote(context.layout, intent);
   }
   await declared.withdraw();
 }

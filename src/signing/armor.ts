@@ -43,7 +43,7 @@ export function dearmorSignature(text: string): Buffer {
 function bodyOf(lines: readonly string[]): string[] {
   const blank = lines.indexOf('');
   const headers = blank === -1 ? [] : lines.slice(0, blank);
-  if (blank === -1 || headers.some((line) => !/^[A-Za-z]+: /.test(line))) {
+  if (blank === -1 || headers.some((line) => !/^[\w-]+:(?: |$)/.test(line))) {
     throw invalid('the headers of its armor are not ended by an empty line');
   }
   return lines.slice(blank + 1);

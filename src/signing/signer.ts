@@ -1,4 +1,5 @@
 import type { Hash } from 'node:crypto';
+import type { DigestName } from '../support/digests.ts';
 
 interface KeyFacts {
   /** Fingerprint of the subkey that makes the signatures, uppercase hex. */
@@ -30,7 +31,7 @@ export interface StreamSigner extends KeyFacts {
 
 export type AnySigner = Signer | StreamSigner;
 
-/** A detached signature that is made while the bytes pass. One of `end` and `abandon` has to be called. */
+/** A detached signature that is made while the bytes pass; each piece is copied before `write` returns. One of `end` and `abandon` has to be called. */
 export interface SigningStream {
   write(piece: Uint8Array): Promise<void>;
   /** Armored. */
@@ -44,10 +45,20 @@ export interface SigningStream {
  */
 export interface Verifier {
   /**
-   * Checks a detached signature over the bytes that this running SHA-512 state has seen. The state stays as it is.
+   * What a detached signature needs besides SHA-512: `gpg --digest-algo` is the choice of whoever signs. Nothing for
+   * one that cannot be read; checking it says why.
+   */
+  furtherDigests(armored: string): readonly DigestName[];
+  /**
+   * Checks a detached signature over the bytes that this running SHA-512 state has seen, and the `further` ones.
+   * The states stay as they are.
    * Returns the fingerprint of the key that made the signature, uppercase hex.
    */
-  verifyState(state: Hash, armored: string): Promise<string>;
+  verifyState(
+    state: Hash,
+    armored: string,
+    further?: ReadonlyMap<DigestName, Hash>,
+  ): Promise<string>;
   /**
    * Checks clear-signed text and returns what was signed: LF line ends, no blanks at the end of a line, one newline
    * at the end, which is what `gpg --output -` writes.

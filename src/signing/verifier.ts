@@ -1,6 +1,7 @@
 import { constants, createHash, type Hash, publicDecrypt, verify } from 'node:crypto';
 import { type Clock, systemClock } from '../support/clock.ts';
-import { AppError } from '../support/errors.ts';
+import type { DigestName } from '../support/digests.ts';
+import { AppError, isAppError } from '../support/errors.ts';
 import { dearmorSignature } from './armor.ts';
 import { parseClearSigned } from './clear-signed-text.ts';
 import { readVerificationKeys, type VerificationKey } from './public-keys.ts';
@@ -20,7 +21,7 @@ const DIGEST_INFO: Readonly<Record<number, string>> = {
   [HASH.sha384]: '3041300d060960864801650304020205000430',
   [HASH.sha512]: '3051300d060960864801650304020305000440',
 };
-const HASH_NAMES: Readonly<Record<number, string>> = {
+const HASH_NAMES: Readonly<Record<number, DigestName>> = {
   [HASH.sha256]: 'sha256',
   [HASH.sha384]: 'sha384',
   [HASH.sha512]: 'sha512',
@@ -38,11 +39,16 @@ export async function createVerifier(
   const keys = await readVerificationKeys(armoredPublicKeys);
   const clock = options.clock ?? systemClock;
   return {
-    verifyState: async (state, armored) =>
-      checkAll(dearmorSignature(armored), (signature) => {
-        expectForm(signature, SIGNATURE_TYPE.binary, [HASH.sha512]);
-        return checkSignature(signature, state.copy(), findKey(keys, signature, clock.now()));
-      }),
+    furtherDigests,
+    verifyState: async (state, armored, further = new Map()) => {
+      const states = new Map([...further, ['sha512', state] as const]);
+      return checkAll(dearmorSignature(armored), (signature) => {
+        const seen = states.get(HASH_NAMES[signature.hash] ?? 'md5');
+        expectForm(signature, SIGNATURE_TYPE.binary, seen === undefined ? [] : [signature.hash]);
+        const key = findKey(keys, signature, clock.now());
+        return checkSignature(signature, (seen ?? state).copy(), key);
+      });
+    },
     verifyClearSigned: async (text) => {
       const message = parseClearSigned(text);
       const fingerprint = checkAll(dearmorSignature(message.signature), (signature) => {
@@ -53,6 +59,19 @@ export async function createVerifier(
       return { text: message.text, fingerprint };
     },
   };
+}
+
+function furtherDigests(armored: string): DigestName[] {
+  try {
+    const hashes = parseSignaturePackets(dearmorSignature(armored)).map(({ hash }) => hash);
+    const names = hashes.map((hash) => HASH_NAMES[hash]).filter((name) => name !== undefined);
+    return [...new Set(names)].filter((name) => name !== 'sha512');
+  } catch (error) {
+    if (isAppError(error, 'signature-invalid')) {
+      return [];
+    }
+    throw error;
+  }
 }
 
 /** The fingerprint of the first signature, once every one was found good. */

@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 
-export type DigestName = 'md5' | 'sha1' | 'sha256' | 'sha512' | 'blake2b512';
+export type DigestName = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'blake2b512';
 
 /** Lowercase hex by name; asking for one that was not computed is a programming error and throws. */
 export interface Digests {
@@ -41,15 +41,17 @@ export class DigestSet {
   }
 }
 
-/** Digests and size of a file, read once in 256 KiB pieces. */
+/** Digests and size of a file, read once in 256 KiB pieces; `onBytes` is told the size of each. */
 export async function digestFile(
   path: string,
   names: readonly DigestName[],
+  onBytes: (count: number) => void = () => undefined,
 ): Promise<{ readonly size: number; readonly digests: Digests }> {
   const set = new DigestSet(names);
   const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 256 * 1024 });
   for await (const chunk of chunks) {
     set.update(chunk);
+    onBytes(chunk.byteLength);
   }
   return { size: set.size, digests: set.finish() };
 }

@@ -13,5 +13,22 @@ export function newToken(): string {
 }
 
 function characters(count: number): string {
-  return Array.from(randomBytes(count), (byte) => ALPHABET[byte % ALPHABET.length]).join('');
+  let text = '';
+  for (const byte of randomness(count)) {
+    text += ALPHABET[byte % ALPHABET.length];
+  }
+  return text;
+}
+
+/** Asking for few bytes costs as much as asking for many, so those of several names are fetched at once. */
+const STOCK_BYTES = 4096;
+let stock = Buffer.alloc(0);
+
+function randomness(count: number): Buffer {
+  if (stock.length < count) {
+    stock = randomBytes(STOCK_BYTES);
+  }
+  const taken = stock.subarray(0, count);
+  stock = stock.subarray(count);
+  return taken;
 }

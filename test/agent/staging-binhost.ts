@@ -2,9 +2,9 @@ import { mkdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
+import { withOpenGpkg } from '../../src/binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../../src/binpkg/gpkg/rewrite.ts';
-import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
-import { readMetadata } from '../../src/binpkg/metadata.ts';
+import { type PackageMetadata, readMetadata } from '../../src/binpkg/metadata.ts';
 import { parseCpv } from '../../src/gentoo/cpv.ts';
 import { formatIndexEntry } from '../../src/gentoo/index-entry.ts';
 import { formatPackagesIndex } from '../../src/gentoo/packages-index.ts';
@@ -42,32 +42,31 @@ export class StagingBinhost {
   async add(path: string): Promise<void> {
     const source = await openByteSource(path);
     try {
-      const verified = await verifyGpkg(source);
-      const { cpv, pf, text } = readMetadata(verified.metadata);
-      const { category, pn } = parseCpv(cpv);
-      const place = `${category}/${pn}/${pf}-1.gpkg.tar`;
-      const out = join(this.folder, place);
-      await mkdir(dirname(out), { recursive: true });
-      const written = await rewriteGpkg({
-        source,
-        verified,
-        metadata: new Map([['BUILD_ID', '1']]),
-        signer: this.signer,
-        base: `${pf}-1`,
-        out,
-        mtimeSeconds: epochSeconds(systemClock),
+      const { metadata, place, written } = await withOpenGpkg(source, {}, async (opened) => {
+        const about = readMetadata(opened.head.metadata);
+        const to = placeOf(about);
+        await mkdir(dirname(join(this.folder, to)), { recursive: true });
+        const made = await rewriteGpkg(opened, {
+          metadata: new Map([['BUILD_ID', '1']]),
+          signer: this.signer,
+          base: `${about.pf}-1`,
+          out: join(this.folder, to),
+          mtimeSeconds: epochSeconds(systemClock),
+        });
+        return { metadata: about, place: to, written: made };
       });
+      const out = join(this.folder, place);
       const mtimeSeconds = Math.floor((await stat(out)).mtimeMs / 1000);
       this.#stanzas.push(
         formatIndexEntry({
-          cpv,
+          cpv: metadata.cpv,
           path: place,
           buildId: 1,
           size: written.size,
           md5: written.md5,
           sha1: written.sha1,
           mtimeSeconds,
-          metadata: text,
+          metadata: metadata.text,
         }),
       );
     } finally {
@@ -92,4 +91,9 @@ export class StagingBinhost {
       await utimes(join(this.folder, name), this.#timestamp, this.#timestamp);
     }
   }
+}
+
+function placeOf({ cpv, pf }: PackageMetadata): string {
+  const { category, pn } = parseCpv(cpv);
+  return `${category}/${pn}/${pf}-1.gpkg.tar`;
 }

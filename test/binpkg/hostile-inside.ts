@@ -204,6 +204,35 @@ export const imageCases = (victim: string): readonly HostileCase[] => [
     forged: image({ name: 'image/h', typeflag: '1', linkname: 'image/usr' }),
   },
   {
+    what: 'a hard link to a link, whose mode Portage would give to a file outside',
+    code: 'gpkg-image-hardlink',
+    forged: image(
+      { name: 'image/out', typeflag: '2', linkname: victim },
+      { name: 'image/h', typeflag: '1', linkname: 'image/out', mode: 0o666 },
+    ),
+  },
+  {
+    what: 'a link without a target',
+    code: 'gpkg-image-link',
+    forged: image({ name: 'image/l', typeflag: '2' }),
+  },
+  {
+    what: 'a link to more than Linux has room for',
+    code: 'gpkg-image-link',
+    forged: image(
+      { name: '././@LongLink', typeflag: 'K', magic: 'gnu', content: 'x'.repeat(4096) },
+      { name: 'image/l', typeflag: '2', magic: 'gnu' },
+    ),
+  },
+  {
+    what: 'a name that no folder has room for',
+    code: 'gpkg-image-path-too-long',
+    forged: image(
+      { name: '././@LongLink', typeflag: 'L', magic: 'gnu', content: `image/${'x'.repeat(256)}` },
+      { name: 'image/x', magic: 'gnu' },
+    ),
+  },
+  {
     what: 'a file through a link that leads outside',
     code: 'gpkg-image-through-symlink',
     forged: image(

@@ -91,6 +91,11 @@ export const MANIFEST: readonly HostileCase[] = [
     ['a hash without a value', 'DATA x 1 BLAKE2B\n'],
     ['a hash twice', 'DATA x 1 SHA512 0 SHA512 1\n'],
     ['a control character', 'DATA x\u000b 1 SHA512 0 BLAKE2B 0\n'],
+    ['a byte order mark', `\ufeffDATA x 1 SHA512 ${'0'.repeat(128)} BLAKE2B ${'0'.repeat(128)}\n`],
+    [
+      'a member with the name of a hash, which Portage takes for its place',
+      `DATA SHA512 0 BLAKE2B ${'0'.repeat(128)} SHA512 ${'0'.repeat(128)}\n`,
+    ],
     ['a hash that is not hex', `DATA x 1 SHA512 ${'g'.repeat(128)} BLAKE2B ${'0'.repeat(128)}\n`],
   ].map(([what = '', line = '']) => ({
     what,

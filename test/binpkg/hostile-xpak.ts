@@ -209,6 +209,11 @@ function pathCases(victim: string): readonly HostileXpak[] {
       made: withImage({ name: './h', typeflag: '1', linkname: './later' }, { name: './later' }),
     },
     {
+      what: 'a link without a target',
+      code: 'xpak-image-link',
+      made: { image: xpakImage({ name: './l', typeflag: '2' }) },
+    },
+    {
       what: 'a file through a link',
       code: 'xpak-image-through-symlink',
       made: withImage(link, { name: './etc/victim', content: 'taken' }),

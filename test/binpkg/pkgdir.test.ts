@@ -184,6 +184,7 @@ REPO: lab
     ['a missing SLOT', async () => await forgeWith({ SLOT: undefined })],
     ['a BUILD_ID that is none', async () => await forgeWith({ BUILD_ID: 'one' })],
     ['a broken dependency', async () => await forgeWith({ RDEPEND: '( dev-libs/a' })],
+    ['an atom for many packages', async () => await forgeWith({ RDEPEND: 'dev-libs/*' })],
     ['an atom that is none', async () => await forgeWith({ RDEPEND: 'dev-libs/a-1.0' })],
     ['a control character', async () => await forgeWith({ KEYWORDS: 'amd64\u0001' })],
   ])('leaves out %s, and the others are indexed', async (_, bytes) => {
@@ -197,6 +198,21 @@ REPO: lab
     expect(await pkgdir.index()).toMatchObject({ written: false });
   });
 
+  it('takes a BUILD_ID that Python takes for a number', async () => {
+    for (const [pf, id] of [
+      ['a-1', '007'],
+      ['a-2', '+1_0\n'],
+      ['a-3', '-3'],
+      ['a-4', '99999999999999999999'],
+    ] as const) {
+      const path = `app-misc/a/${pf}-1.gpkg.tar`;
+      await pkgdir.put(`app-misc/${pf}`, { path, metadata: { BUILD_ID: id } });
+    }
+    await pkgdir.index();
+    const ids = [...pkgdir.entries().values()].map(({ BUILD_ID }) => BUILD_ID);
+    expect(ids).toEqual(['7', '10', '-3', '99999999999999999999']);
+  });
+
   it('follows a package that was moved or is there under two names', async () => {
     const path = await pkgdir.put('app-misc/a-1');
     await pkgdir.index();
@@ -207,6 +223,19 @@ REPO: lab
     expect(await pkgdir.index()).toMatchObject({ same: [{ cpv: 'app-misc/a-1' }], packages: 1 });
     expect([...pkgdir.entries().keys()]).toEqual([path]);
     expect(await pkgdir.index()).toMatchObject({ written: false, packages: 1 });
+  });
+
+  it('indexes of many names of one package the one that the system lists last, as Portage does', async () => {
+    const path = await pkgdir.put('app-misc/a-1');
+    for (let id = 2; id < 20; id += 1) {
+      linkSync(pkgdir.file(path), pkgdir.file(placeOf('app-misc/a-1', String(id))));
+    }
+    const { stdout } = await run(['ls', '-U', pkgdir.file('app-misc/a')], {
+      env: toolEnvironment(),
+    });
+    const last = stdout.toString('utf8').trim().split('\n').at(-1) ?? '';
+    await pkgdir.index();
+    expect([...pkgdir.entries().keys()]).toEqual([`app-misc/a/${last}`]);
   });
 
   it('names two packages with one CPV and BUILD_ID, and keeps both', async () => {

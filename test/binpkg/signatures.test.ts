@@ -2,6 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
+import { withOpenGpkg } from '../../src/binpkg/gpkg/open-gpkg.ts';
+import { readGpkgMetadata } from '../../src/binpkg/gpkg/read-metadata.ts';
 import { rewriteGpkg } from '../../src/binpkg/gpkg/rewrite.ts';
 import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
 import { writeGpkg } from '../../src/binpkg/gpkg/write.ts';
@@ -103,18 +105,25 @@ suite(hasGpg ? 'a package with OpenPGP signatures' : 'signatures (skipped: no gp
     await unsigned.close();
   });
 
-  it('is accepted when gpg signed it, armored or not', async () => {
+  it('is accepted when gpg signed it, armored or not, over any strong digest', async () => {
     const fingerprint = await gpg.makeKey('made-by-gpg', 'ed25519');
     const verifier = await createVerifier([await gpg.exportKey(fingerprint)]);
 
-    for (const armor of ['--armor', '--no-armor']) {
-      const file = join(root, `gpg${armor}.gpkg.tar`);
-      writeFileSync(file, await signedByGpg(gpg, { fingerprint, armor, unsigned: path }));
+    for (const [armor, digest] of [
+      ['--armor', 'SHA512'],
+      ['--no-armor', 'SHA256'],
+      ['--armor', 'SHA384'],
+    ] as const) {
+      const file = join(root, `gpg-${digest}.gpkg.tar`);
+      writeFileSync(file, await signedByGpg(gpg, { fingerprint, armor, digest, unsigned: path }));
       const source = await openByteSource(file);
       expect(await verifyGpkg(source, { verifier, signatures: 'required' })).toMatchObject({
         signed: true,
         fingerprint,
       });
+      expect((await readGpkgMetadata(source, { verifier })).get('PF')?.toString()).toBe(
+        METADATA['PF'],
+      );
       await source.close();
     }
   });
@@ -125,14 +134,13 @@ suite(hasGpg ? 'a package with OpenPGP signatures' : 'signatures (skipped: no gp
     const verified = await verifyGpkg(source);
     const out = join(root, 'again.gpkg.tar');
 
-    await rewriteGpkg({
-      source,
-      verified,
+    const request = {
       metadata: new Map([['BUILD_ID', '9']]),
       signer: other,
       out,
       mtimeSeconds: MTIME,
-    });
+    };
+    await withOpenGpkg(source, {}, async (opened) => await rewriteGpkg(opened, request));
     await source.close();
 
     const again = await openByteSource(out);
@@ -171,11 +179,16 @@ suite(hasGpg ? 'a package with OpenPGP signatures' : 'signatures (skipped: no gp
 /** The same members as in a package of ours, signed by gpg itself. */
 async function signedByGpg(
   gpg: GpgHome,
-  options: { readonly fingerprint: string; readonly armor: string; readonly unsigned: string },
+  options: {
+    readonly fingerprint: string;
+    readonly armor: string;
+    readonly digest: string;
+    readonly unsigned: string;
+  },
 ): Promise<Buffer> {
-  const { fingerprint, armor, unsigned } = options;
+  const { fingerprint, armor, digest, unsigned } = options;
   const sign = async (input: Buffer | string, ...how: readonly string[]): Promise<Buffer> => {
-    const args = ['--local-user', fingerprint, '--digest-algo', 'SHA512', ...how];
+    const args = ['--local-user', fingerprint, '--digest-algo', digest, ...how];
     return (await gpg.gpg(args, input)).stdout;
   };
   const source = await openByteSource(unsigned);

@@ -128,6 +128,23 @@ describe('a tar header', () => {
     );
   });
 
+  it.each([329, 337])('is refused with a device number at byte %i that is none', (offset) => {
+    const block = Buffer.from(GOLDEN);
+    block.write('zzzzzzzz', offset, 'latin1');
+
+    expect(() => decodeTarHeader(withSum(block))).toThrow(
+      expect.objectContaining({ code: 'tar-number' }),
+    );
+  });
+
+  it('has no owner whose name is not UTF-8', () => {
+    const block = Buffer.from(GOLDEN);
+    block.write('j\xf6rg', 265, 'latin1');
+    block.write('k\xf6ln', 297, 'latin1');
+
+    expect(decodeTarHeader(withSum(block))).toEqual(HEADER);
+  });
+
   it('is refused when a name is not UTF-8', () => {
     const block = Buffer.from(GOLDEN);
     block[3] = 0xff;

@@ -13,16 +13,16 @@ import { bareTar, collect, MTIME, paxEntry, piecesOf, type RawEntry, tar } from 
 const folder = temporaryFolder();
 const LONG = `image/${'long-folder/'.repeat(30)}file`;
 
-interface Read extends Pick<TarEntry, 'path' | 'type' | 'linkPath' | 'size'> {
+interface Read extends Pick<TarEntry, 'path' | 'type' | 'linkPath' | 'size' | 'mtimeSeconds'> {
   readonly content: string;
 }
 
 async function readAll(reader: TarReader): Promise<Read[]> {
   const entries: Read[] = [];
   for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
-    const { path, type, linkPath, size } = entry;
+    const { path, type, linkPath, size, mtimeSeconds } = entry;
     const content = (await collect(reader.content(entry))).toString('latin1');
-    entries.push({ path, type, linkPath, size, content });
+    entries.push({ path, type, linkPath, size, mtimeSeconds, content });
   }
   return entries;
 }
@@ -45,7 +45,7 @@ const MIXED: readonly RawEntry[] = [
   { name: '././@LongLink', typeflag: 'K', magic: 'gnu', content: `${LONG}\0` },
   { name: 'image/l', typeflag: '2', linkname: 'cut', magic: 'gnu' },
   paxEntry({ comment: 'nothing' }, 'g'),
-  paxEntry({ path: 'image/pax/é', mtime: '12.75', size: '3', uid: '77' }),
+  paxEntry({ path: 'image/pax/é', mtime: '-12.75', size: '3', uid: '77' }),
   { name: 'short', content: 'pax', size: 0 },
   paxEntry({ linkpath: LONG }),
   { name: 'image/h', typeflag: '1', linkname: 'cut' },
@@ -55,7 +55,7 @@ const EXPECTED: readonly Partial<Read>[] = [
   { path: 'image/a', type: 'file', content: 'a'.repeat(700) },
   { path: LONG, type: 'file', content: 'long' },
   { path: 'image/l', type: 'symlink', linkPath: LONG },
-  { path: 'image/pax/é', type: 'file', content: 'pax' },
+  { path: 'image/pax/é', type: 'file', content: 'pax', mtimeSeconds: -13 },
   { path: 'image/h', type: 'hardlink', linkPath: LONG },
 ];
 
@@ -87,6 +87,12 @@ describe('the tar reader', () => {
       }
     }
     expect(paths).toEqual(EXPECTED.map(({ path }) => path));
+  });
+
+  it('takes an entry of the old format, named like a folder, for one', async () => {
+    expect(await read(tar([{ name: 'x/', typeflag: '\0' }]))).toMatchObject([
+      { path: 'x', type: 'directory' },
+    ]);
   });
 
   it('needs no blocks of zeros at the end, and reads nothing behind them', async () => {
@@ -126,6 +132,7 @@ describe('the tar reader', () => {
   });
 
   it.each<[string, string, readonly RawEntry[]]>([
+    ['tar-ambiguous', 'a file named like a folder', [{ name: 'x/' }]],
     ['tar-ambiguous', 'two long names', [LONG_NAME, LONG_NAME, { name: 'x' }]],
     [
       'tar-ambiguous',
@@ -243,6 +250,7 @@ describe('the tar writer', () => {
           files.map(({ path, content }) => ({
             path,
             type: 'file',
+            mtimeSeconds: MTIME,
             linkPath: '',
             size: content.length,
             content: Buffer.from(content).toString('latin1'),

@@ -72,6 +72,27 @@ describe('a package', () => {
   });
 });
 
+/** Portage has read the first record of an image, and a pipe holds the rest. */
+const MOST_PADDED = 10_240 + 65_536;
+
+async function padded(bytes: number): ReturnType<typeof verified> {
+  const archive = bareTar(IMAGE);
+  return await verified({ image: Buffer.concat([archive, Buffer.alloc(bytes - archive.length)]) });
+}
+
+describe('after the archive of an image', () => {
+  it('there may be zeros, but not so many that Portage would wait for ever', async () => {
+    expect((await padded(MOST_PADDED)).image.entries).toBe(6);
+    await expect(padded(MOST_PADDED + 1)).rejects.toMatchObject({ code: 'gpkg-image-damaged' });
+  });
+
+  it('of metadata, which Portage reads to the end, there may be any number', async () => {
+    const metadata = Buffer.concat([metadataTar(), Buffer.alloc(200_000)]);
+
+    expect((await verified({ metadata })).metadata.size).toBe(Object.keys(METADATA).length);
+  });
+});
+
 describe('what Portage accepts is accepted:', () => {
   it('members in any order', async () => {
     const shuffled = { order: (entries: readonly RawEntry[]) => entries.toReversed() };

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { memorySource, openByteSource } from '../../src/binpkg/byte-source.ts';
-import { rewriteGpkg } from '../../src/binpkg/gpkg/rewrite.ts';
+import { withOpenGpkg } from '../../src/binpkg/gpkg/open-gpkg.ts';
+import { type RewriteGpkgRequest, rewriteGpkg } from '../../src/binpkg/gpkg/rewrite.ts';
 import { type VerifiedPackage, verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
 import { type WriteGpkgRequest, writeGpkg } from '../../src/binpkg/gpkg/write.ts';
 import { digestFile } from '../../src/support/digests.ts';
@@ -207,19 +208,17 @@ describe('writing a package', () => {
 
 async function rewrite(
   bytes: Buffer,
-  changes: Partial<Parameters<typeof rewriteGpkg>[0]> = {},
+  changes: Partial<RewriteGpkgRequest> = {},
 ): Promise<{ readonly out: string; readonly before: VerifiedPackage }> {
   const out = join(await folder(), 'again.gpkg.tar');
   const source = memorySource(bytes);
   const before = await verifyGpkg(source);
-  const written = await rewriteGpkg({
+  const request = { out, mtimeSeconds: MTIME, ...changes };
+  const written = await withOpenGpkg(
     source,
-    verified: before,
-    metadata: new Map(),
-    out,
-    mtimeSeconds: MTIME,
-    ...changes,
-  });
+    {},
+    async (opened) => await rewriteGpkg(opened, request),
+  );
   expect(written.sha512).toBe((await digestFile(out, ['sha512'])).digests.of('sha512'));
   return { out, before };
 }
@@ -278,23 +277,5 @@ describe('rewriting a package', () => {
     const { out } = await rewrite(await forge({ signer: key }));
 
     expect((await verifyFile(out)).signed).toBe(false);
-  });
-
-  it('leaves nothing behind when the source has become shorter', async () => {
-    const bytes = await forge();
-    const verified = await verifyGpkg(memorySource(bytes));
-    const at = await folder();
-
-    await expect(
-      rewriteGpkg({
-        source: memorySource(bytes.subarray(0, verified.imageMember.offset + 10)),
-        verified,
-        metadata: new Map(),
-        out: join(at, 'x'),
-        mtimeSeconds: MTIME,
-      }),
-    ).rejects.toMatchObject({ code: 'gpkg-source-changed' });
-
-    expect(readdirSync(at)).toEqual([]);
   });
 });

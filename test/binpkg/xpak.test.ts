@@ -153,6 +153,21 @@ describe('a converted XPAK', () => {
     expect(listing.toString()).toContain('3000000/0');
   });
 
+  it('has a further symbolic link for a hard link to one, which Portage could not unpack', async () => {
+    const image = xpakImage({ name: './usr/bin/ho', typeflag: '1', linkname: './usr/bin/hi' });
+    const { out } = await converted(makeXpak({ image }));
+    const source = await openByteSource(out);
+    const links: string[] = [];
+    await verifyGpkg(source, {
+      visit: async ({ path, type, linkPath }) => {
+        links.push(...(type === 'symlink' ? [`${path} -> ${linkPath}`] : []));
+      },
+    });
+    await source.close();
+
+    expect(links).toEqual(['usr/bin/hi -> ./hello', 'usr/bin/ho -> ./hello']);
+  });
+
   it('is signed when a key is given, and has the wanted folder', async () => {
     const key = new PretendKey('ours');
     const { out } = await converted(makeXpak(), { signer: key, base: 'other-name' });

@@ -298,6 +298,9 @@ describeWithBrowser(`the pages in a browser${why}`, () => {
         '/requests/rq-live',
         '/jobs/job-nginx',
         '/agents',
+        '/nodes',
+        '/journal',
+        '/diff/web-zen4?from=stable&to=testing',
         `/packages/${farm.repository.packages[0]?.id}`,
       ];
       const wide: string[] = [];

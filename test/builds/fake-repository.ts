@@ -70,6 +70,9 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
       await turn();
       disk.staged.delete(name);
     },
+    compare: async () => {
+      throw new Error('nobody compares publications here');
+    },
     recover: async () => undefined,
   };
 }
@@ -204,6 +207,7 @@ function publishingCalls(
         kind: 'publish',
         requestId: request.requestId ?? null,
         packageCount: request.packageIds?.length ?? 0,
+        forced: null,
       };
       disk.publications.push(record);
       disk.publishedIds.set(request.requestId ?? '', request.packageIds ?? []);

@@ -281,6 +281,8 @@ describe('channel', () => {
     ],
     ['publish', [], { reason: '' }],
     ['promote', ['--from', 'edge', '--serial', '3'], { reason: '', from: 'edge', serial: 3 }],
+    ['publish', ['--expected', '0'], { reason: '', expectedSerial: 0 }],
+    ['promote', ['--expected', '4'], { reason: '', expectedSerial: 4 }],
   ])('%s %j sends what was asked', async (deed, words, body) => {
     const server = await startFarmServer();
     server.answer(`POST ${path}/${deed}`, publicationView({ serial: 5, packageCount: 1 }), 201);
@@ -300,9 +302,9 @@ describe('channel', () => {
       (await runAt(server, 'channel', 'rollback', 'web-v3', 'testing', ...words)).stdout;
     server.answer(`POST ${path}/rollback`, made, 201);
 
-    const asked = await rolledBack('--serial', '2', '--reason', '502s');
+    const asked = await rolledBack('--serial', '2', '--reason', '502s', '--expected', '4');
 
-    expect(jsonBody(server)).toEqual({ reason: '502s', serial: 2 });
+    expect(jsonBody(server)).toEqual({ reason: '502s', serial: 2, expectedSerial: 4 });
     expect(asked).toBe(
       'web-v3/testing is now publication 5: 1 package. It now shows what 2 showed.\n',
     );

@@ -23,6 +23,9 @@ function listed(command: Command, words: readonly string[] = []): Listed[] {
 const program = createProgram({
   serve: async () => undefined,
   agent: async () => undefined,
+  rebuild: async () => {
+    throw new Error('not to be called');
+  },
   output: recordedOutput().output,
 });
 const commands = listed(program.command);
@@ -49,10 +52,13 @@ describe('the commands', () => {
         'build',
         'channel',
         'package',
+        'repository',
         'index',
         'client',
         'token',
+        'journal',
         'agents',
+        'node',
       ],
     );
     expect(commands.length).toBeGreaterThan(25);
@@ -105,11 +111,20 @@ describe('the commands', () => {
       'package sign',
       'package convert',
       'package diff',
+      'repository rebuild',
     ];
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);
     expect(
-      lacking('--json', ['serve', 'quickstart', 'agent', 'build log', 'client', 'token revoke']),
+      lacking('--json', [
+        'serve',
+        'quickstart',
+        'agent',
+        'build log',
+        'client',
+        'token revoke',
+        'node forget',
+      ]),
     ).toEqual([]);
   });
 

@@ -264,6 +264,7 @@ describe('the client configuration that is shown', () => {
       profile: 'web-v3',
       channel: 'stable',
       uri,
+      server: 'https://farm.example.org',
       publicKey: signer.publicKey,
       fingerprint: signer.primaryFingerprint,
     });

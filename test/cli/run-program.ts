@@ -26,6 +26,9 @@ export async function runProgram(
   const program = createProgram({
     serve: async () => undefined,
     agent: async () => undefined,
+    rebuild: async () => {
+      throw new Error('not to be called');
+    },
     output: recorded.output,
     env: options.env ?? {},
     cwd: options.cwd ?? '/nonexistent',

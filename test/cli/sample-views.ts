@@ -56,6 +56,8 @@ export function publicationView(values: Partial<PublicationView> = {}): Publicat
     reason: 'weekly',
     kind: 'publish',
     packageCount: 3,
+    forced: null,
+    path: '/binhost/web-v3/.publications/testing-4',
     ...values,
   };
 }

@@ -50,6 +50,7 @@ describe('loadConfig', () => {
         nextFreePort: false,
         publicUrl: null,
         maxUploadBytes: 8 * 1024 ** 3,
+        tls: null,
       },
       paths: {
         state: join(folder, 'state'),
@@ -125,6 +126,7 @@ max-log-mib = 1`,
       nextFreePort: false,
       publicUrl: 'https://farm.example.org/rookery',
       maxUploadBytes: 8 * 1024 ** 3,
+      tls: null,
     });
     expect(config.paths).toEqual({
       state: resolve(folder, '../var'),
@@ -289,6 +291,20 @@ passphrase-file = "empty"`,
     expect(fault).toMatch(new RegExp(`^${variable} = "`));
     expect(fault).toContain(sentence);
     expect(more).toEqual([]);
+  });
+
+  it('takes a certificate only with its key, and only if both can be used', async () => {
+    const half = await faultsOf('[http]\ntls-key = "key.pem"');
+    expect(half).toEqual(['FILE: http.tls-key is set, but http.tls-certificate is not.']);
+    writeFileSync(join(folder, 'cert.pem'), 'no certificate');
+    writeFileSync(join(folder, 'key.pem'), 'no key');
+    const text = '[http]\ntls-certificate = "cert.pem"\ntls-key = ';
+    expect(await faultsOf(`${text}"none.pem"`)).toEqual([
+      expect.stringMatching(/^FILE: http.tls-certificate = "cert.pem": .*none\.pem/),
+    ]);
+    expect(await faultsOf(`${text}"key.pem"`)).toEqual([
+      expect.stringMatching(/^FILE: http.tls-certificate = "cert.pem": .*PEM/),
+    ]);
   });
 
   it.each(['127.0.0.1', '127.1.2.3', '0.0.0.0', 'localhost'])(

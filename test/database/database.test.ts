@@ -22,9 +22,9 @@ describe('openDatabase', () => {
     expect(await second.selectFrom('tokens').selectAll().execute()).toEqual([
       { name: 't', role: 'admin', digest: 'd', created_at: 2 ** 41, revoked_at: null },
     ]);
-    expect(await second.selectFrom('migrations').selectAll().execute()).toEqual([
-      { name: '0001-first', applied_at: clock.now() },
-    ]);
+    expect(await second.selectFrom('migrations').selectAll().execute()).toEqual(
+      expect.arrayContaining([{ name: '0001-first', applied_at: clock.now() }]),
+    );
     await second.destroy();
   });
 

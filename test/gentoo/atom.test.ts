@@ -154,7 +154,8 @@ describe('evaluateAtom', () => {
     ['a/b[x=]', 'a/b[x]', 'a/b[-x]'],
     ['a/b[!x=]', 'a/b[-x]', 'a/b[x]'],
     ['a/b:0=[y,x(+)?]', 'a/b:0=[y,x(+)]', 'a/b:0=[y]'],
-    ['a/b[y]', 'a/b[y]', 'a/b[y]'],
+    ['a/b:0::lab[x?]', 'a/b:0[x]', 'a/b:0'],
+    ['a/b::lab[y]', 'a/b::lab[y]', 'a/b::lab[y]'],
   ])('%s becomes %s with x and %s without', (text, withX, withoutX) => {
     expect(evaluateAtom(parseAtom(text), new Set(['x'])).text).toBe(withX);
     expect(evaluateAtom(parseAtom(text), new Set()).text).toBe(withoutX);

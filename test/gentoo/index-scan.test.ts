@@ -90,7 +90,6 @@ describe('an entry is not as Portage writes it', () => {
     ['in another order', 'USE: x\nCPV: a/b-1\n'],
     ['with a key twice', 'CPV: a/b-1\nCPV: a/b-1\n'],
     ['with a line that is none', 'CPV: a/b-1\nUSE\n'],
-    ['with a control character', 'CPV: a/b-1\nUSE: a\u0001\n'],
     ['without a space', 'CPV:a/b-1\n'],
     ['with nothing', ''],
   ])('%s', (_, stanza) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { formatIndexEntry, type IndexedFile } from '../../src/gentoo/index-entry.ts';
+import { type IndexStanza, readIndexStanzas } from '../../src/gentoo/index-reader.ts';
 import {
   formatIndexStanza,
   formatPackagesIndex,
@@ -203,5 +204,79 @@ describe('parsePackagesIndex', () => {
       expect.objectContaining({ code: 'invalid-packages-index', details: { line } }),
     );
     expect(() => parsePackagesIndex(text)).toThrow(why);
+  });
+});
+
+async function read(text: string, sizes: readonly number[]): Promise<IndexStanza[] | string> {
+  const bytes = Buffer.from(text);
+  async function* pieces(): AsyncGenerator<Buffer> {
+    let at = 0;
+    for (let turn = 0; at < bytes.length; turn += 1) {
+      const size = sizes[turn % sizes.length] ?? 1;
+      yield bytes.subarray(at, at + size);
+      at += size;
+    }
+  }
+  try {
+    const found: IndexStanza[] = [];
+    for await (const one of readIndexStanzas(pieces())) {
+      found.push(one);
+    }
+    return found;
+  } catch (error) {
+    return error instanceof Error ? error.message : '';
+  }
+}
+
+function whole(text: string): IndexStanza[] | string {
+  try {
+    const { header, entries } = parsePackagesIndex(text);
+    return header.size === 0 && entries.length === 0 ? [] : [header, ...entries];
+  } catch (error) {
+    return error instanceof Error ? error.message : '';
+  }
+}
+
+async function* brokenOff(): AsyncGenerator<Buffer> {
+  yield Buffer.from('VERSION: 0\n\nCPV: a/b-1\n\nCPV');
+  throw new Error('the connection broke');
+}
+describe('readIndexStanzas', () => {
+  it('finds the same stanzas and faults whatever the pieces are', async () => {
+    const line = fc.constantFrom(
+      '',
+      '',
+      'A: b',
+      'CPV: a/b-1',
+      'DESC: \u00fc\u20ac',
+      'x',
+      'K:v',
+      'B: \r',
+    );
+    const text = fc.array(line, { maxLength: 14 }).map((lines) => lines.join('\n'));
+    const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(text, sizes, async (given, cut) => {
+        expect(await read(given, cut)).toEqual(whole(given));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('gives a stanza out before the next one has come', async () => {
+    const found: string[] = [];
+    const reading = (async () => {
+      for await (const one of readIndexStanzas(brokenOff())) {
+        found.push([...one.keys()].join());
+      }
+    })();
+    await expect(reading).rejects.toThrow('the connection broke');
+    expect(found).toEqual(['VERSION', 'CPV']);
+  });
+
+  it('refuses a line without end', async () => {
+    expect(await read(`A: ${'x'.repeat(17 * 1024 * 1024)}`, [1024 * 1024])).toContain(
+      'Line 1 of the index: it has more than',
+    );
   });
 });

@@ -28,6 +28,7 @@ describe('readProfileDocument', () => {
       makeopts: '-j8',
       executor: 'source',
       channels: ['testing'],
+      promotion: { stable: { nodes: 2, checks: ['http'], soak: '24h', within: '7d' } },
       'build-root': { kind: 'prefix', path: '/srv/{profile}' },
     };
 

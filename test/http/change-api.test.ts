@@ -191,10 +191,22 @@ describe('changes', () => {
       serial: 1,
       reason: 'proven',
     });
-    const back = await change('testing/rollback', { reason: 'broken' });
+    const late = await Promise.all(
+      ['stable/publish', 'stable/promote', 'testing/rollback'].map(
+        async (deed) => await change(deed, { expectedSerial: 0 }),
+      ),
+    );
+    const back = await change('testing/rollback', { reason: 'broken', expectedSerial: 2 });
     const unknown = await change('nightly/publish', {});
     const strange = await change('testing/rollback', { serial: 0 });
 
+    expect(late.map(({ status, body }) => [status, body.code, body.details])).toEqual(
+      Array.from({ length: 3 }, () => [
+        409,
+        'channel-moved',
+        expect.objectContaining({ expected: 0, author: 'token:test-admin' }),
+      ]),
+    );
     expect([nothing, unknown, strange].map(({ status, body }) => [status, body.code])).toEqual([
       [409, 'nothing-to-promote'],
       [404, 'unknown-channel'],

@@ -4,13 +4,15 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { requireUnmoved } from '../../src/repository/channel.ts';
+import { differenceOf } from '../../src/repository/difference/snapshot-difference.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type {
   PublicationKind,
   PublicationRecord,
   SnapshotRecord,
 } from '../../src/repository/publication.ts';
-import type { Deed, PackageQuery, Repository } from '../../src/repository/repository.ts';
+import type { ChannelDeed, PackageQuery, Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
 
@@ -211,11 +213,7 @@ export class FakeRepository implements Repository {
   }
 
   #release(
-    request: Deed & {
-      readonly profile: string;
-      readonly channel: string;
-      readonly requestId?: string;
-    },
+    request: ChannelDeed & { readonly requestId?: string },
     snapshotId: string,
     kind: PublicationKind,
   ): PublicationRecord {
@@ -223,6 +221,7 @@ export class FakeRepository implements Repository {
     const before = this.published.filter(
       (made) => made.profile === profile && made.channel === channel,
     );
+    requireUnmoved({ profile, channel }, before.at(-1), request.expected);
     const made = {
       profile,
       channel,
@@ -235,9 +234,26 @@ export class FakeRepository implements Repository {
       kind,
       requestId: request.requestId ?? null,
       packageCount: this.snapshots.get(snapshotId)?.length ?? 0,
+      forced: null,
     };
     this.published.push(made);
     return made;
+  }
+
+  async compare({ profile, before, after }: Parameters<Repository['compare']>[0]) {
+    const find = ({ channel, serial }: typeof before): PublicationRecord | undefined =>
+      this.published.findLast(
+        (made) =>
+          made.profile === profile &&
+          made.channel === channel &&
+          (serial === undefined || made.serial === serial),
+      );
+    const [old, now] = [find(before), find(after)];
+    const [oldPackages, nowPackages] = await Promise.all(
+      [old, now].map(async (made) => await this.packagesOfSnapshot(made?.snapshotId ?? '')),
+    );
+    const difference = differenceOf(oldPackages ?? [], nowPackages ?? []);
+    return { before: old ?? null, after: now ?? null, ...difference };
   }
 
   async currentPublication(

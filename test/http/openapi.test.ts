@@ -11,7 +11,11 @@ const PROTOCOL = resolve(import.meta.dirname, '../../src/protocol');
 const PAGES = [
   '/',
   '/agents',
+  '/diff/{profile}',
   '/jobs/{id}',
+  '/nodes',
+  '/nodes/{node}',
+  '/journal',
   '/packages',
   '/packages/{id}',
   '/profiles/{profile}',

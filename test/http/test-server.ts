@@ -11,9 +11,12 @@ import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.t
 import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import { Journal } from '../../src/journal/journal.ts';
+import { createProofs } from '../../src/repository/proof/proofs.ts';
 import { AppError } from '../../src/support/errors.ts';
+import { Locks } from '../../src/support/locks.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
+import { FakeCheck } from './fake-check.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 
 export const PUBLIC_KEY =
@@ -28,6 +31,7 @@ export interface TestServer {
   readonly staging: string;
   readonly clock: ManualClock;
   readonly repository: FakeRepository;
+  readonly check: FakeCheck;
   readonly builds: FakeBuilds;
   readonly tokens: Tokens;
   readonly journal: Journal;
@@ -105,21 +109,25 @@ export async function startTestServer(
   const journal = new Journal(database, clock);
   const tokens = new Tokens(database, journal, clock);
   const repository = new FakeRepository(clock, options.maxUploadBytes);
+  const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
   const stopping = new AbortController();
   let url = '';
+  const profiles = new FixedCatalog([
+    hardwareProfile({ name: 'web-zen4' }),
+    hardwareProfile({
+      name: 'web-skylake',
+      description: 'Web servers with Intel Xeon Scalable processors',
+      flags: { CFLAGS: '-O2 -pipe -march=skylake-avx512' },
+    }),
+  ]);
   const context: HttpContext = {
-    profiles: new FixedCatalog([
-      hardwareProfile({ name: 'web-zen4' }),
-      hardwareProfile({
-        name: 'web-skylake',
-        description: 'Web servers with Intel Xeon Scalable processors',
-        flags: { CFLAGS: '-O2 -pipe -march=skylake-avx512' },
-      }),
-    ]),
+    profiles,
     repository,
+    check,
+    proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
     tokens,
     journal,
@@ -145,6 +153,7 @@ export async function startTestServer(
     staging,
     clock,
     repository,
+    check,
     builds,
     tokens,
     journal,

@@ -97,6 +97,7 @@ async function gpg(at: string, args: readonly string[], input: Uint8Array): Prom
       profile: 'web-v3',
       channel: 'stable',
       uri,
+      server: 'https://farm.example.org',
       publicKey: signer.publicKey,
       fingerprint: signer.primaryFingerprint,
     });

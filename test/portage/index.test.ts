@@ -78,6 +78,12 @@ const FOREIGN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'app-misc/odd-4': { SLOT: '' },
   'app-misc/odd-5': { BUILD_ID: 'five' },
   'app-misc/odd-6': { BDEPEND: 'app-misc/a[x!=]' },
+  'app-misc/odd-7': {
+    BUILD_ID: '+0_07\n',
+    RDEPEND:
+      'app-misc/a:0::lab[x?] || ( app-misc/b ( app-misc/c || ( ( app-misc/d app-misc/e ) ) ) )',
+  },
+  'app-misc/odd-8': { IDEPEND: 'app-misc/*' },
 };
 
 const byPath = (all: readonly Record<string, string>[]): Record<string, string>[] =>

@@ -4,13 +4,16 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
+import { withOpenGpkg } from '../../src/binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../../src/binpkg/gpkg/rewrite.ts';
 import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
+import { newTokenSchema } from '../../src/protocol/access.ts';
 import {
   type RequestDetail,
   requestDetailSchema,
   requestViewSchema,
 } from '../../src/protocol/builds.ts';
+import { nodeDetailSchema } from '../../src/protocol/nodes.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { epochSeconds, systemClock } from '../../src/support/clock.ts';
 import { digestFile } from '../../src/support/digests.ts';
@@ -94,6 +97,7 @@ let server: TestServer;
 let agent: ReturnType<TestServer['agent']>;
 let builder: GentooPrefix;
 let client: GentooPrefix;
+let preproduction: GentooPrefix;
 const mirrors: Server[] = [];
 
 beforeAll(async () => {
@@ -128,6 +132,8 @@ beforeAll(async () => {
   agent = server.agent('pre1');
   agent.start();
   client = await makeClient('client', `${server.url}/binhost/web/stable`);
+  preproduction = await makeClient('pre', `${server.url}/binhost/web/testing`, 'testing');
+  await giveToken(preproduction, 'pre1');
 }, 120_000);
 
 afterAll(async () => {
@@ -144,17 +150,34 @@ afterAll(async () => {
  * A Gentoo root of its own with nothing but the setup script applied; its binhost may be another than the script's.
  * Its path has to be no longer than the builder's: Portage rewrites the prefix inside of programs in place.
  */
-async function makeClient(name: string, uri: string): Promise<GentooPrefix> {
+async function makeClient(name: string, uri: string, channel = 'stable'): Promise<GentooPrefix> {
   const prefix = await makeGentooPrefix({ folder: join(folder, name), overlay });
-  const script = await (await fetch(`${server.url}/setup/web/stable.sh`)).text();
+  const script = await (await fetch(`${server.url}/setup/web/${channel}.sh`)).text();
   const file = join(prefix.folder, 'setup.sh');
-  await writeFile(file, script.replaceAll(`${server.url}/binhost/web/stable`, uri));
+  await writeFile(file, script.replaceAll(`${server.url}/binhost/web/${channel}`, uri));
   const { exitCode, stdout, stderr } = await run(
     ['sh', file, '--prefix', prefix.folder, '--gnupg-home', join(prefix.folder, 'gnupg')],
     { env: prefix.env },
   );
   expect([exitCode, stderr, stdout.toString()]).toEqual([0, expect.anything(), expect.anything()]);
   return prefix;
+}
+
+async function giveToken(prefix: GentooPrefix, name: string): Promise<void> {
+  const { status, body } = await server.call('POST', '/api/tokens', { name, role: 'node' });
+  expect(status).toBe(201);
+  const { token } = newTokenSchema.parse(body);
+  await writeFile(join(prefix.folder, 'etc/rookery/node.token'), `${token}\n`, { mode: 0o600 });
+}
+
+/** The preproduction node installs what testing shows, runs its checks, and tells the farm. */
+async function prove(): Promise<string> {
+  const { exitCode, stdout, stderr } = await preproduction.emerge(['-uDG', 'app-misc/greet-twice']);
+  expect([exitCode, stdout.toString(), stderr]).toEqual([0, expect.anything(), expect.anything()]);
+  const reporter = join(preproduction.folder, 'usr/local/sbin/rookery-node');
+  const report = await run([reporter, 'report', '--name', 'pre1'], { env: preproduction.env });
+  expect([report.exitCode, report.stderr]).toEqual([0, expect.anything()]);
+  return report.stdout.toString();
 }
 
 async function build(atoms: readonly string[]): Promise<RequestDetail> {
@@ -224,9 +247,30 @@ function sources(log: string): string[] {
     expect((await fetch(`${server.url}/binhost/web/stable/Packages.gz`)).status).toBe(404);
   });
 
-  it('installs on a second Gentoo with only the setup script applied, and the program runs', async () => {
-    await change('promote');
+  it('promotes only what a preproduction node has installed and found good', async () => {
+    const path = '/api/profiles/web/channels/stable/promote';
+    const refused = await server.call('POST', path, { reason: 'test' });
+    expect([refused.status, refused.body]).toEqual([
+      409,
+      expect.objectContaining({ code: 'promotion-not-proven' }),
+    ]);
+    const check = join(preproduction.folder, 'etc/rookery/checks.d/greeting');
+    await writeFile(check, `#!/bin/sh\n${preproduction.folder}/usr/bin/greet-twice\n`, {
+      mode: 0o755,
+    });
 
+    expect(await prove()).toBe(
+      'pre1 has publication 1 of web/testing: 3 packages as published, the check greeting passed.\n',
+    );
+
+    await change('promote');
+    const { body } = await server.call('GET', '/api/nodes/pre1');
+    expect(nodeDetailSchema.parse(body).reports[0]?.checks).toEqual([
+      { name: 'greeting', passed: true, output: 'hello from the farm, version 1.0' },
+    ]);
+  }, 120_000);
+
+  it('installs on a second Gentoo with only the setup script applied, and the program runs', async () => {
     const { exitCode, stdout, stderr } = await client.emerge(['-G', 'app-misc/greet-twice']);
 
     expect([exitCode, stdout.toString(), stderr]).toEqual([
@@ -251,6 +295,7 @@ function sources(log: string): string[] {
     expect(detail.packages.filter(({ how }) => how === 'built').map(({ cpv }) => cpv)).toEqual([
       'app-misc/greet-2.0',
     ]);
+    expect(await prove()).toContain('publication 3 of web/testing: 3 packages as published');
     await change('promote');
     const upgrade = await client.emerge(['-uDG', 'app-misc/greet-twice']);
     expect([upgrade.exitCode, upgrade.stdout.toString()]).toEqual([0, expect.anything()]);
@@ -330,9 +375,12 @@ async function signWithAnotherKey(file: string): Promise<void> {
   });
   const source = await openByteSource(file);
   const out = `${file}.signed`;
-  const verified = await verifyGpkg(source);
   const mtimeSeconds = epochSeconds(systemClock);
-  await rewriteGpkg({ source, verified, metadata: new Map(), signer, out, mtimeSeconds });
+  await withOpenGpkg(
+    source,
+    {},
+    async (opened) => await rewriteGpkg(opened, { signer, out, mtimeSeconds }),
+  );
   await source.close();
   await rm(file);
   await cp(out, file);

@@ -16,7 +16,7 @@ import { DEED, type Installation, openInstallation, push } from './open-installa
 const folder = temporaryFolder();
 const made = join(folder, 'made');
 const onTesting = { ...DEED, profile: 'web', channel: 'testing' };
-const onStable = { ...DEED, profile: 'web', channel: 'stable' };
+const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
 let clock: ManualClock;
 let installation: Installation;
 

@@ -62,17 +62,21 @@ async function comparePackages(
     const file = join(mirrorRoot, 'binhost', row.profile, 'packages', row.path);
     const { size, digests: found } = await digestFile(file, ['sha512', 'md5']);
     const { mtimeMs, nlink } = await lstat(file);
+    const sharers = rows.filter(({ sha512 }) => sha512 === row.sha512);
     if (size !== row.size || found.of('sha512') !== row.sha512 || found.of('md5') !== row.md5) {
       faults.push(`${row.path} is not what its row says`);
     }
-    if (mtimeMs !== row.mtime_seconds * 1000 || nlink !== 2) {
+    if (mtimeMs !== row.mtime_seconds * 1000 || nlink !== 1 + sharers.length) {
       faults.push(`${row.path} has the mtime ${mtimeMs} and ${nlink} links`);
     }
   }
   return faults;
 }
 
-async function comparePublications({ mirrorRoot }: Folders, database: Database): Promise<string[]> {
+async function comparePublications(
+  { state, mirrorRoot }: Folders,
+  database: Database,
+): Promise<string[]> {
   const rows = await database
     .selectFrom('publications')
     .selectAll()
@@ -92,6 +96,12 @@ async function comparePublications({ mirrorRoot }: Folders, database: Database):
     ...found.filter((path) => !wanted.includes(path)).map((path) => `no row for ${path}`),
   );
   faults.push(...wanted.filter((path) => !found.includes(path)).map((path) => `no folder ${path}`));
+  const notes = await filesBelow(join(state, 'publications'));
+  const noted = rows.map((row) => `${row.profile}/${row.channel}-${row.serial}.json`);
+  faults.push(
+    ...notes.filter((path) => !noted.includes(path)).map((path) => `no row for note ${path}`),
+    ...noted.filter((path) => !notes.includes(path)).map((path) => `no note ${path}`),
+  );
   for (const [position, row] of rows.entries()) {
     const next = rows[position + 1];
     if (next?.profile === row.profile && next.channel === row.channel) {

@@ -26,18 +26,26 @@ function program(name: string, ...args: readonly string[]): string[] {
 }
 
 describe('a process that ends in the middle', () => {
-  it('leaves nothing half-done at any step, and loses nothing it has acknowledged', async () => {
-    const { stdout } = await runChecked(program('stop-at-each-step.ts', join(folder, 'steps')), {
-      env,
-      timeoutMs: 170_000,
-    });
-    const { stops, faults } = z
-      .object({ stops: z.record(z.string(), z.number()), faults: z.array(z.string()) })
-      .parse(JSON.parse(stdout.toString()));
-    expect(faults).toEqual([]);
-    expect(Object.keys(stops)).toEqual(['import', 'publish', 'promote', 'rollback', 'stage']);
-    expect(Math.min(...Object.values(stops))).toBeGreaterThan(8);
-  }, 180_000);
+  it.each([
+    [['import', 'publish', 'promote', 'rollback', 'stage']],
+    [['share', 'check-and-restore', 'check-and-quarantine']],
+  ])(
+    'leaves nothing half-done at any step, and loses nothing it has acknowledged: %j',
+    async (names) => {
+      const own = join(folder, names[0] ?? '');
+      const { stdout } = await runChecked(program('stop-at-each-step.ts', own, ...names), {
+        env,
+        timeoutMs: 170_000,
+      });
+      const { stops, faults } = z
+        .object({ stops: z.record(z.string(), z.number()), faults: z.array(z.string()) })
+        .parse(JSON.parse(stdout.toString()));
+      expect(faults).toEqual([]);
+      expect(Object.keys(stops)).toEqual(names);
+      expect(Math.min(...Object.values(stops))).toBeGreaterThan(8);
+    },
+    180_000,
+  );
 
   it('may be killed at any moment, again and again, while clients read', async () => {
     const own = join(folder, 'killed');

@@ -73,6 +73,7 @@ async function perform(run: Run, step: AnyDeed): Promise<void> {
       ...DEED,
       profile: 'web',
       channel: step.do === 'promote' ? 'stable' : step.channel,
+      force: true,
       ...(step.serial === undefined ? {} : { serial: step.serial }),
     });
   } else if (step.do === 'wait') {

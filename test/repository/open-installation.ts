@@ -3,9 +3,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { Journal } from '../../src/journal/journal.ts';
-import { createRepository } from '../../src/repository/create-repository.ts';
+import type { CheckTask } from '../../src/repository/check/repository-check.ts';
+import { openRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
+import { createProofs, type Proofs } from '../../src/repository/proof/proofs.ts';
 import type { Repository } from '../../src/repository/repository.ts';
+import type { Signer } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { digestFile } from '../../src/support/digests.ts';
@@ -16,6 +19,11 @@ import { catalogOf, makeProfile } from './make-package.ts';
 export const PROFILES = [
   makeProfile('web'),
   makeProfile('old', { channels: ['stable'] }),
+  makeProfile('strict', {
+    promotion: {
+      stable: { nodes: 2, checks: ['http'], soakMs: 3_600_000, withinMs: 86_400_000 },
+    },
+  }),
   makeProfile('v2', { flags: { CFLAGS: '-O2 -march=x86-64-v2' } }),
 ];
 export const DEED = { author: 'token:admin', reason: 'because' };
@@ -25,10 +33,26 @@ export interface Installation {
   readonly database: Database;
   readonly journal: Journal;
   readonly repository: Repository;
+  readonly check: CheckTask;
+  readonly proofs: Proofs;
   readonly publicKey: string;
+  readonly fingerprint: string;
   /** Another repository object on the same folders and database, as after a restart. */
   restarted(): Repository;
+  /** As `restarted`, with its check. */
+  reopened(): ReturnType<typeof openRepository>;
   close(): Promise<void>;
+}
+
+/** A key of its own, kept below `folder`. */
+export async function openTestSigner(folder: string, clock: Clock): Promise<Signer> {
+  return await openSigner({
+    folder: join(folder, 'signing'),
+    name: 'Test',
+    email: 'test@example.org',
+    validDays: 30,
+    clock,
+  });
 }
 
 /** A repository with real files, a real database and a real key, below `folder`. */
@@ -37,15 +61,9 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
   await mkdir(folders.state, { recursive: true });
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
-  const signer = await openSigner({
-    folder: join(folders.state, 'signing'),
-    name: 'Test',
-    email: 'test@example.org',
-    validDays: 30,
-    clock,
-  });
-  const restarted = (): Repository =>
-    createRepository({
+  const signer = await openTestSigner(folders.state, clock);
+  const opened = (): ReturnType<typeof openRepository> =>
+    openRepository({
       database,
       journal,
       clock,
@@ -60,9 +78,18 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
     folders,
     database,
     journal,
-    repository: restarted(),
+    ...opened(),
     publicKey: signer.publicKey,
-    restarted,
+    restarted: () => opened().repository,
+    reopened: opened,
+    proofs: createProofs({
+      database,
+      journal,
+      clock,
+      locks: new Locks(),
+      profiles: catalogOf(PROFILES),
+    }),
+    fingerprint: signer.primaryFingerprint,
     close: async () => {
       await database.destroy();
     },

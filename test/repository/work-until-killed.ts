@@ -21,8 +21,11 @@ function say(line: string): void {
   writeSync(1, `${line}\n`);
 }
 
+/** Versions go on where the process before was killed, so that every publication shows something new. */
+const { total } = await repository.searchPackages({ profile: 'web', limit: 1, offset: 0 });
+
 say('ready');
-for (let round = 0; round < 1000; round += 1) {
+for (let round = total; round < total + 1000; round += 1) {
   const files = await Promise.all(
     ['a', 'b', 'c'].map(async (name) => await makePackage(made, `app-misc/${name}-${round}`)),
   );
@@ -34,7 +37,7 @@ for (let round = 0; round < 1000; round += 1) {
   );
   for (const deed of ['publish', 'promote', 'rollback'] as const) {
     const channel = deed === 'publish' ? 'testing' : 'stable';
-    const request = { ...DEED, profile: 'web', channel };
+    const request = { ...DEED, profile: 'web', channel, force: true };
     const publication =
       deed === 'rollback'
         ? await repository.rollback({ ...request, serial: 1 })

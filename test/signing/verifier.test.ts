@@ -214,6 +214,12 @@ describe('the verifier', () => {
     }
   });
 
+  it('passes over any header of an armor, an empty one too', async () => {
+    const armored = (await detach(['ed'])).replace('\n\n', '\nComment:\nX-Made-1: y\n\n');
+
+    expect(await (await verifierOf('ed')).verifyState(state(), armored)).toBe(key('ed'));
+  });
+
   it('refuses digests and kinds of keys that it does not know, and says so', async () => {
     await expect(
       (await verifierOf('ed')).verifyState(state(), await detach(['ed'], 'SHA256')),

@@ -77,6 +77,7 @@ export class ClientSystem {
       profile: 'web-v3',
       channel: 'stable',
       uri: 'https://farm.example.org/binhost/web-v3/stable',
+      server: 'https://farm.example.org',
       publicKey: this.signer.publicKey,
       fingerprint: this.signer.primaryFingerprint,
       ...values,

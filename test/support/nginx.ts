@@ -4,7 +4,7 @@ import { ended, killGroup, run, spawnGroup, toolEnvironment } from '../../src/su
 import { poll } from './poll.ts';
 import { freePort } from './rookery-process.ts';
 
-const CONFIGURATION = resolve(import.meta.dirname, '../../docs/nginx.conf');
+const CONFIGURATION = resolve(import.meta.dirname, '../../scripts/nginx/rookery.conf');
 
 export async function isNginxInstalled(): Promise<boolean> {
   const { exitCode } = await run(['sh', '-c', 'command -v nginx'], { env: toolEnvironment() });

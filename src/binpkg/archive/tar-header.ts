@@ -23,7 +23,7 @@ export interface TarHeader {
   readonly gid: number;
   readonly size: number;
   readonly mtimeSeconds: number;
-  /** One character: `0` file, `1` hard link, `2` symbolic link, `5` folder ... A NUL is given as `0`. */
+  /** One character: `0` file, `1` hard link, `2` symbolic link, `5` folder ... A NUL of old is given as `0` or `5`. */
   readonly typeflag: string;
   readonly linkname: string;
   readonly magic: TarMagic;
@@ -62,6 +62,8 @@ export function decodeTarHeader(
   const name = given.name ? '' : textField(block, 0, NAME_BYTES, 'name');
   const prefix = textField(block, 345, PREFIX_BYTES, 'prefix');
   const typeflag = block.toString('latin1', 156, 157);
+  numberField(block, 329, 8, 'devmajor');
+  numberField(block, 337, 8, 'devminor');
   return {
     name: prefix === '' ? name : `${prefix}/${name}`,
     mode: numberField(block, 100, 8, 'mode'),
@@ -69,12 +71,17 @@ export function decodeTarHeader(
     gid: numberField(block, 116, 8, 'gid'),
     size: numberField(block, 124, 12, 'size'),
     mtimeSeconds: numberField(block, 136, 12, 'mtime'),
-    typeflag: typeflag === '\0' ? '0' : typeflag,
+    typeflag: typeflag === '\0' ? oldType(name) : typeflag,
     linkname: given.linkname ? '' : textField(block, 157, NAME_BYTES, 'linkname'),
     magic: tarMagic(block),
-    uname: textField(block, 265, 32, 'uname'),
-    gname: textField(block, 297, 32, 'gname'),
+    uname: ownerField(block, 265),
+    gname: ownerField(block, 297),
   };
+}
+
+/** Before there was a type for folders, a slash at the end told them (`tarfile.py:TarInfo.frombuf`). */
+function oldType(name: string): string {
+  return name.endsWith('/') ? '5' : '0';
 }
 
 /** The format that a header block says it is in. */
@@ -224,9 +231,18 @@ function base256(bytes: Buffer, negative: boolean): number | undefined {
 }
 
 function textField(block: Buffer, offset: number, width: number, field: string): string {
-  const bytes = block.subarray(offset, offset + width);
+  return decodeName(untilNul(block.subarray(offset, offset + width)), field);
+}
+
+/** A name in another encoding is none that a client has: it goes by the number then. */
+function ownerField(block: Buffer, offset: number): string {
+  const bytes = untilNul(block.subarray(offset, offset + 32));
+  return isUtf8(bytes) ? bytes.toString('utf8') : '';
+}
+
+function untilNul(bytes: Buffer): Buffer {
   const end = bytes.indexOf(0);
-  return decodeName(end === -1 ? bytes : bytes.subarray(0, end), field);
+  return end === -1 ? bytes : bytes.subarray(0, end);
 }
 
 /** UTF-8 of a name. Throws `tar-name-not-utf8`. */

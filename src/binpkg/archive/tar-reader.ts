@@ -63,8 +63,8 @@ interface Extensions {
  * reads them. The first block of zeros ends it, and so does the end of the input at a block boundary.
  *
  * Refused as ambiguous or hostile: sparse files and other special types (`tar-type-unsupported`), content on
- * something that is no file (`tar-size`), two extensions that name the same thing and a global pax header that
- * names a file (`tar-ambiguous`), extensions above the limit (`tar-extension-too-large`), malformed pax records
+ * something that is no file (`tar-size`), two extensions that name the same thing, a global pax header that
+ * names a file, and a file named like a folder (`tar-ambiguous`), extensions above the limit (`tar-extension-too-large`), malformed pax records
  * (`tar-pax`), an input that ends within an entry (`tar-truncated`), and what `decodeTarHeader` throws.
  */
 export class TarReader {
@@ -230,7 +230,12 @@ function entryType(header: TarHeader, name: string): TarEntryType {
       { details: { path: name, typeflag: header.typeflag } },
     );
   }
-  return type === 'file' && name.endsWith('/') ? 'directory' : type;
+  if (type === 'file' && name.endsWith('/')) {
+    throw new AppError('tar-ambiguous', `The entry ${name} is a file with the name of a folder.`, {
+      details: { path: name },
+    });
+  }
+  return type;
 }
 
 function isLink(type: TarEntryType): boolean {
@@ -281,7 +286,7 @@ function paxSeconds(records: PaxRecords): number | undefined {
   if (!/^-?[0-9]{1,15}(\.[0-9]*)?$/.test(value)) {
     throw paxValueError('mtime', value);
   }
-  return Math.trunc(Number(value));
+  return Math.floor(Number(value));
 }
 
 function paxValueError(key: string, value: string): AppError {

@@ -1,4 +1,3 @@
-import type { Hash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DigestSet } from '../../support/digests.ts';
@@ -7,6 +6,7 @@ import { type TarFormat, tarEnd, tarEntryHeader, tarPadding } from '../archive/t
 import type { AnyPackageSigner, SigningStream } from '../package-signer.ts';
 import { MANIFEST, MARKER, SIGNATURE_SUFFIX } from './layout.ts';
 import { formatManifest, type ManifestRecord } from './manifest.ts';
+import type { MemberDigests } from './member-stream.ts';
 
 /** A package file that is on disk, synced. Digests are lowercase hex of the whole file. */
 export interface WrittenPackage {
@@ -22,6 +22,14 @@ export interface ContainerWriterOptions {
   readonly signer: AnyPackageSigner | undefined;
   /** Of all headers. */
   readonly mtimeSeconds: number;
+}
+
+/** A member whose header is written. */
+export interface NewMember {
+  /** The bytes in pieces of any size; each is copied before this returns. */
+  write(piece: Buffer): Promise<void>;
+  /** Given the digests of exactly what was written. The state is used up. */
+  end(digests: MemberDigests): Promise<ManifestRecord>;
 }
 
 const BUFFER_BYTES = 256 * 1024;
@@ -47,6 +55,7 @@ export async function writeContainer(
       await handle.chmod(0o644);
       await handle.sync();
     } finally {
+      writer.abandon();
       await handle.close();
     }
     await syncDirectory(dirname(out));
@@ -61,6 +70,7 @@ export class ContainerWriter {
   readonly #file: HashedFile;
   readonly #options: ContainerWriterOptions;
   readonly #records: ManifestRecord[] = [];
+  #stream: SigningStream | undefined;
 
   constructor(file: HashedFile, options: ContainerWriterOptions) {
     this.#file = file;
@@ -73,81 +83,112 @@ export class ContainerWriter {
     size: number,
     content: AsyncIterable<Buffer> | Iterable<Buffer>,
   ): Promise<ManifestRecord> {
+    return await pour(content, await this.begin(name, size));
+  }
+
+  /** The same for bytes that are digested by whoever brings them: they were verified on the way. */
+  async begin(name: string, size: number): Promise<NewMember> {
+    const member = await this.#begin(name, size);
     const { signer } = this.#options;
     if (signer === undefined || name === MARKER) {
-      return (await this.#put(name, size, content)).record;
+      return member;
     }
-    if (!('signStream' in signer)) {
-      const { record, sha512State } = await this.#put(name, size, content);
-      await this.#putSignature(name, signer.signState(sha512State));
-      return record;
+    if ('signStream' in signer) {
+      return this.#streamed(member, name, signer.signStream());
     }
-    const stream = signer.signStream();
-    try {
-      const { record } = await this.#put(name, size, passingBy(content, stream));
-      await this.#putSignature(name, await stream.end());
-      return record;
-    } catch (error) {
-      stream.abandon();
-      throw error;
-    }
+    return {
+      write: async (piece) => await member.write(piece),
+      end: async (digests) => {
+        const record = await member.end(digests);
+        await this.#put(name + SIGNATURE_SUFFIX, signer.signState(digests.sha512State));
+        return record;
+      },
+    };
+  }
+
+  /** Ends what signs a member that was begun and never ended. */
+  abandon(): void {
+    this.#stream?.abandon();
+  }
+
+  #streamed(member: NewMember, name: string, stream: SigningStream): NewMember {
+    this.#stream = stream;
+    return {
+      write: async (piece) => {
+        await stream.write(piece);
+        await member.write(piece);
+      },
+      end: async (digests) => {
+        const record = await member.end(digests);
+        const signature = await stream.end();
+        this.#stream = undefined;
+        await this.#put(name + SIGNATURE_SUFFIX, signature);
+        return record;
+      },
+    };
   }
 
   async finish(): Promise<void> {
     const text = formatManifest(this.#records);
     const { signer } = this.#options;
-    const manifest = Buffer.from(signer === undefined ? text : await signer.clearSign(text));
-    await this.#put(MANIFEST, manifest.length, [manifest]);
+    await this.#put(MANIFEST, signer === undefined ? text : await signer.clearSign(text));
     await this.#file.write(tarEnd(this.#file.size));
     await this.#file.flush();
   }
 
-  async #putSignature(name: string, armored: string): Promise<void> {
-    const signature = Buffer.from(armored);
-    await this.#put(name + SIGNATURE_SUFFIX, signature.length, [signature]);
+  async #put(name: string, text: string): Promise<void> {
+    const bytes = Buffer.from(text);
+    await pour([bytes], await this.#begin(name, bytes.length));
   }
 
-  async #put(
-    name: string,
-    size: number,
-    content: AsyncIterable<Buffer> | Iterable<Buffer>,
-  ): Promise<{ readonly record: ManifestRecord; readonly sha512State: Hash }> {
+  async #begin(name: string, size: number): Promise<NewMember> {
     const { base, format, mtimeSeconds } = this.#options;
     const path = `${base}/${name}`;
     await this.#file.write(tarEntryHeader({ path, type: 'file', size, mtimeSeconds }, format));
-    const digests = new DigestSet(['blake2b512', 'sha512']);
-    for await (const piece of content) {
-      digests.update(piece);
-      await this.#file.write(piece);
-    }
-    if (digests.size !== size) {
-      throw new Error(`${name} was to have ${size} bytes and has ${digests.size}`);
-    }
-    await this.#file.write(tarPadding(size));
-    const sha512State = digests.copyState('sha512');
-    const hex = digests.finish();
-    const record = { name, size, blake2b: hex.of('blake2b512'), sha512: hex.of('sha512') };
-    this.#records.push(record);
-    return { record, sha512State };
+    const start = this.#file.size;
+    return {
+      write: async (piece) => await this.#file.write(piece),
+      end: async ({ blake2b, sha512 }) => {
+        const written = this.#file.size - start;
+        if (written !== size) {
+          throw new Error(`${name} was to have ${size} bytes and has ${written}`);
+        }
+        await this.#file.write(tarPadding(size));
+        const record = { name, size, blake2b, sha512 };
+        this.#records.push(record);
+        return record;
+      },
+    };
   }
 }
 
-async function* passingBy(
+async function pour(
   content: AsyncIterable<Buffer> | Iterable<Buffer>,
-  stream: SigningStream,
-): AsyncIterable<Buffer> {
+  member: NewMember,
+): Promise<ManifestRecord> {
+  const digests = new DigestSet(['blake2b512', 'sha512']);
   for await (const piece of content) {
-    await stream.write(piece);
-    yield piece;
+    digests.update(piece);
+    await member.write(piece);
   }
+  const sha512State = digests.copyState('sha512');
+  const hex = digests.finish();
+  return await member.end({
+    blake2b: hex.of('blake2b512'),
+    sha512: hex.of('sha512'),
+    sha512State,
+  });
 }
 
-/** A file written from start to end, hashed on the way. */
+/** A file written from start to end, hashed on the way. One buffer is filled while the other is being written. */
 class HashedFile {
   readonly #handle: fs.FileHandle;
   readonly #digests = new DigestSet(['md5', 'sha1', 'sha512']);
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
+  #filling = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #other = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #filled = 0;
+  /** Stays rejected once a write has failed. */
+  #writing: Promise<void> = Promise.resolve();
 
   constructor(handle: fs.FileHandle) {
     this.#handle = handle;
@@ -157,19 +198,32 @@ class HashedFile {
     return this.#digests.size;
   }
 
+  /** Copies the bytes: their memory may be used again afterwards. */
   async write(bytes: Buffer): Promise<void> {
     this.#digests.update(bytes);
-    this.#waiting.push(bytes);
-    this.#waitingBytes += bytes.length;
-    if (this.#waitingBytes >= BUFFER_BYTES) {
-      await this.flush();
+    for (let done = 0; done < bytes.length; ) {
+      const copied = bytes.copy(this.#filling, this.#filled, done);
+      done += copied;
+      this.#filled += copied;
+      if (this.#filled === BUFFER_BYTES) {
+        await this.#writeBehind();
+      }
     }
   }
 
   async flush(): Promise<void> {
-    const bytes = Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    await this.#writeBehind();
+    await this.#writing;
+  }
+
+  async #writeBehind(): Promise<void> {
+    await this.#writing;
+    this.#writing = this.#writeOut(this.#filling.subarray(0, this.#filled));
+    this.#writing.catch(() => undefined);
+    [this.#filling, this.#other, this.#filled] = [this.#other, this.#filling, 0];
+  }
+
+  async #writeOut(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length; ) {
       const { bytesWritten } = await this.#handle.write(bytes, done);
       done += bytesWritten;

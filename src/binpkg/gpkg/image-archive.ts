@@ -45,6 +45,10 @@ export interface ImageWalkOptions {
 /** Where the paths of an archive begin: in `image/` as in a GPKG, or at its root (`./usr`) as in an XPAK. */
 export type ImageRoot = 'image-folder' | 'archive-root';
 
+/** Of a name in a folder of Linux, and of the target of a symbolic link. */
+const SEGMENT_BYTES = 255;
+const LINK_BYTES = 4095;
+
 type Known = 'file' | 'symlink' | 'directory' | 'implied-directory';
 
 /**
@@ -82,7 +86,8 @@ export async function* imageEntries(
     for (let entry = await reader.next(); entry !== undefined; entry = await reader.next()) {
       yield { entry: walk.add(entry), content: reader.content(entry) };
     }
-    await expectEnd(input, walk.summary().entries);
+    const tail = walk.root === 'image-folder' ? 'unread-tail' : 'read';
+    await expectEnd(input, walk.summary().entries, tail);
   } finally {
     await input.close();
   }
@@ -91,8 +96,10 @@ export async function* imageEntries(
 /** Remembers what an image holds so far, and refuses what does not go with it. */
 export class ImageWalk {
   readonly #limits: PackageLimits;
-  readonly #root: ImageRoot;
+  readonly root: ImageRoot;
   readonly #known = new Map<string, Known>();
+  /** Target of every symbolic link. */
+  readonly #links = new Map<string, string>();
   readonly #files: string[] | undefined;
   #entries = 0;
   #nameBytes = 0;
@@ -104,7 +111,7 @@ export class ImageWalk {
     options: { readonly listFiles?: boolean; readonly root?: ImageRoot } = {},
   ) {
     this.#limits = limits;
-    this.#root = options.root ?? 'image-folder';
+    this.root = options.root ?? 'image-folder';
     this.#files = options.listFiles === true ? [] : undefined;
   }
 
@@ -112,18 +119,14 @@ export class ImageWalk {
   add(entry: TarEntry): ImageEntry {
     const path = this.#place(entry.path);
     this.#count(path);
-    const { type } = entry;
-    if (type === 'character-device' || type === 'block-device' || type === 'fifo') {
-      throw refused('gpkg-image-device', entry, `is a ${type}`);
-    }
-    if (path === '' && type !== 'directory') {
-      throw refused('gpkg-image-outside', entry, `is a ${type}, not a folder`);
+    if (path === '' && entry.type !== 'directory') {
+      throw refused('gpkg-image-outside', entry, `is a ${entry.type}, not a folder`);
     }
     this.#checkParents(entry, path);
     this.#checkNew(entry, path);
-    const linkPath = type === 'hardlink' ? this.#hardLinkTarget(entry) : entry.linkPath;
+    const { type, linkPath } = this.#linked(entry, path);
     this.#known.set(path, type === 'directory' || type === 'symlink' ? type : 'file');
-    this.#sum(entry, path);
+    this.#sum(type, entry.size, path);
     const { size, mode, uid, gid, uname, gname, mtimeSeconds } = entry;
     return { path, type, linkPath, size, mode, uid, gid, uname, gname, mtimeSeconds };
   }
@@ -148,18 +151,22 @@ export class ImageWalk {
     if (segments.includes('..')) {
       throw refusal('gpkg-image-traversal', `The image path ${shown} contains "..".`, { details });
     }
-    const below = pathBelow(this.#root, path);
+    const below = pathBelow(this.root, path);
     if (below === undefined) {
-      const where = this.#root === 'image-folder' ? 'below image/' : 'from the root of the archive';
+      const where = this.root === 'image-folder' ? 'below image/' : 'from the root of the archive';
       throw refusal('gpkg-image-outside', `The image path ${shown} is not a plain path ${where}.`, {
         details,
       });
     }
     const { pathBytes, pathDepth } = this.#limits;
-    if (Buffer.byteLength(path) > pathBytes || segments.length > pathDepth) {
+    if (
+      Buffer.byteLength(path) > pathBytes ||
+      segments.length > pathDepth ||
+      segments.some((segment) => Buffer.byteLength(segment) > SEGMENT_BYTES)
+    ) {
       throw refusal(
         'gpkg-image-path-too-long',
-        `The image path ${shown} is longer than ${pathBytes} bytes or ${pathDepth} segments.`,
+        `The image path ${shown} is longer than ${pathBytes} bytes or ${pathDepth} segments of ${SEGMENT_BYTES}.`,
         { details },
       );
     }
@@ -168,7 +175,11 @@ export class ImageWalk {
 
   #count(path: string): void {
     this.#entries += 1;
-    this.#nameBytes += Buffer.byteLength(path);
+    this.#countName(path);
+  }
+
+  #countName(name: string): void {
+    this.#nameBytes += Buffer.byteLength(name);
     const { imageEntries: most, imageNameBytes } = this.#limits;
     if (this.#entries > most || this.#nameBytes > imageNameBytes) {
       throw refusal(
@@ -205,12 +216,41 @@ export class ImageWalk {
     }
   }
 
+  /**
+   * A hard link to a symbolic link is the same symbolic link. Python's tarfile, which unpacks a GPKG, never writes
+   * one; reading one, it gives the mode of the entry to whatever the link points to, on the client itself.
+   */
+  #linked(entry: TarEntry, path: string): Pick<ImageEntry, 'type' | 'linkPath'> {
+    const { type, linkPath } = entry;
+    if (type === 'character-device' || type === 'block-device' || type === 'fifo') {
+      throw refused('gpkg-image-device', entry, `is a ${type}`);
+    }
+    const hardLinkTarget = type === 'hardlink' ? this.#hardLinkTarget(entry) : '';
+    const symbolic = type === 'symlink' ? linkPath : this.#links.get(hardLinkTarget);
+    if (symbolic === undefined) {
+      return { type, linkPath: hardLinkTarget };
+    }
+    if (type === 'hardlink' && this.root === 'image-folder') {
+      throw refused('gpkg-image-hardlink', entry, 'is a hard link to a symbolic link');
+    }
+    if (symbolic === '' || Buffer.byteLength(symbolic) > LINK_BYTES) {
+      throw refused(
+        'gpkg-image-link',
+        entry,
+        `is a symbolic link to ${symbolic.length} characters`,
+      );
+    }
+    this.#countName(symbolic);
+    this.#links.set(path, symbolic);
+    return { type: 'symlink', linkPath: symbolic };
+  }
+
   /** Python's tarfile, which unpacks a GPKG, finds the target by its name as it stands. */
   #hardLinkTarget(entry: TarEntry): string {
     const sameForm =
-      this.#root === 'archive-root' ||
+      this.root === 'archive-root' ||
       entry.linkPath.startsWith('./') === entry.path.startsWith('./');
-    const target = pathBelow(this.#root, entry.linkPath) ?? '';
+    const target = pathBelow(this.root, entry.linkPath) ?? '';
     const known = this.#known.get(target);
     if (!sameForm || (known !== 'file' && known !== 'symlink')) {
       const shown = JSON.stringify(entry.linkPath);
@@ -219,12 +259,12 @@ export class ImageWalk {
     return target;
   }
 
-  #sum(entry: TarEntry, path: string): void {
-    if (entry.type === 'file') {
+  #sum(type: NewTarEntryType, size: number, path: string): void {
+    if (type === 'file') {
       this.#regularFiles += 1;
-      this.#installedBytes += entry.size;
+      this.#installedBytes += size;
     }
-    if (entry.type === 'file' || entry.type === 'hardlink') {
+    if (type === 'file' || type === 'hardlink') {
       this.#files?.push(path);
     }
   }

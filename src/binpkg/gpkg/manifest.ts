@@ -10,6 +10,8 @@ export interface ManifestRecord {
 }
 
 const HEX_512 = /^[0-9a-f]{128}$/;
+/** Portage finds a digest by the first field that is the name of its hash, the name of the member included. */
+const HASHES: readonly string[] = ['BLAKE2B', 'SHA512'];
 const CONTROL = /[\p{Cc}\u0085\u2028\u2029]/u;
 
 /**
@@ -47,12 +49,16 @@ export function formatManifest(records: Iterable<ManifestRecord>): string {
 }
 
 function parseLine(line: string): ManifestRecord {
-  const fields = line.trim().split(/[ \t]+/);
+  const fields = line
+    .replace(/^[ \t]+/, '')
+    .replace(/[ \t]+$/, '')
+    .split(/[ \t]+/);
   const [tag, name, size, ...hashes] = fields;
   if (
     tag !== 'DATA' ||
     name === undefined ||
     size === undefined ||
+    HASHES.includes(name) ||
     CONTROL.test(line.replaceAll('\t', ' '))
   ) {
     throw invalid(line, 'is not DATA <name> <size> <HASH> <hex>');

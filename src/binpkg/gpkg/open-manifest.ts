@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Hash } from 'node:crypto';
+import type { DigestName } from '../../support/digests.ts';
 import type { ByteSource } from '../byte-source.ts';
 import type { PackageLimits } from '../limits.ts';
 import type { PackageVerifier } from '../package-signer.ts';
@@ -74,34 +75,51 @@ export async function openManifest(
   };
 }
 
+/** The detached signature of a member, to be checked. */
+export interface MemberSignature {
+  readonly armored: string;
+  readonly verifier: PackageVerifier;
+  /** Digests of the member that it needs besides SHA-512. */
+  readonly further: readonly DigestName[];
+}
+
 /**
- * Checks the detached signature of a member, given the state of SHA-512 over its bytes.
- *
- * Throws `gpkg-signature-too-large`, and the codes of a signature that is not accepted.
+ * Reads the signature of a member; undefined when there is none, or no verifier. Throws `gpkg-signature-too-large`.
  */
-export async function checkMemberSignature(
+export async function readMemberSignature(
   source: ByteSource,
-  signed: {
-    readonly member: ContainerMember;
-    readonly signature: ContainerMember;
-    readonly state: Hash;
-  },
-  options: SignatureOptions,
-): Promise<void> {
-  const { member, signature, state } = signed;
-  if (signature.size > options.limits.signatureBytes) {
+  signature: ContainerMember | undefined,
+  { limits, verifier }: SignatureOptions,
+): Promise<MemberSignature | undefined> {
+  if (signature === undefined) {
+    return undefined;
+  }
+  const { name, offset, size } = signature;
+  if (size > limits.signatureBytes) {
     throw refusal(
       'gpkg-signature-too-large',
-      `${signature.name} has ${signature.size} bytes, above the limit of ${options.limits.signatureBytes}.`,
-      { details: { name: signature.name, size: signature.size } },
+      `${name} has ${size} bytes, above the limit of ${limits.signatureBytes}.`,
+      { details: { name, size } },
     );
   }
-  if (options.verifier === undefined) {
-    return;
+  if (verifier === undefined) {
+    return undefined;
   }
-  const bytes = await source.read(signature.offset, signature.size);
+  const armored = armoredSignature(await source.read(offset, size));
+  return { armored, verifier, further: verifier.furtherDigests(armored) };
+}
+
+/** Checks the signature of a member, given what was computed over its bytes. Throws the codes of one not accepted. */
+export async function checkMemberSignature(
+  member: ContainerMember,
+  { armored, verifier }: MemberSignature,
+  states: {
+    readonly sha512State: Hash;
+    readonly furtherStates: ReadonlyMap<DigestName, Hash>;
+  },
+): Promise<void> {
   try {
-    await options.verifier.verifyState(state, armoredSignature(bytes));
+    await verifier.verifyState(states.sha512State, armored, states.furtherStates);
   } catch (error) {
     throw signatureFailure(error, member.name);
   }

@@ -8,7 +8,12 @@ import { findInnerArchives } from './inner-archives.ts';
 import { MANIFEST, SIGNATURE_SUFFIX } from './layout.ts';
 import { MemberStream } from './member-stream.ts';
 import { readMetadataArchive } from './metadata-archive.ts';
-import { checkDigests, checkMemberSignature, openManifest } from './open-manifest.ts';
+import {
+  checkDigests,
+  checkMemberSignature,
+  openManifest,
+  readMemberSignature,
+} from './open-manifest.ts';
 import { innerFailure } from './verify-failures.ts';
 
 export interface ReadMetadataOptions {
@@ -41,7 +46,9 @@ export async function readGpkgMetadata(
     if (member.name === MANIFEST || member.name.startsWith('image')) {
       continue;
     }
-    const stream = new MemberStream(source, member);
+    const file = container.members.get(member.name + SIGNATURE_SUFFIX);
+    const signature = await readMemberSignature(source, file, checks);
+    const stream = new MemberStream(source, member, { further: signature?.further ?? [] });
     const failure: { error?: unknown } = {};
     if (member === inner.member) {
       const archive = decompress(inner.suffix, stream.pieces(), {
@@ -55,11 +62,10 @@ export async function readGpkgMetadata(
         failure.error = innerFailure(error, inner);
       }
     }
-    const { blake2b, sha512, sha512State: state } = await stream.finish();
+    const { blake2b, sha512, ...states } = await stream.finish();
     checkDigests(member, { blake2b, sha512 }, records);
-    const signature = container.members.get(member.name + SIGNATURE_SUFFIX);
     if (signature !== undefined) {
-      await checkMemberSignature(source, { member, signature, state }, checks);
+      await checkMemberSignature(member, signature, states);
     }
     if ('error' in failure) {
       throw failure.error;

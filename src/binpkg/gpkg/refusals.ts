@@ -45,10 +45,11 @@ export const GPKG_REFUSALS = {
   'gpkg-image-outside': 'an entry does not lie below image/',
   'gpkg-image-duplicate': 'the image holds a path twice',
   'gpkg-image-device': 'the image holds a device or a FIFO',
-  'gpkg-image-hardlink': 'a hard link points to no earlier file of the image',
+  'gpkg-image-hardlink':
+    'a hard link points to no earlier file of the image, or to a symbolic link',
+  'gpkg-image-link': 'a symbolic link in the image has no target, or too long a one',
   'gpkg-image-through-symlink': 'a path in the image leads through a symbolic link or a file',
   'gpkg-time-exceeded': 'verification took longer than allowed',
-  'gpkg-source-changed': 'the package is not what was verified',
 } as const;
 
 export type GpkgRefusal = keyof typeof GPKG_REFUSALS;

@@ -1,10 +1,8 @@
 import { isEntryKey, isWrittenStanza, stanzaValue, stanzaValues } from '../../gentoo/index-scan.ts';
-import { formatIndexStanza, INHERITED_KEYS } from '../../gentoo/packages-index.ts';
-import { isWholeText } from '../../gentoo/whitespace.ts';
+import { formatKnownStanza, INHERITED_KEYS } from '../../gentoo/packages-index.ts';
+import { cutRuns } from '../../support/runs.ts';
 import type { KeptEntry } from './compare.ts';
 import { blockName, type PackedBlocks } from './packed-blocks.ts';
-
-const KEY = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** A package that has another one's CPV and BUILD_ID, or is the same package in a second place. */
 export interface Duplicate {
@@ -27,12 +25,9 @@ export interface IndexBlock {
   readonly bytes: Buffer;
 }
 
-/** Entries in a block, on average. */
-const BLOCK_ENTRIES = 128;
-
 /**
  * The text of an index of these entries, as `portage/getbinpkg.py:PackageIndex.write` makes it. Of files that are
- * one instance for Portage (same CPV, BUILD_ID, SIZE, BUILD_TIME, MTIME) only the last one is in it. Blocks whose
+ * one instance for Portage (same CPV, BUILD_ID, SIZE, BUILD_TIME, MTIME) only the last one that it meets is in it. Blocks whose
  * name is in `written` were written below the same header before: their entries need no second look.
  */
 export function assembleIndex(
@@ -43,17 +38,19 @@ export function assembleIndex(
     readonly written?: Pick<PackedBlocks, 'has'>;
     /** The index that is there, whole. */
     readonly bytes?: Buffer | undefined;
+    /** Places of files; is asked only when several are one instance. */
+    readonly walkOrder: () => ReadonlyMap<string, number>;
   },
 ): AssembledIndex {
-  const { unique, same } = withoutSame(entries);
+  const { unique, same } = withoutSame(entries, options.walkOrder);
   const complete = {
     ...Object.fromEntries(header),
     TIMESTAMP: String(options.timestampSeconds),
     PACKAGES: String(unique.length),
   };
-  const blocks = [blockOf([{ stanza: formatIndexStanza(complete, 'header') }], undefined)];
+  const blocks = [blockOf([{ stanza: formatKnownStanza(complete, 'header') }], undefined)];
   const written: KeptEntry[] = [];
-  for (const group of blocksOf(unique)) {
+  for (const group of cutRuns(unique, ({ cpv }) => cpv)) {
     const asTheyAre = blockOf(group, options.bytes);
     if (options.written?.has(asTheyAre.name) === true) {
       blocks.push(asTheyAre);
@@ -68,27 +65,6 @@ export function assembleIndex(
     }
   }
   return { blocks, entries: written, same, duplicates: duplicatesIn(written) };
-}
-
-/** Where a block ends depends on one CPV alone, so that a new entry changes only the block that it is in. */
-function blocksOf(entries: readonly KeptEntry[]): KeptEntry[][] {
-  const blocks: KeptEntry[][] = [];
-  let block: KeptEntry[] = [];
-  for (const entry of entries) {
-    block.push(entry);
-    if (mixOf(entry.cpv) % BLOCK_ENTRIES === 0) {
-      blocks.push(block);
-      block = [];
-    }
-  }
-  return block.length === 0 ? blocks : [...blocks, block];
-}
-
-/** A number that is the same for the same CPV; a few characters of it, the version above all, are enough. */
-function mixOf(cpv: string): number {
-  const last = cpv.length - 1;
-  const version = cpv.charCodeAt(last) * 31 + cpv.charCodeAt(last - 2);
-  return (version * 31 + cpv.charCodeAt(last - 4)) * 31 + cpv.charCodeAt(last >> 1) + last;
 }
 
 type Piece = Pick<KeptEntry, 'stanza' | 'start'>;
@@ -119,7 +95,7 @@ function textOf(entries: readonly Piece[]): string {
 }
 
 /**
- * The header of a new index: what all packages agree on, so that a client without a profile knows it
+ * The header of a new index: what packages agree on, so that a client without a profile knows it
  * (`portage/dbapi/bintree.py:_merge_pkgindex_header`). An index that is there keeps its own.
  */
 export function headerFor(
@@ -127,21 +103,33 @@ export function headerFor(
   entries: readonly KeptEntry[],
 ): ReadonlyMap<string, string> {
   if (known.size > 0) {
-    return new Map([...known].filter(([key, value]) => KEY.test(key) && isWholeText(value)));
+    return known;
   }
   const header = new Map([['VERSION', '0']]);
-  const chosts = new Set(entries.map(({ stanza }) => stanzaValue(stanza, 'CHOST') ?? ''));
-  const arches = commonArches(entries);
-  for (const [key, values] of [
-    ['CHOST', [...chosts]],
-    ['ARCH', arches],
+  const chost = commonChost(entries);
+  const [arch = '', ...arches] = commonArches(entries);
+  for (const [key, value] of [
+    ['CHOST', chost],
+    ['ARCH', arches.length === 0 ? arch : ''],
   ] as const) {
-    const [only = ''] = values;
-    if (values.length === 1 && only !== '') {
-      header.set(key, only);
+    if (value !== '') {
+      header.set(key, value);
     }
   }
   return header;
+}
+
+/** The CHOST of most packages: Portage puts in the one it is configured with, whatever some packages say. */
+function commonChost(entries: readonly KeptEntry[]): string {
+  const counts = new Map<string, number>();
+  for (const { stanza } of entries) {
+    const chost = stanzaValue(stanza, 'CHOST');
+    if (chost !== undefined) {
+      counts.set(chost, (counts.get(chost) ?? 0) + 1);
+    }
+  }
+  const [most] = [...counts].toSorted(([, left], [, right]) => right - left);
+  return most?.[0] ?? '';
 }
 
 /** Packages whose CPV and BUILD_ID are those of another one. Portage takes one of them, and it may be either. */
@@ -161,15 +149,21 @@ function duplicatesIn(sorted: readonly KeptEntry[]): Duplicate[] {
 }
 
 /** The last of each instance, in the order of the index. */
-function withoutSame(entries: readonly KeptEntry[]): {
+function withoutSame(
+  entries: readonly KeptEntry[],
+  walkOrder: () => ReadonlyMap<string, number>,
+): {
   readonly unique: readonly KeptEntry[];
   readonly same: readonly Duplicate[];
 } {
   const sorted = inIndexOrder(entries);
   const dropped = new Set<KeptEntry>();
   const same: Duplicate[] = [];
+  let places: ReadonlyMap<string, number> | undefined;
   for (const run of runsOf(sorted)) {
-    for (const twins of groupBy(run, instanceKey).filter(({ length }) => length > 1)) {
+    for (const group of groupBy(run, instanceKey).filter(({ length }) => length > 1)) {
+      places ??= walkOrder();
+      const twins = group.toSorted((a, b) => placeOf(a, places) - placeOf(b, places));
       same.push({ cpv: twins[0]?.cpv ?? '', paths: twins.map(({ path }) => path) });
       for (const twin of twins.slice(0, -1)) {
         dropped.add(twin);
@@ -177,6 +171,10 @@ function withoutSame(entries: readonly KeptEntry[]): {
     }
   }
   return { unique: dropped.size === 0 ? sorted : sorted.filter((one) => !dropped.has(one)), same };
+}
+
+function placeOf({ path }: KeptEntry, places: ReadonlyMap<string, number> | undefined): number {
+  return places?.get(path) ?? 0;
 }
 
 /** By CPV as a string, then by BUILD_ID, then as the files come. */
@@ -233,7 +231,7 @@ function instanceKey({ stanza }: KeptEntry): string {
     .join(' ');
 }
 
-/** An entry as it is written below a header. Throws `invalid-index-value`. */
+/** An entry as it is written below a header. */
 export function writtenStanza(stanza: string, header: ReadonlyMap<string, string>): string {
   if (isWrittenStanza(stanza, header)) {
     return stanza;
@@ -243,7 +241,7 @@ export function writtenStanza(stanza: string, header: ReadonlyMap<string, string
       isEntryKey(key) &&
       !INHERITED_KEYS.some((inherited) => inherited === key && header.get(key) === value),
   );
-  return formatIndexStanza(Object.fromEntries(values), 'entry');
+  return formatKnownStanza(Object.fromEntries(values), 'entry');
 }
 
 /** Words that stand in USE and KEYWORDS of every package: the architecture, if there is one alone. */

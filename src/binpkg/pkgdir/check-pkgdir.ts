@@ -1,7 +1,7 @@
 import { stanzaValue } from '../../gentoo/index-scan.ts';
 import type { PackageVerifier } from '../package-signer.ts';
 import { findDuplicates, writtenStanza } from './assemble-index.ts';
-import { compareWithFolder, type DueFile, type KeptEntry } from './compare.ts';
+import { compareWithFolder, completed, type DueFile, type KeptEntry } from './compare.ts';
 import { checkCompressedIndex, type KnownIndex, readKnownIndex } from './known-index.ts';
 import { openPkgdir } from './open-pkgdir.ts';
 import type { ReadPackage, RefusedFile } from './read-package.ts';
@@ -107,8 +107,9 @@ function dueFinding(
   if (result.kind === 'refused') {
     return [{ kind: 'unreadable', path, message: `${result.message} [${result.code}]` }];
   }
-  const isAsRead = known.stanzas.get(path)?.text === writtenStanza(result.stanza, known.header);
-  return isAsRead ? [] : [{ kind: why, path, message }];
+  const listed = known.stanzas.get(path)?.text ?? '';
+  const wrong = differingKey(listed, completed(result.stanza, due), known.header);
+  return wrong === undefined ? [] : [{ kind: why, path, message }];
 }
 
 function staleFinding(path: string): Finding {
@@ -138,17 +139,22 @@ function deepFinding(
       return [{ kind: 'wrong-hash', path, message }];
     }
   }
-  const wrong = differingKey(entry.stanza, writtenStanza(result.stanza, known.header));
+  const right = completed(result.stanza, { known: entry.stanza });
+  const wrong = differingKey(entry.stanza, right, known.header);
   return wrong === undefined
     ? []
     : [{ kind: 'wrong-value', path, message: `The index has another ${wrong} for it.` }];
 }
 
-function differingKey(listed: string, right: string): string | undefined {
-  if (listed === right) {
-    return undefined;
-  }
-  const [left, other] = [listed, right].map((stanza) => stanza.trimEnd().split('\n'));
+/** Keys that belong into no entry do not count: Portage writes REPO_REVISIONS once and drops it the next time. */
+function differingKey(
+  listed: string,
+  right: string,
+  header: ReadonlyMap<string, string>,
+): string | undefined {
+  const [left, other] = [listed, right].map((stanza) =>
+    writtenStanza(stanza, header).trimEnd().split('\n'),
+  );
   const line =
     left?.find((one) => !other?.includes(one)) ?? other?.find((one) => !left?.includes(one));
   return line === undefined ? undefined : line.slice(0, line.indexOf(':'));

@@ -8,7 +8,7 @@ import {
   findDuplicates,
   headerFor,
 } from './assemble-index.ts';
-import { type Comparison, compareWithFolder, type KeptEntry } from './compare.ts';
+import { type Comparison, compareWithFolder, completed, type KeptEntry } from './compare.ts';
 import {
   checkCompressedIndex,
   INDEX_NAME,
@@ -19,8 +19,10 @@ import {
   readPackedIndex,
 } from './known-index.ts';
 import { openPkgdir } from './open-pkgdir.ts';
+import { blockName } from './packed-blocks.ts';
 import type { RefusedFile } from './read-package.ts';
 import { type Ignored, scanFolder } from './scan-folder.ts';
+import { walkOrder } from './walk-order.ts';
 import { writeIndex } from './write-index.ts';
 
 export interface IndexOptions {
@@ -126,18 +128,22 @@ async function update(
   const entries = [...kept, ...read.entries];
   const timestampSeconds = Math.max(epochSeconds(options.clock), before + TIMESTAMP_STEP_SECONDS);
   const isTrusted = options.full !== true && known.header.size > 0;
-  const written = isTrusted ? readPackedIndex(folder) : new Map<string, Buffer>();
+  const packed = isTrusted ? readPackedIndex(folder) : new Map<string, Buffer>();
+  const [packedHeader] = packed.keys();
+  const isSameHeader = packedHeader === blockName(Buffer.from(known.headerText));
   const header = headerFor(known.header, entries);
   const index = assembleIndex(entries, header, {
     timestampSeconds,
-    written,
+    ...(isSameHeader ? { written: packed } : {}),
     bytes: known.bytes,
+    walkOrder: () => walkOrder(folder),
   });
   const difference = compareEntries(known, comparison, index);
   const isChanged = Object.values(difference).some((paths) => paths.length > 0);
   const isDue = isChanged || known.faults.length > 0;
   if (isDue) {
-    await writeIndex(folder, { blocks: index.blocks, known: written, timestampSeconds });
+    const { isCompressed } = known;
+    await writeIndex(folder, { blocks: index.blocks, packed, isCompressed, timestampSeconds });
   }
   return {
     ...difference,
@@ -182,8 +188,9 @@ async function readDue(
     if (result.kind === 'refused') {
       refused.push(result);
     } else {
-      const { path, cpv, stanza } = result;
-      entries.push({ path, cpv, stanza, order: due[at]?.order ?? 0 });
+      const { path, cpv } = result;
+      const { order = 0, ...known } = due[at] ?? {};
+      entries.push({ path, cpv, stanza: completed(result.stanza, known), order });
     }
   }
   return { entries, refused };

@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -14,8 +14,12 @@ export interface KnownIndex {
   readonly stanzas: ReadonlyMap<string, KnownStanza>;
   /** What makes the index differ from any that Portage would write, beside its entries. */
   readonly faults: readonly IndexFileFault[];
-  /** The whole index, if it is ASCII. */
+  /** The header as it stands in the text, with the empty line behind it. */
+  readonly headerText: string;
+  /** The whole index, if it is ASCII with line feeds alone: then positions in the text are those of the bytes. */
   readonly bytes: Buffer | undefined;
+  /** False when it was written with FEATURES=-compress-index: there is no `Packages.gz`, and none is wanted. */
+  readonly isCompressed: boolean;
   /** Is another one after the index was written again. */
   readonly state: string;
 }
@@ -36,6 +40,12 @@ export const COMPRESSED_NAME = 'Packages.gz';
 /** Portage reads indexes of this and earlier versions (`portage/dbapi/bintree.py:_pkgindex_version`). */
 const VERSION = 0;
 const MAX_BYTES = 400 * 1024 * 1024;
+const CARRIAGE_RETURN = 13;
+const RETURNS: IndexFileFault = {
+  kind: 'damaged-index',
+  message:
+    'Lines of the index end with a carriage return, which clients take for a part of the value.',
+};
 
 /**
  * Reads the index of a PKGDIR. One of an unknown version counts as none, as for Portage.
@@ -49,33 +59,48 @@ export function readKnownIndex(pkgdir: string): KnownIndex {
     const message = 'There is no index.';
     return noIndex(state, message);
   }
-  const { header, stanzas, starts, faults } = scanIndex(decodeIndex(bytes));
+  const hasReturns = bytes.includes(CARRIAGE_RETURN);
+  const text = decodeIndex(bytes);
+  const { header, stanzas, starts, faults } = scanIndex(text);
   const version = header.get('VERSION') ?? '';
   if (!/^-?[0-9]+$/.test(version) || Number(version) > VERSION) {
     const message = `The index has the VERSION "${version}", which Portage does not read.`;
     return noIndex(state, message);
   }
-  const byPath = new Map<string, KnownStanza>();
-  const doubled: IndexFileFault[] = [];
-  for (const [at, text] of stanzas.entries()) {
-    const path = pathOf(text);
-    if (byPath.delete(path)) {
-      doubled.push({ kind: 'duplicate', message: `The PATH ${path} stands in the index twice.` });
-    }
-    byPath.set(path, { text, start: starts[at] ?? 0 });
-  }
+  const { byPath, doubled } = byPaths(stanzas, starts);
+  const isCompressed = wantsCompressed(header) || existsSync(join(pkgdir, COMPRESSED_NAME));
   return {
     state,
     header,
-    // Positions in the text are those of the bytes only where every character is one byte.
-    bytes: isAscii(bytes) ? bytes : undefined,
+    headerText: text.slice(0, starts[0] ?? text.length),
+    bytes: isAscii(bytes) && !hasReturns ? bytes : undefined,
+    isCompressed,
     stanzas: byPath,
     faults: [
+      ...(hasReturns ? [RETURNS] : []),
       ...faults.map(readable),
       ...doubled,
       ...timestampFaults(pkgdir, header.get('TIMESTAMP')),
+      ...(isCompressed ? compressedFaults(pkgdir) : []),
     ],
   };
+}
+
+/** All of one PATH but the last are left out. */
+function byPaths(
+  stanzas: readonly string[],
+  starts: readonly number[],
+): { readonly byPath: ReadonlyMap<string, KnownStanza>; readonly doubled: IndexFileFault[] } {
+  const byPath = new Map<string, KnownStanza>();
+  const doubled: IndexFileFault[] = [];
+  for (const [at, stanza] of stanzas.entries()) {
+    const path = pathOf(stanza);
+    if (byPath.delete(path)) {
+      doubled.push({ kind: 'duplicate', message: `The PATH ${path} stands in the index twice.` });
+    }
+    byPath.set(path, { text: stanza, start: starts[at] ?? 0 });
+  }
+  return { byPath, doubled };
 }
 
 /** What tells one version of the index file from another. */
@@ -87,7 +112,13 @@ export function indexState(pkgdir: string): string {
 
 function noIndex(state: string, message: string): KnownIndex {
   const faults = [{ kind: 'damaged-index', message }] as const;
-  return { state, header: new Map(), bytes: undefined, stanzas: new Map(), faults };
+  const nothing = { header: new Map(), headerText: '', bytes: undefined, stanzas: new Map() };
+  return { ...nothing, state, isCompressed: true, faults };
+}
+
+/** Portage says in the header how it was configured when it wrote the index. */
+function wantsCompressed(header: ReadonlyMap<string, string>): boolean {
+  return header.get('FEATURES')?.split(' ').includes('compress-index') ?? true;
 }
 
 /** Whether `Packages.gz` unpacks to exactly what `Packages` holds. */
@@ -129,23 +160,29 @@ function readable({ line, fault }: IndexFault): IndexFileFault {
 
 /** Both files have to bear the time that TIMESTAMP says, or clients take a new index for an old one. */
 function timestampFaults(pkgdir: string, timestamp: string | undefined): IndexFileFault[] {
-  const [plain, packed] = [INDEX_NAME, COMPRESSED_NAME].map((name) => {
-    const stat = statSync(join(pkgdir, name), { throwIfNoEntry: false });
-    return stat === undefined ? undefined : String(Math.floor(stat.mtimeMs / 1000));
-  });
-  const faults: IndexFileFault[] = [];
-  if (plain !== timestamp) {
-    const message = `${INDEX_NAME} is of ${plain ?? 'nowhere'} and says ${timestamp ?? 'nothing'}.`;
-    faults.push({ kind: 'damaged-index', message });
+  const plain = secondsOf(pkgdir, INDEX_NAME);
+  if (plain === timestamp) {
+    return [];
   }
-  if (packed !== plain) {
-    const message =
-      packed === undefined
-        ? `There is no ${COMPRESSED_NAME}.`
-        : `${COMPRESSED_NAME} is of another time than ${INDEX_NAME}.`;
-    faults.push({ kind: 'compressed-index', message });
+  const message = `${INDEX_NAME} is of ${plain ?? 'nowhere'} and says ${timestamp ?? 'nothing'}.`;
+  return [{ kind: 'damaged-index', message }];
+}
+
+function compressedFaults(pkgdir: string): IndexFileFault[] {
+  const packed = secondsOf(pkgdir, COMPRESSED_NAME);
+  if (packed === secondsOf(pkgdir, INDEX_NAME)) {
+    return [];
   }
-  return faults;
+  const message =
+    packed === undefined
+      ? `There is no ${COMPRESSED_NAME}.`
+      : `${COMPRESSED_NAME} is of another time than ${INDEX_NAME}.`;
+  return [{ kind: 'compressed-index', message }];
+}
+
+function secondsOf(pkgdir: string, name: string): string | undefined {
+  const stat = statSync(join(pkgdir, name), { throwIfNoEntry: false });
+  return stat === undefined ? undefined : String(Math.floor(stat.mtimeMs / 1000));
 }
 
 function readIfThere(file: string): Buffer | undefined {

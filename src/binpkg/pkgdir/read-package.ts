@@ -49,6 +49,8 @@ const WHOLE_BYTES = 8 * 1024 * 1024;
 /** Small enough for both digests to find it in the processor's cache. */
 const PIECE_BYTES = 128 * 1024;
 const ATTEMPTS = 3;
+const BUILD_ID = /^[+-]?[0-9]+(?:_[0-9]+)*$/;
+const MAX_BUILD_ID_LENGTH = 100;
 
 /** Reads packages, one at a time. Everything but signatures is done on this thread. */
 export class PackageReader {
@@ -165,11 +167,18 @@ function indexValues(
   return { cpv, entry: reduceDependencies(entry) };
 }
 
+/** What Python's `int` takes, as it writes it. */
 function buildIdOf(text: string): string {
-  if (text !== '' && !/^[0-9]{1,15}$/.test(text)) {
-    throw new AppError('package-invalid-metadata', `BUILD_ID is ${JSON.stringify(text)}.`);
+  if (text === '') {
+    return '';
   }
-  return text === '' ? '' : String(Number(text));
+  if (text.length > MAX_BUILD_ID_LENGTH || !BUILD_ID.test(text)) {
+    throw new AppError(
+      'package-invalid-metadata',
+      `BUILD_ID is ${JSON.stringify(text.slice(0, MAX_BUILD_ID_LENGTH))}.`,
+    );
+  }
+  return String(BigInt(text.replaceAll(/[+_]/g, '')));
 }
 
 function open(file: string): number {

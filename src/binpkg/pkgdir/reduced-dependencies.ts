@@ -1,5 +1,6 @@
 import { evaluateAtom, parseAtom } from '../../gentoo/atom.ts';
 import { type DepNode, EMPTY_ANY_OF, formatDepString, useReduce } from '../../gentoo/dep-string.ts';
+import { AppError } from '../../support/errors.ts';
 
 /** Keys whose conditionals are decided in the index (`portage/dbapi/bintree.py:_pkgindex_use_evaluated_keys`). */
 const EVALUATED_KEYS = [
@@ -31,8 +32,9 @@ export function reduceDependencies(
   for (const key of EVALUATED_KEYS) {
     const value = values[key] ?? '';
     if (value !== '') {
-      const nodes = useReduce(value, use);
-      reduced[key] = formatDepString(key.endsWith('DEPEND') ? decideAll(nodes, use) : nodes);
+      const isOfAtoms = key.endsWith('DEPEND');
+      const nodes = useReduce(value, use, { isOfAtoms });
+      reduced[key] = formatDepString(isOfAtoms ? decideAll(nodes, use) : nodes);
     }
   }
   return { ...values, ...reduced };
@@ -51,6 +53,9 @@ function decide(word: string, use: ReadonlySet<string>): string {
     return word;
   }
   const atom = parseAtom(word);
+  if (atom.isWildcard) {
+    throw new AppError('invalid-atom', `"${word}" has a wildcard, which no package may depend on.`);
+  }
   const decided = evaluateAtom(atom, use);
   if (decided === atom) {
     if (plainAtoms.size >= MAX_REMEMBERED) {

@@ -7,7 +7,7 @@ export interface FoundFile {
   /** Relative to the PKGDIR. */
   readonly path: string;
   readonly size: number;
-  /** Whole seconds, rounded down. */
+  /** Whole seconds, rounded down, but the last nanoseconds of a second count as the next one (`exactSeconds`). */
   readonly mtimeSeconds: number;
 }
 
@@ -18,13 +18,14 @@ export interface Ignored {
 }
 
 export interface FolderScan {
+  readonly pkgdir: string;
   /** A folder's own files before those of its folders, names in order. */
   readonly files: readonly FoundFile[];
   readonly ignored: readonly Ignored[];
 }
 
 /** `CATEGORY/PN`: deeper folders hold nothing that Portage takes. */
-const MAX_DEPTH = 2;
+export const MAX_DEPTH = 2;
 
 /**
  * Lists the package files of a PKGDIR. Symbolic links are not followed (`os.walk` in
@@ -100,6 +101,12 @@ function lookAtFile(scan: Scan, path: string): void {
   } else {
     scan.files.push({ path, size: stat.size, mtimeSeconds: Math.floor(stat.mtimeMs / 1000) });
   }
+}
+
+/** The seconds of a file without rounding. Asking every file in this way would take longer. */
+export function exactSeconds(pkgdir: string, path: string): number {
+  const stat = lstatSync(`${pkgdir}/${path}`, { bigint: true, throwIfNoEntry: false });
+  return Number((stat?.mtimeNs ?? 0n) / 1_000_000_000n);
 }
 
 function statIfThere(pkgdir: string, path: string): Stats | undefined {

@@ -18,12 +18,14 @@ export async function writeIndex(
   pkgdir: string,
   index: {
     readonly blocks: readonly IndexBlock[];
-    /** Packed ones of the index that was there. */
-    readonly known: PackedBlocks;
+    /** Those of the index that was there. */
+    readonly packed: PackedBlocks;
+    /** Whether there is to be a `Packages.gz`. */
+    readonly isCompressed: boolean;
     readonly timestampSeconds: number;
   },
 ): Promise<void> {
-  const { blocks, known, timestampSeconds } = index;
+  const { blocks, packed, isCompressed, timestampSeconds } = index;
   const folder = await fs.stat(pkgdir);
   const put = async (name: string, content: () => Promise<Buffer[]>): Promise<string> => {
     const temporary = join(pkgdir, `.${name}.rookery-new`);
@@ -45,21 +47,23 @@ export async function writeIndex(
     }
     return temporary;
   };
+  const names = isCompressed ? [INDEX_NAME, COMPRESSED_NAME] : [INDEX_NAME];
   const written = await Promise.allSettled([
     put(INDEX_NAME, async () => blocks.map(({ bytes }) => bytes)),
-    put(COMPRESSED_NAME, async () => await packBlocks(blocks, known)),
+    ...(isCompressed ? [put(COMPRESSED_NAME, async () => await packBlocks(blocks, packed))] : []),
   ]);
   try {
-    const [plain, packed] = written.map((one) => {
+    const files = written.map((one) => {
       if (one.status === 'rejected') {
         throw one.reason;
       }
       return one.value;
     });
-    await fs.rename(plain ?? '', join(pkgdir, INDEX_NAME));
-    await fs.rename(packed ?? '', join(pkgdir, COMPRESSED_NAME));
+    for (const [at, file] of files.entries()) {
+      await fs.rename(file, join(pkgdir, names[at] ?? ''));
+    }
   } finally {
-    for (const name of [INDEX_NAME, COMPRESSED_NAME]) {
+    for (const name of names) {
       await fs.rm(join(pkgdir, `.${name}.rookery-new`), { force: true });
     }
   }

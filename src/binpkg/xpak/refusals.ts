@@ -24,6 +24,7 @@ export const XPAK_REFUSALS = {
   'xpak-image-duplicate': 'the image holds a path twice',
   'xpak-image-device': 'the image holds a device or a FIFO',
   'xpak-image-hardlink': 'a hard link points to no earlier file of the image',
+  'xpak-image-link': 'a symbolic link in the image has no target, or too long a one',
   'xpak-image-through-symlink': 'a path in the image leads through a symbolic link or a file',
   'xpak-time-exceeded': 'reading took longer than allowed',
 } as const;

@@ -10,13 +10,22 @@ import {
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
 import type { ServerClient } from '../server-client.ts';
+import { channelDiffCommand } from './channel-diff.ts';
+import { proofCommand } from './channel-proof.ts';
 
 interface ChannelOptions extends AnswerOptions {
   readonly reason?: string;
   readonly from?: string;
   readonly serial?: number;
+  readonly expected?: number;
+  readonly force?: boolean;
   readonly package?: readonly string[];
 }
+
+const EXPECTED = [
+  '--expected <n>',
+  'only if the channel shows this publication now, 0 for none (default: whatever it shows)',
+] as const;
 
 type Deed = (
   client: ServerClient,
@@ -37,6 +46,8 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(publishCommand(context));
   command.addCommand(promoteCommand(context));
   command.addCommand(rollbackCommand(context));
+  command.addCommand(proofCommand(context));
+  command.addCommand(channelDiffCommand(context));
   return addExample(command, 'rookery channel show web-v3 stable');
 }
 
@@ -61,10 +72,11 @@ function publishCommand(context: CommandContext): Command {
   )
     .option('--package <id...>', 'only these packages, over what the channel has')
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
       deed(context, async (client, profile, channel, options) =>
         client.publish(profile, channel, {
-          reason: options.reason ?? '',
+          ...whyAndWhen(options),
           ...(options.package === undefined ? {} : { packageIds: options.package }),
         }),
       ),
@@ -76,17 +88,27 @@ function promoteCommand(context: CommandContext): Command {
   const command = channelBase('promote', 'publish on a channel what an earlier one shows')
     .option('--from <channel>', 'the channel to take from (default: the one before)')
     .option('--serial <n>', 'its publication number (default: the current one)', parseCount)
+    .option('--force', 'also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
-      deed(context, async (client, profile, channel, options) =>
-        client.promote(profile, channel, {
-          reason: options.reason ?? '',
-          ...(options.from === undefined ? {} : { from: options.from }),
-          ...(options.serial === undefined ? {} : { serial: options.serial }),
-        }),
+      deed(
+        context,
+        async (client, profile, channel, options) =>
+          client.promote(profile, channel, {
+            ...whyAndWhen(options),
+            ...(options.from === undefined ? {} : { from: options.from }),
+            ...(options.serial === undefined ? {} : { serial: options.serial }),
+            ...(options.force === true ? { force: true } : {}),
+          }),
+        sayForced,
       ),
     );
-  return addExample(command, 'rookery channel promote web-v3 stable --reason "ran a week"');
+  return addExample(
+    command,
+    'rookery channel promote web-v3 stable --expected 11 --reason "ran a week"',
+    'rookery channel promote web-v3 stable --force --reason "security fix, see advisory"',
+  );
 }
 
 function rollbackCommand(context: CommandContext): Command {
@@ -97,18 +119,31 @@ function rollbackCommand(context: CommandContext): Command {
       parseCount,
     )
     .option('--reason <text>', 'why; it stands in the journal')
+    .option(...EXPECTED, parseSerial)
     .action(
       deed(
         context,
         async (client, profile, channel, options) =>
           client.rollback(profile, channel, {
-            reason: options.reason ?? '',
+            ...whyAndWhen(options),
             ...(options.serial === undefined ? {} : { serial: options.serial }),
           }),
         whatItShows,
       ),
     );
   return addExample(command, 'rookery channel rollback web-v3 stable --serial 12 --reason "502s"');
+}
+
+function whyAndWhen({ reason = '', expected }: ChannelOptions): {
+  readonly reason: string;
+  readonly expectedSerial?: number;
+} {
+  return { reason, ...(expected === undefined ? {} : { expectedSerial: expected }) };
+}
+
+/** As `parseCount`, and 0 for a channel on which nothing was published. */
+function parseSerial(text: string): number {
+  return text === '0' ? 0 : parseCount(text);
 }
 
 function channelBase(name: string, description: string): Command {
@@ -149,6 +184,11 @@ async function whatItShows(
   return shown === undefined ? '' : ` It now shows what ${shown.serial} showed.`;
 }
 
+/** What was missing when it was promoted by force. */
+async function sayForced(_: ServerClient, { forced }: PublicationView): Promise<string> {
+  return forced === null ? '' : ` Forced: ${forced.missing.join(' ')}`;
+}
+
 /** `web-v3/stable is now publication 4: 12 packages.` */
 function publicationLine({ profile, channel, serial, packageCount }: PublicationView): string {
   return `${profile}/${channel} is now publication ${serial}: ${counted(packageCount, 'package')}.`;
@@ -177,7 +217,7 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
     ],
     view.publications.map((publication) => [
       String(publication.serial),
-      publication.kind,
+      publication.forced === null ? publication.kind : `${publication.kind} (forced)`,
       String(publication.packageCount),
       formatTime(publication.createdAt),
       publication.author,

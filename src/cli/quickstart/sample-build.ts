@@ -99,24 +99,34 @@ export async function publishSample(
     : `${channel} of ${counted(published, 'profile')}`;
 }
 
-/** Promotes from one channel to the next, where that changes something. */
+/** There is no preproduction node on this machine: the promotion is forced, and says so for good. */
+const NO_NODE = 'quickstart: there is no preproduction node here that could prove it';
+
+/** Promotes from one channel to the next, where that changes something, by force where no node has proven it. */
 export async function promoteSample(
   { client }: SampleContext,
   profiles: readonly string[],
   channels: { readonly from: string; readonly to: string },
 ): Promise<string> {
-  let promoted = 0;
+  let [promoted, forced] = [0, 0];
   for (const profile of profiles) {
     const source = (await client.channel(profile, channels.from)).current;
     const target = (await client.channel(profile, channels.to)).current;
     if (source?.snapshotId !== target?.snapshotId) {
-      await client.promote(profile, channels.to, { reason: 'quickstart', from: channels.from });
+      const made = await client.promote(profile, channels.to, {
+        reason: NO_NODE,
+        from: channels.from,
+        force: true,
+      });
       promoted += 1;
+      forced += made.forced === null ? 0 : 1;
     }
   }
-  return promoted === 0
-    ? `${channels.to} has them already`
-    : `${channels.from} -> ${channels.to} of ${counted(promoted, 'profile')}`;
+  if (promoted === 0) {
+    return `${channels.to} has them already`;
+  }
+  const how = forced === 0 ? '' : ', forced: no preproduction node is here to prove it';
+  return `${channels.from} -> ${channels.to} of ${counted(promoted, 'profile')}${how}`;
 }
 
 /** What the checks of all profiles found, together. */

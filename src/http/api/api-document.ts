@@ -27,6 +27,17 @@ import {
   rollbackBodySchema,
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
+import { differenceViewSchema } from '../../protocol/difference.ts';
+import { journalViewSchema } from '../../protocol/journal.ts';
+import {
+  forgetBodySchema,
+  nodeDetailSchema,
+  nodeListSchema,
+  nodeReportSchema,
+  nodeViewSchema,
+  proofViewSchema,
+  reportReplySchema,
+} from '../../protocol/nodes.ts';
 import {
   packageDetailSchema,
   packageListSchema,
@@ -34,6 +45,12 @@ import {
   profileListSchema,
   profileViewSchema,
 } from '../../protocol/packages.ts';
+import {
+  checkAnswerSchema,
+  checkBodySchema,
+  checkViewSchema,
+  damagedListSchema,
+} from '../../protocol/repository.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -41,7 +58,10 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  CheckBody: checkBodySchema,
+  ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
+  NodeReport: nodeReportSchema,
   PortagePlan: portagePlanSchema,
   PromoteBody: promoteBodySchema,
   PublishBody: publishBodySchema,
@@ -54,21 +74,31 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
   Channel: channelViewSchema,
+  Check: checkViewSchema,
+  CheckAnswer: checkAnswerSchema,
+  DamagedList: damagedListSchema,
+  Difference: differenceViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
   Job: jobViewSchema,
+  Journal: journalViewSchema,
   Lease: leaseSchema,
   LogReply: logReplySchema,
   NewToken: newTokenSchema,
+  Node: nodeViewSchema,
+  NodeDetail: nodeDetailSchema,
+  NodeList: nodeListSchema,
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,
   PackageList: packageListSchema,
   Problem: problemSchema,
   Profile: profileViewSchema,
   ProfileList: profileListSchema,
+  Proof: proofViewSchema,
   Publication: publicationViewSchema,
   Readiness: readinessSchema,
   Registration: registrationSchema,
+  ReportReply: reportReplySchema,
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,

@@ -6,8 +6,12 @@ import { agentRoutes } from './agent-routes.ts';
 import { apiDocument } from './api-document.ts';
 import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
+import { differenceRoute } from './difference-route.ts';
+import { journalRoutes } from './journal-routes.ts';
+import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
+import { repositoryRoutes } from './repository-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
@@ -16,9 +20,13 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...operationRoutes(context),
     ...profileRoutes(context),
     ...channelRoutes(context),
+    ...repositoryRoutes(context),
+    differenceRoute(context),
     ...buildRoutes(context),
     ...agentRoutes(context),
+    ...nodeRoutes(context),
     ...accessRoutes(context),
+    ...journalRoutes(context),
     openRoute({
       method: 'get',
       path: '/openapi.json',

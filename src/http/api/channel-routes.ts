@@ -56,7 +56,7 @@ function publishRoute(context: HttpContext): Route {
     body: publishBodySchema,
     maxBodyBytes: PUBLISH_BODY_BYTES,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, packageIds }, identity }) => {
+    handle: async ({ params, body: { reason, packageIds, expectedSerial }, identity }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.publish({
@@ -64,6 +64,7 @@ function publishRoute(context: HttpContext): Route {
         channel,
         reason,
         author: actorOf(identity),
+        ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(packageIds === undefined ? {} : { packageIds }),
       });
       return { status: 201, json: publicationView(made) };
@@ -80,14 +81,16 @@ function promoteRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: promoteBodySchema,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, from, serial }, identity }) => {
+    handle: async ({ params, body: { reason, from, serial, force, expectedSerial }, identity }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.promote({
         profile,
         channel,
         reason,
+        force,
         author: actorOf(identity),
+        ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(from === undefined ? {} : { from }),
         ...(serial === undefined ? {} : { serial }),
       });
@@ -105,7 +108,7 @@ function rollbackRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: rollbackBodySchema,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, serial }, identity }) => {
+    handle: async ({ params, body: { reason, serial, expectedSerial }, identity }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.rollback({
@@ -113,6 +116,7 @@ function rollbackRoute(context: HttpContext): Route {
         channel,
         reason,
         author: actorOf(identity),
+        ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(serial === undefined ? {} : { serial }),
       });
       return { status: 201, json: publicationView(made) };

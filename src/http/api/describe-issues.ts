@@ -32,6 +32,8 @@ const PATTERNS: Readonly<Record<string, string>> = {
   '/^[0-9a-f]{128}$/': 'has to be a SHA512 in 128 hexadecimal digits, small letters',
   '/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/':
     'has to be a name of at most 64 letters, digits, dots, underscores and hyphens',
+  '/^[a-z0-9][a-z0-9._-]{0,63}(?:@[1-9][0-9]{0,14})?$/':
+    'has to be a channel such as "testing", or a publication of it such as "testing@12"',
   [String(NAME_PATTERN)]:
     'has to be a name of at most 64 small letters, digits, dots, underscores and hyphens',
 };

@@ -1,6 +1,8 @@
 import type { BuildRequest, Job } from '../../builds/request.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
 import type { PackageRecord } from '../../repository/package-record.ts';
+import { unknownNode } from '../../repository/proof/forget-node.ts';
+import type { NodeRecord } from '../../repository/proof/node-report.ts';
 import { AppError } from '../../support/errors.ts';
 import type { HttpContext } from '../context.ts';
 
@@ -52,4 +54,21 @@ export async function requirePackage(context: HttpContext, id: string): Promise<
     throw new AppError('unknown-package', `There is no package ${id}.`);
   }
   return record;
+}
+
+/** Why the bytes of a package cannot be had; null when they can. */
+export async function damageOf(
+  { check }: Pick<HttpContext, 'check'>,
+  { profile, id }: PackageRecord,
+): Promise<string | null> {
+  return (await check.damaged(profile)).find((one) => one.id === id)?.reason ?? null;
+}
+
+/** The newest reports of a node. Throws `unknown-node`. */
+export async function requireNode(context: HttpContext, name: string): Promise<NodeRecord[]> {
+  const reports = await context.proofs.node(name);
+  if (reports.length === 0) {
+    throw unknownNode(name);
+  }
+  return reports;
 }

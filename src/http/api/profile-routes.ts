@@ -12,7 +12,7 @@ import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { announcedLength, expectUpload } from '../request-body.ts';
 import { sendSetupScript } from '../setup-script.ts';
-import { requireChannel, requirePackage } from './lookups.ts';
+import { damageOf, requireChannel, requirePackage } from './lookups.ts';
 import { BYTES, guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 import { packageDetail, packageView, profileView } from './views.ts';
 
@@ -104,10 +104,10 @@ function packageRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: NO_BODY,
     replies: { 200: packageDetailSchema },
-    handle: async ({ params }) => ({
-      status: 200,
-      json: packageDetail(await requirePackage(context, params('id'))),
-    }),
+    handle: async ({ params }) => {
+      const record = await requirePackage(context, params('id'));
+      return { status: 200, json: packageDetail(record, await damageOf(context, record)) };
+    },
   });
 }
 

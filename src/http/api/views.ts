@@ -8,6 +8,7 @@ import type { PublicationView } from '../../protocol/channels.ts';
 import type { PackageView, ProfileView } from '../../protocol/packages.ts';
 import type { PackageRecord } from '../../repository/package-record.ts';
 import type { PublicationRecord } from '../../repository/publication.ts';
+import { publicationHref } from '../web/links.ts';
 
 /** An idle agent is heard of once per long poll, a busy one once per heartbeat. */
 const LONGEST_POLL_MS = 60_000;
@@ -71,9 +72,10 @@ export function packageView(record: PackageRecord): PackageView {
   };
 }
 
-export function packageDetail(record: PackageRecord) {
+export function packageDetail(record: PackageRecord, damaged: string | null) {
   return {
     ...packageView(record),
+    damaged,
     md5: record.md5,
     sha1: record.sha1,
     origin: record.origin,
@@ -93,6 +95,8 @@ export function publicationView(record: PublicationRecord): PublicationView {
     reason: record.reason,
     kind: record.kind,
     packageCount: record.packageCount,
+    forced: record.forced === null ? null : { missing: [...record.forced.missing] },
+    path: publicationHref(record),
   };
 }
 

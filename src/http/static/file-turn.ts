@@ -11,8 +11,13 @@ export interface TransferLimits {
 
 const OPEN_AT_ONCE = 256;
 /** With more long transfers than this, each further one makes do with a small buffer. */
-const CROWD = 100;
+const CROWD = 64;
 const INDEX_NAME = /^Packages(?:\.|$)/;
+
+/** Whether a file of this name is an index of packages. */
+export function isIndexName(fileName: string): boolean {
+  return INDEX_NAME.test(fileName);
+}
 
 /**
  * The places that everybody who reads files shares. Opening a file and reading a short answer depends on no client
@@ -33,7 +38,7 @@ export class FilePlaces {
   }
 
   transfersOf(fileName: string): PlaceLimit {
-    return INDEX_NAME.test(fileName) ? this.#indexes : this.#packages;
+    return isIndexName(fileName) ? this.#indexes : this.#packages;
   }
 }
 

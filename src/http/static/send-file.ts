@@ -1,7 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 
-const CHUNK_BYTES = 256 * 1024;
+const SHORT_BYTES = 256 * 1024;
+const CHUNK_BYTES = 512 * 1024;
 const CROWDED_CHUNK_BYTES = 64 * 1024;
 
 /** A span of an open file; `last` is part of it. */
@@ -12,7 +13,7 @@ export interface Span {
 
 /** Whether a span fits into one read, so that the descriptor need not stay open while a slow client takes it. */
 export function isShort(span: Span): boolean {
-  return span.last - span.first < CHUNK_BYTES;
+  return span.last - span.first < SHORT_BYTES;
 }
 
 /** The bytes of a short span, or undefined when the file has become shorter than it was. */

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { sep } from 'node:path';
 import { isErrno } from '../../support/errors.ts';
@@ -7,6 +7,8 @@ import type { Validators } from './conditions.ts';
 
 export interface ServedFile extends Validators {
   readonly handle: fs.FileHandle;
+  /** Where it was found, links not followed. */
+  readonly path: string;
   readonly size: number;
 }
 
@@ -99,11 +101,11 @@ export class ServedTree {
     if (stats.isDirectory()) {
       return { kind: 'folder' };
     }
-    const parts = [stats.ino, stats.size, stats.mtimeNs].map((part) => part.toString(16));
     const file = {
       handle,
+      path,
       size: Number(stats.size),
-      etag: `"${parts.join('-')}"`,
+      etag: entityTagOf(stats),
       modifiedSeconds: Number(stats.mtimeNs / 1_000_000_000n),
     };
     return { kind: 'file', file };
@@ -121,6 +123,11 @@ export class ServedTree {
     const roots = await Promise.all([this.#mirrorRoot, this.#staging].map(realPathIfPresent));
     return roots.filter((root) => root !== undefined);
   }
+}
+
+/** The strong entity tag of a file in this state. */
+export function entityTagOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return `"${[ino, size, mtimeNs].map((part) => part.toString(16)).join('-')}"`;
 }
 
 function isHidden(name: string): boolean {

@@ -3,20 +3,15 @@ import { AppError, isAppError } from '../../support/errors.ts';
 import type { HttpContext } from '../context.ts';
 import { respondWithError } from '../error-response.ts';
 import { lifetimeOf } from '../lifetime.ts';
-import { parseByteRange } from './byte-range.ts';
-import { evaluateConditions, rangeApplies } from './conditions.ts';
-import { contentTypeOf } from './content-type.ts';
-import { FilePlaces, FileTurn, type TransferLimits } from './file-turn.ts';
-import { printHttpDate } from './http-date.ts';
+import { fileHeaders, wantedOf, writeHeaders } from './file-headers.ts';
+import { FilePlaces, FileTurn, isIndexName, type TransferLimits } from './file-turn.ts';
+import { type RecentIndex, RecentIndexes } from './recent-indexes.ts';
 import { firstSegment, parseRequestPath } from './request-path.ts';
 import { isShort, readSpan, type Span, sendSpan } from './send-file.ts';
 import { isServedName, type ServedFile, ServedTree } from './served-tree.ts';
 
 const LIMITS: TransferLimits = { transfers: 1000, perClient: 250, stallMs: 60_000 };
 const ALLOWED = 'GET, HEAD';
-/** Paths of packages never change their content; everything else is asked for again. */
-const IMMUTABLE = 'public, max-age=604800, immutable';
-const REVALIDATE = 'no-cache';
 
 export interface StaticHandler {
   /** Whether a request target belongs to the served trees. */
@@ -30,6 +25,7 @@ interface Exchange {
   readonly response: ServerResponse;
   readonly segments: readonly string[];
   readonly turn: FileTurn;
+  readonly recent: RecentIndexes;
   readonly stallMs: number;
 }
 
@@ -43,40 +39,45 @@ export function createStaticHandler(
 ): StaticHandler {
   const tree = new ServedTree(context.folders);
   const places = new FilePlaces(limits);
+  const recent = new RecentIndexes();
+  const { stallMs } = limits;
   return {
     handles: (target) => isServedName(firstSegment(target)),
     handle: async (request, response) => {
-      const life = lifetimeOf(response);
       try {
+        const index = isRead(request) ? recent.recall(request.url ?? '') : undefined;
+        if (index !== undefined) {
+          sendIndex({ request, response, stallMs }, index);
+          return;
+        }
         const segments = checkedSegments(request);
         const client = request.socket.remoteAddress ?? '';
         const turn = new FileTurn(places, segments.at(-1) ?? '', client);
-        const exchange = { request, response, segments, turn, stallMs: limits.stallMs };
-        await takeTurn(tree, exchange, life.signal);
+        await takeTurn(tree, { request, response, segments, turn, recent, stallMs });
       } catch (error) {
         if (!isAppError(error, 'request-abandoned')) {
           respondWithError({ request, response, log: context.log }, error);
         }
-      } finally {
-        life.end();
       }
     },
   };
 }
 
 /** Answers, at once or when there is a place for a long transfer; who waits for one holds no file open. */
-async function takeTurn(tree: ServedTree, exchange: Exchange, signal: AbortSignal): Promise<void> {
+async function takeTurn(tree: ServedTree, exchange: Exchange): Promise<void> {
   const { turn } = exchange;
+  const life = lifetimeOf(exchange.response);
   try {
-    await turn.toOpen(signal);
+    await turn.toOpen(life.signal);
     if (!(await serve(tree, exchange))) {
       turn.closed();
-      await turn.toTransfer(signal);
-      await turn.toOpen(signal);
+      await turn.toTransfer(life.signal);
+      await turn.toOpen(life.signal);
       await serve(tree, exchange);
     }
   } finally {
     turn.end();
+    life.end();
   }
 }
 
@@ -87,12 +88,16 @@ function checkedSegments(request: IncomingMessage): readonly string[] {
   if (path.kind === 'invalid') {
     throw new AppError('invalid-path', path.fault);
   }
-  if (method !== 'GET' && method !== 'HEAD') {
+  if (!isRead(request)) {
     throw new AppError('method-not-allowed', `Files are read with GET and HEAD, not ${method}.`, {
       details: { allow: ALLOWED },
     });
   }
   return path.isFolder ? [...path.segments, ''] : path.segments;
+}
+
+function isRead({ method }: IncomingMessage): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** Whether it was answered: a long transfer without a place for it is not begun. */
@@ -130,39 +135,60 @@ async function answer(
   file: ServedFile,
   close: () => Promise<void>,
 ): Promise<boolean> {
-  const { request, response, segments, turn, stallMs } = exchange;
-  const verdict = evaluateConditions(request.headers, file);
-  if (verdict === 'precondition-failed') {
-    throw new AppError('precondition-failed', 'The file is not in the state that was asked for.');
-  }
-  if (verdict === 'not-modified') {
-    response.setHeaders(fileHeaders(segments, file));
-    response.writeHead(304).end();
+  const { request, response, segments, turn, recent, stallMs } = exchange;
+  if (isIndexName(segments.at(-1) ?? '') && recent.mayKeep(file.size)) {
+    await answerFromMemory(exchange, file, close);
     return true;
   }
-  const range = rangeToSend(request, file);
-  const span = range ?? { first: 0, last: file.size - 1 };
-  const isWithoutBody = request.method === 'HEAD' || span.last < span.first;
-  if (!isWithoutBody && !isShort(span) && !turn.mayTransfer()) {
+  const wanted = wantedOf(request, file);
+  const isBodySent = wanted.kind === 'span' && !wanted.isWithoutBody;
+  if (isBodySent && !isShort(wanted.span) && !turn.mayTransfer()) {
     return false;
   }
-  response.setHeaders(fileHeaders(segments, file));
-  response.setHeader('Content-Type', contentTypeOf(segments.at(-1) ?? ''));
-  response.setHeader('Content-Length', span.last - span.first + 1);
-  if (range !== undefined) {
-    response.statusCode = 206;
-    response.setHeader('Content-Range', `bytes ${range.first}-${range.last}/${file.size}`);
-  }
-  if (isWithoutBody) {
+  writeHeaders(response, fileHeaders(segments, file), { size: file.size, wanted });
+  if (!isBodySent) {
     response.end();
-    return true;
-  }
-  if (isShort(span)) {
-    await sendShort(file, response, { span, close });
+  } else if (isShort(wanted.span)) {
+    await sendShort(file, response, { span: wanted.span, close });
   } else {
-    await sendSpan(file.handle, response, span, { isCrowded: turn.isCrowded, stallMs });
+    await sendSpan(file.handle, response, wanted.span, { isCrowded: turn.isCrowded, stallMs });
   }
   return true;
+}
+
+/** Reads an index, which the next ones who ask for it will find in memory. */
+async function answerFromMemory(
+  exchange: Exchange,
+  file: ServedFile,
+  close: () => Promise<void>,
+): Promise<void> {
+  const { request, response, segments, recent } = exchange;
+  const bytes = await recent.read(file);
+  await close();
+  if (bytes === undefined) {
+    response.destroy();
+    return;
+  }
+  const { etag, modifiedSeconds } = file;
+  const index = { bytes, etag, modifiedSeconds, headers: fileHeaders(segments, file) };
+  recent.keep(request.url ?? '', file.path, index);
+  sendIndex(exchange, index);
+}
+
+/** Throws `precondition-failed`, `range-not-satisfiable`. */
+function sendIndex(
+  { request, response, stallMs }: Pick<Exchange, 'request' | 'response' | 'stallMs'>,
+  { bytes, etag, modifiedSeconds, headers }: RecentIndex,
+): void {
+  const size = bytes.length;
+  const wanted = wantedOf(request, { etag, modifiedSeconds, size });
+  writeHeaders(response, headers, { size, wanted });
+  if (wanted.kind === 'not-modified' || wanted.isWithoutBody) {
+    response.end();
+    return;
+  }
+  response.setTimeout(stallMs);
+  response.end(bytes.subarray(wanted.span.first, wanted.span.last + 1));
 }
 
 /** Closes the file before it is sent. One that has become shorter breaks the connection. */
@@ -178,32 +204,6 @@ async function sendShort(
     return;
   }
   response.end(bytes);
-}
-
-/** The part that is asked for; undefined for all of it. Throws `range-not-satisfiable`. */
-function rangeToSend(request: IncomingMessage, file: ServedFile): Span | undefined {
-  if (request.method !== 'GET' || !rangeApplies(request.headers, file)) {
-    return undefined;
-  }
-  const range = parseByteRange(request.headers.range, file.size);
-  if (range.kind === 'unsatisfiable') {
-    throw new AppError('range-not-satisfiable', `The file has ${file.size} bytes.`, {
-      details: { size: file.size },
-    });
-  }
-  return range.kind === 'whole' ? undefined : range;
-}
-
-function fileHeaders(segments: readonly string[], file: ServedFile): Map<string, string> {
-  const isPackage = segments[0] === 'binhost' && segments.at(-1)?.endsWith('.gpkg.tar') === true;
-  return new Map([
-    ['Last-Modified', printHttpDate(file.modifiedSeconds)],
-    ['ETag', file.etag],
-    ['Accept-Ranges', 'bytes'],
-    ['Cache-Control', isPackage ? IMMUTABLE : REVALIDATE],
-    ['X-Content-Type-Options', 'nosniff'],
-    ['Content-Security-Policy', "default-src 'none'; sandbox"],
-  ]);
 }
 
 function redirectToPage(response: ServerResponse, names: readonly string[]): void {

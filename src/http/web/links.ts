@@ -8,9 +8,22 @@ export const channelHref = (profile: string, channel: string): string =>
 export const packageHref = (id: string): string => path('packages', id);
 export const requestHref = (id: string): string => path('requests', id);
 export const jobHref = (id: string): string => path('jobs', id);
+export const nodeHref = (name: string): string => path('nodes', name);
 /** One attempt at a job, with its log. */
 export const attemptHref = (id: string, attempt: number): string =>
   `${jobHref(id)}?attempt=${attempt}`;
+
+/** The binhost that always shows one publication. */
+export const publicationHref = (made: {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+}): string => path('binhost', made.profile, '.publications', `${made.channel}-${made.serial}`);
+
+/** What is different between two publications, each `<channel>` or `<channel>@<serial>`. */
+export function differenceHref(profile: string, from: string, to: string): string {
+  return `${path('diff', profile)}?${new URLSearchParams({ from, to }).toString()}`;
+}
 
 /** The file of a package on the binhost of its profile; the path keeps its slashes. */
 export function packageFileHref(profile: string, packagePath: string): string {

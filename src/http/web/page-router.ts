@@ -5,8 +5,11 @@ import type { Assets } from './assets.ts';
 import { type Page, renderPage } from './layout.ts';
 import { agentsPage } from './pages/agents-page.ts';
 import { channelPage } from './pages/channel-page.ts';
+import { differencePage } from './pages/difference-page.ts';
 import { homePage } from './pages/home-page.ts';
 import { jobPage } from './pages/job-page.ts';
+import { journalPage } from './pages/journal-page.ts';
+import { nodePage, nodesPage } from './pages/nodes-page.ts';
 import { packagePage } from './pages/package-page.ts';
 import { listQuery } from './pages/package-table.ts';
 import { profilePage } from './pages/profile-page.ts';
@@ -34,6 +37,8 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
     ['/', async (request) => await homePage(context, publicUrlFor(context, request))],
     ['/packages', async (request) => await searchPage(context, listQuery(request.query))],
     ['/agents', async (request) => await agentsPage(context, publicUrlFor(context, request))],
+    ['/nodes', async () => await nodesPage(context)],
+    ['/nodes/:node', async (request) => await nodePage(context, name(request, 'node'))],
     ['/requests', async () => await requestsPage(context)],
     ['/requests/:id', async (request) => await requestPage(context, name(request, 'id'))],
     [
@@ -41,6 +46,11 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
       async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),
     ],
     ['/packages/:id', async (request) => await packagePage(context, name(request, 'id'))],
+    ['/journal', async (request) => await journalPage(context, request.query)],
+    [
+      '/diff/:profile',
+      async (request) => await differencePage(context, name(request, 'profile'), request.query),
+    ],
     [
       '/profiles/:profile',
       async (request) =>

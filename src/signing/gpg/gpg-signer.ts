@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { readKey } from 'openpgp';
 import type { Clock } from '../../support/clock.ts';
-import { AppError } from '../../support/errors.ts';
 import {
   ended,
   killGroup,
@@ -92,7 +91,7 @@ class GpgStream implements SigningStream {
 
   async write(piece: Uint8Array): Promise<void> {
     const { stdin } = this.#child;
-    if (stdin === null || stdin.destroyed || stdin.write(piece)) {
+    if (stdin === null || stdin.destroyed || stdin.write(Buffer.from(piece))) {
       return;
     }
     const settled = new AbortController();
@@ -126,7 +125,9 @@ class GpgStream implements SigningStream {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(new AppError('process-timeout', `gpg did not end within ${timeoutMs} ms.`));
+        reject(
+          new Error(`it did not answer within ${timeoutMs} ms; is the agent or the card there`),
+        );
       }, timeoutMs);
     });
     try {

@@ -3,12 +3,14 @@ import { requireChannel } from '../../api/lookups.ts';
 import type { HttpContext } from '../../context.ts';
 import { publicUrlMissing } from '../../public-url.ts';
 import { setupScript } from '../../setup-script.ts';
+import { channelDamage } from '../damage-notice.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
-import { channelHref, profileHref } from '../links.ts';
+import { channelHref, differenceHref, profileHref, publicationHref } from '../links.ts';
 import { copyBox, crumbs, factList, person, shortKey, table } from '../parts.ts';
 import { timeAgo, utc } from '../units.ts';
 import { type ListQuery, PAGE_SIZE, packageSection } from './package-table.ts';
+import { proofSection } from './proof-section.ts';
 
 const SHOWN_PUBLICATIONS = 20;
 
@@ -25,7 +27,7 @@ export async function channelPage(
 ): Promise<Page> {
   const { profile, channel } = feed;
   const { channels } = requireChannel(context, profile, channel);
-  const [current, publications, found] = await Promise.all([
+  const [current, publications, found, damage, proof] = await Promise.all([
     context.repository.currentPublication(profile, channel),
     context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
     context.repository.searchPackages({
@@ -35,6 +37,8 @@ export async function channelPage(
       offset: query.offset,
       ...(query.search === '' ? {} : { search: query.search }),
     }),
+    channelDamage(context, feed),
+    context.proofs.proof(profile, channel),
   ]);
   const now = context.clock.now();
   const href = channelHref(profile, channel);
@@ -47,9 +51,11 @@ export async function channelPage(
   )}
 <h1>${profile} <span class="muted">${channel}</span></h1>
 ${channelTabs(profile, channels, channel)}
+${damage}
 ${facts(context, feed, { current, now, publicUrl })}
 ${clientSection(context, feed, publicUrl)}
 ${packageSection(found, { query, href, now })}
+${proof.from !== null && proofSection(proof, now)}
 ${publicationsSection(publications, current, now)}
 ${commandsSection(feed, channels)}`;
   return { title: `${profile} ${channel}`, section: 'overview', main };
@@ -116,11 +122,16 @@ function publicationsSection(
 ): Html {
   const row = (made: PublicationRecord): Html => html`<tr>
 <th scope="row" class="number">#${made.serial}</th>
-<td>${made.kind}${made.serial === current?.serial && html` <span class="pill good">current</span>`}</td>
+<td>${made.kind}${made.serial === current?.serial && html` <span class="pill good">current</span>`}${forcedPill(made)}</td>
 <td>${timeAgo(made.createdAt, now)}</td>
 <td>${person(made.author)}</td>
 <td class="number">${made.packageCount}</td>
 <td>${made.reason}</td>
+<td>${
+    made.serial > 1 &&
+    html`<a href="${differenceHref(made.profile, `${made.channel}@${made.serial - 1}`, `${made.channel}@${made.serial}`)}">changes</a>`
+  }</td>
+<td><a href="${publicationHref(made)}/Packages">index</a></td>
 </tr>`;
   return html`<section aria-labelledby="publications"><h2 id="publications">Publications</h2>
 ${table({
@@ -132,6 +143,8 @@ ${table({
     'By',
     { name: 'Packages', kind: 'number' },
     'Why',
+    'Since the one before',
+    'Binhost',
   ],
   rows: publications.map(row),
   empty: 'Nothing was published here yet.',
@@ -139,12 +152,18 @@ ${table({
 </section>`;
 }
 
+/** A promotion without its proof is marked for good. */
+function forcedPill({ forced }: PublicationRecord): Html | null {
+  return forced && html` <span class="pill warn" title="${forced.missing.join(' ')}">forced</span>`;
+}
+
 function commandsSection({ profile, channel }: Feed, channels: readonly string[]): Html {
   const next = channels[channels.indexOf(channel) + 1];
   return html`<section aria-labelledby="commands"><h2 id="commands">Change it</h2>
 ${
   next !== undefined &&
-  html`<p>Give this to <a href="${channelHref(profile, next)}">${next}</a>, as it is now:</p>
+  html`<p>Give this to <a href="${channelHref(profile, next)}">${next}</a>, as it is now
+(<a href="${differenceHref(profile, next, channel)}">what that would change</a>):</p>
 ${copyBox('promote-command', `rookery channel promote ${profile} ${next} --from ${channel}`, 'Command that promotes')}`
 }
 <p>Go back to what was shown before:</p>

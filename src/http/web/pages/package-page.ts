@@ -1,6 +1,7 @@
 import type { PackageRecord } from '../../../repository/package-record.ts';
-import { requirePackage } from '../../api/lookups.ts';
+import { damageOf, requirePackage } from '../../api/lookups.ts';
 import type { HttpContext } from '../../context.ts';
+import { packageDamage } from '../damage-notice.ts';
 import { type Html, type HtmlPart, html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { channelHref, packageFileHref, profileHref } from '../links.ts';
@@ -36,6 +37,7 @@ export async function packagePage(context: HttpContext, id: string): Promise<Pag
   )}
 <h1><span class="muted">${record.category}/</span>${record.pn} <span class="version">${versionOf(record)}</span></h1>
 <p class="lead">${metadata['DESCRIPTION']}</p>
+${packageDamage(record, await damageOf(context, record))}
 ${factList([
   ['Profile', html`<a href="${profileHref(profile)}">${profile}</a>`],
   ['Channels', channelList(profile, channels)],

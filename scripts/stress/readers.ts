@@ -1,0 +1,108 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { parsePackagesIndex } from '../../src/gentoo/packages-index.ts';
+import { sleep } from '../../src/support/clock.ts';
+import { digestOf } from '../../src/support/digests.ts';
+import { messageOf } from '../../src/support/errors.ts';
+
+/** What all readers together have seen. */
+export interface Seen {
+  readonly reads: { disk: number; http: number };
+  /** Digest of the index by where and of which TIMESTAMP it was: there is only one for each. */
+  readonly texts: Map<string, string>;
+  readonly faults: string[];
+}
+
+const MAX_FAULTS = 20;
+
+/** Reads as a server does, or rsync: both files through the folder that the link shows at one moment. */
+export async function readOnDisk(link: string, seen: Seen, signal: AbortSignal): Promise<void> {
+  const newest = { timestamp: 0 };
+  await repeat(seen, signal, async () => {
+    const folder = await realpath(link);
+    const plain = await readFile(join(folder, 'Packages'));
+    const unpacked = gunzipSync(await readFile(join(folder, 'Packages.gz')));
+    if (!plain.equals(unpacked)) {
+      throw new Error(`${folder}: Packages.gz is not Packages`);
+    }
+    const { paths } = checkIndex(link, plain, newest, seen);
+    for (const { path, size } of paths) {
+      const found = await stat(join(link, path));
+      if (found.size !== size) {
+        throw new Error(`${path} has ${found.size} bytes instead of ${size}`);
+      }
+    }
+    seen.reads.disk += 1;
+  });
+}
+
+/** Reads as clients do, one file after the other. */
+export async function readOverHttp(url: string, seen: Seen, signal: AbortSignal): Promise<void> {
+  const newest = { timestamp: 0 };
+  await repeat(seen, signal, async () => {
+    for (const name of ['Packages.gz', 'Packages']) {
+      const { body, headers } = await get(`${url}/${name}`);
+      const text = name === 'Packages' ? body : gunzipSync(body);
+      const { paths, timestamp } = checkIndex(url, text, newest, seen);
+      const modified = Date.parse(headers.get('last-modified') ?? '') / 1000;
+      if (modified !== timestamp) {
+        throw new Error(`${url}/${name} is of ${modified} and says ${timestamp}`);
+      }
+      const one = paths[seen.reads.http % paths.length];
+      const file = await get(`${url}/${one?.path ?? ''}`);
+      if (file.body.length !== one?.size) {
+        throw new Error(`${one?.path} has ${file.body.length} bytes instead of ${one?.size}`);
+      }
+      seen.reads.http += 1;
+    }
+  });
+}
+
+async function repeat(seen: Seen, signal: AbortSignal, read: () => Promise<void>): Promise<void> {
+  while (!signal.aborted && seen.faults.length < MAX_FAULTS) {
+    try {
+      await read();
+    } catch (error) {
+      seen.faults.push(messageOf(error));
+    }
+    await sleep(1);
+  }
+}
+
+async function get(url: string): Promise<{ readonly body: Buffer; readonly headers: Headers }> {
+  const response = await fetch(url);
+  const body = Buffer.from(await response.arrayBuffer());
+  if (response.status !== 200) {
+    throw new Error(`${url} was answered with ${response.status}`);
+  }
+  return { body, headers: response.headers };
+}
+
+function checkIndex(
+  place: string,
+  bytes: Buffer,
+  newest: { timestamp: number },
+  { texts }: Seen,
+): { readonly timestamp: number; readonly paths: { path: string; size: number }[] } {
+  const { header, entries } = parsePackagesIndex(bytes.toString('utf8'));
+  const timestamp = Number(header.get('TIMESTAMP'));
+  if (entries.length === 0 || header.get('PACKAGES') !== String(entries.length)) {
+    throw new Error(`${place}: ${entries.length} entries, ${header.get('PACKAGES')} in the header`);
+  }
+  if (!(timestamp >= newest.timestamp)) {
+    throw new Error(`${place}: TIMESTAMP ${timestamp} after ${newest.timestamp}`);
+  }
+  newest.timestamp = timestamp;
+  const channel = place.slice(place.lastIndexOf('/') + 1);
+  const [key, digest] = [`${channel} ${timestamp}`, digestOf('sha256', bytes)];
+  if ((texts.get(key) ?? digest) !== digest) {
+    throw new Error(`${place}: two indexes of TIMESTAMP ${timestamp}`);
+  }
+  texts.set(key, digest);
+  const paths = entries.map((entry) => ({
+    path: entry.get('PATH') ?? '',
+    size: Number(entry.get('SIZE')),
+  }));
+  return { timestamp, paths };
+}

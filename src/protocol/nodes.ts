@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import { isCpv } from '../gentoo/cpv.ts';
+import { CHECK_NAME, promotionPolicySchema } from '../gentoo/promotion-policy.ts';
+import { nameSchema } from './common.ts';
+
+/**
+ *     POST /api/nodes/:node/report                             nodeReportSchema -> reportReplySchema   (node, admin)
+ *     GET  /api/nodes                                          -> nodeListSchema
+ *     GET  /api/nodes/:node                                    -> nodeDetailSchema
+ *     DELETE /api/nodes/:node                                  forgetBodySchema -> 204              (admin)
+ *     GET  /api/profiles/:profile/channels/:channel/proof      -> proofViewSchema
+ */
+const MAX_PACKAGES = 20_000;
+const MAX_CHECKS = 100;
+const line = (length: number) =>
+  z
+    .string()
+    .max(length)
+    .regex(/^\P{Cc}*$/u, 'has to be one line without control characters');
+
+export const nodeReportSchema = z.strictObject({
+  profile: nameSchema,
+  channel: nameSchema,
+  /** TIMESTAMP of the index that Portage has of the channel, seconds; null when it has none. */
+  timestamp: z.number().int().min(0).nullable(),
+  /** All packages of the system, from /var/db/pkg. */
+  installed: z
+    .array(
+      z.strictObject({
+        cpv: line(300).refine(isCpv, 'has to be category/package-version'),
+        slot: line(200),
+        buildId: z.number().int().min(0).nullable(),
+        /** BUILD_TIME, seconds. */
+        buildTime: z.number().int().min(0).nullable(),
+        repository: line(200),
+        use: line(20_000),
+        provides: line(200_000),
+      }),
+    )
+    .max(MAX_PACKAGES),
+  checks: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(CHECK_NAME),
+        passed: z.boolean(),
+        /** How it begins; lines are kept. */
+        output: z
+          .string()
+          .max(8000)
+          .regex(/^(?:\P{Cc}|[\t\n])*$/u, 'has to be without control characters'),
+      }),
+    )
+    .max(MAX_CHECKS)
+    .refine(
+      (checks) => new Set(checks.map(({ name }) => name)).size === checks.length,
+      'names a check twice',
+    ),
+});
+export type NodeReportMessage = z.infer<typeof nodeReportSchema>;
+
+export const forgetBodySchema = z.strictObject({ reason: z.string().max(2000).default('') });
+
+export const reportReplySchema = z.object({
+  /** Whether it is proof for a promotion. */
+  counts: z.boolean(),
+  /** The number of the publication that the node has; null when it is none. */
+  serial: z.number().nullable(),
+  /** Installed packages that are not those of the publication. */
+  differs: z.number(),
+  /** All of it in a sentence, for whoever runs the command on the node. */
+  answer: z.string(),
+});
+
+const checkViewSchema = z.object({ name: z.string(), passed: z.boolean(), output: z.string() });
+
+/** The newest report of a node about one profile. */
+export const nodeViewSchema = z.object({
+  node: z.string(),
+  profile: z.string(),
+  channel: z.string(),
+  timestamp: z.number().nullable(),
+  serial: z.number().nullable(),
+  reportedAt: z.number(),
+  installedCount: z.number(),
+  checks: z.array(checkViewSchema),
+  differs: z.number(),
+  /** The first of what differs, a sentence each. */
+  differences: z.array(z.string()),
+});
+export type NodeView = z.infer<typeof nodeViewSchema>;
+
+export const nodeListSchema = z.object({ nodes: z.array(nodeViewSchema) });
+export const nodeDetailSchema = z.object({
+  node: z.string(),
+  /** One for each profile that it reported about. */
+  reports: z.array(nodeViewSchema).min(1),
+});
+export type NodeDetail = z.infer<typeof nodeDetailSchema>;
+
+export const proofViewSchema = z.object({
+  profile: z.string(),
+  channel: z.string(),
+  from: z.string().nullable(),
+  /** The publication that a promotion would take. */
+  serial: z.number().nullable(),
+  policy: promotionPolicySchema,
+  isProven: z.boolean(),
+  /** Sentences. */
+  missing: z.array(z.string()),
+  nodes: z.array(
+    z.object({
+      node: z.string(),
+      state: z.enum(['passed', 'failed', 'old', 'elsewhere']),
+      passedSince: z.number().nullable(),
+      lastReportedAt: z.number(),
+      sentence: z.string(),
+    }),
+  ),
+  /** From when on it is proven if nothing else happens; null while nodes are missing. */
+  provenAt: z.number().nullable(),
+});
+export type ProofView = z.infer<typeof proofViewSchema>;

@@ -1,0 +1,57 @@
+/** A package as a node has it installed: from its database, `/var/db/pkg`. */
+export interface InstalledPackage {
+  readonly cpv: string;
+  /** SLOT, sub-slot included. */
+  readonly slot: string;
+  /** Null for what was not installed from a binary package of a farm. */
+  readonly buildId: number | null;
+  /** BUILD_TIME, seconds. */
+  readonly buildTime: number | null;
+  readonly repository: string;
+  readonly use: string;
+  /** As in PROVIDES: `x86_64: libz.so.1 ...`. */
+  readonly provides: string;
+}
+
+export interface CheckResult {
+  readonly name: string;
+  readonly passed: boolean;
+  /** How it began to explain itself. */
+  readonly output: string;
+}
+
+/** What a node tells about itself. */
+export interface NodeReport {
+  readonly node: string;
+  readonly profile: string;
+  readonly channel: string;
+  /** TIMESTAMP of the channel's index that Portage has on the node, seconds; null when it has none. */
+  readonly timestampSeconds: number | null;
+  readonly installed: readonly InstalledPackage[];
+  readonly checks: readonly CheckResult[];
+}
+
+/** The newest report of a node about a profile, as it is kept. */
+export interface NodeRecord {
+  readonly node: string;
+  readonly profile: string;
+  readonly channel: string;
+  readonly timestampSeconds: number | null;
+  readonly serial: number | null;
+  readonly reportedAt: number;
+  readonly installedCount: number;
+  readonly checks: readonly CheckResult[];
+  readonly differs: number;
+  /** The first of the differences, in words. */
+  readonly differences: readonly string[];
+}
+
+/** What a node's reports have proven of one publication. */
+export interface NodeProof {
+  readonly node: string;
+  /** Epoch milliseconds; null when the newest report about it does not count. */
+  readonly passedSince: number | null;
+  readonly lastReportedAt: number;
+  /** Checks that passed, each since when. */
+  readonly checks: readonly { readonly name: string; readonly passedSince: number }[];
+}

@@ -1,0 +1,245 @@
+import type { Selectable } from 'kysely';
+import { z } from 'zod';
+import type { Queries } from '../../database/database.ts';
+import type { NodeReportRow, PublicationProofRow } from '../../database/tables.ts';
+import { chunksOf } from '../package-store.ts';
+import type { ChannelKey } from '../publication-store.ts';
+import type { PublishedBuild } from './compare-installed.ts';
+import type { InstalledPackage, NodeProof, NodeRecord } from './node-report.ts';
+
+export type PublicationKey = ChannelKey & { readonly serial: number };
+
+/** The form of `checks_json` of a report, and of the other columns that hold JSON. */
+const resultsSchema = z.array(
+  z.object({ name: z.string(), passed: z.boolean(), output: z.string() }),
+);
+const provenChecksSchema = z.array(z.object({ name: z.string(), passedSince: z.number() }));
+const sentencesSchema = z.array(z.string());
+const installedSchema = z.array(
+  z.object({
+    cpv: z.string(),
+    slot: z.string(),
+    buildId: z.number().nullable(),
+    buildTime: z.number().nullable(),
+    repository: z.string(),
+    use: z.string(),
+    provides: z.string(),
+  }),
+);
+
+/** Every column but what is large. */
+const RECORD = [
+  'node',
+  'profile',
+  'channel',
+  'timestamp_seconds',
+  'serial',
+  'reported_at',
+  'installed_count',
+  'checks_json',
+  'differs',
+  'differences_json',
+] as const;
+
+/** Puts a report in the place of the node's earlier one about this profile. */
+export async function replaceReport(
+  queries: Queries,
+  record: NodeRecord,
+  installed: readonly InstalledPackage[],
+): Promise<void> {
+  const { node, profile, ...rest } = {
+    node: record.node,
+    profile: record.profile,
+    channel: record.channel,
+    timestamp_seconds: record.timestampSeconds,
+    serial: record.serial,
+    reported_at: record.reportedAt,
+    installed_count: record.installedCount,
+    installed_json: JSON.stringify(installed),
+    checks_json: JSON.stringify(record.checks),
+    differs: record.differs,
+    differences_json: JSON.stringify(record.differences),
+  };
+  await queries
+    .insertInto('node_reports')
+    .values({ node, profile, ...rest })
+    .onConflict((conflict) => conflict.columns(['node', 'profile']).doUpdateSet(rest))
+    .execute();
+}
+
+export async function replaceProof(
+  queries: Queries,
+  key: PublicationKey,
+  proof: NodeProof,
+): Promise<void> {
+  const values = {
+    passed_since: proof.passedSince,
+    last_reported_at: proof.lastReportedAt,
+    checks_json: JSON.stringify(proof.checks),
+  };
+  await queries
+    .insertInto('publication_proofs')
+    .values({
+      profile: key.profile,
+      channel: key.channel,
+      serial: key.serial,
+      node: proof.node,
+      ...values,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(['profile', 'channel', 'serial', 'node']).doUpdateSet(values),
+    )
+    .execute();
+}
+
+export async function proofsOf(queries: Queries, key: PublicationKey): Promise<NodeProof[]> {
+  const rows = await queries
+    .selectFrom('publication_proofs')
+    .selectAll()
+    .where('profile', '=', key.profile)
+    .where('channel', '=', key.channel)
+    .where('serial', '=', key.serial)
+    .orderBy('node')
+    .execute();
+  return rows.map(toProof);
+}
+
+/** The newest reports, by node and profile; of one channel when it is named. */
+export async function listReports(queries: Queries, channel?: ChannelKey): Promise<NodeRecord[]> {
+  let statement = queries.selectFrom('node_reports').select(RECORD);
+  if (channel !== undefined) {
+    statement = statement
+      .where('profile', '=', channel.profile)
+      .where('channel', '=', channel.channel);
+  }
+  return (await statement.orderBy('node').orderBy('profile').execute()).map(toRecord);
+}
+
+/** The newest report of a node about each of its profiles. */
+export async function reportsOf(queries: Queries, node: string): Promise<NodeRecord[]> {
+  const rows = await queries
+    .selectFrom('node_reports')
+    .select(RECORD)
+    .where('node', '=', node)
+    .orderBy('profile')
+    .execute();
+  return rows.map(toRecord);
+}
+
+/** What a node has said to have installed, with the base system that no binhost gave it. Newest report first. */
+export async function installedOn(
+  queries: Queries,
+  node: string,
+): Promise<
+  {
+    readonly profile: string;
+    readonly reportedAt: number;
+    readonly packages: readonly InstalledPackage[];
+  }[]
+> {
+  const rows = await queries
+    .selectFrom('node_reports')
+    .select(['profile', 'reported_at', 'installed_json'])
+    .where('node', '=', node)
+    .orderBy('reported_at', 'desc')
+    .orderBy('profile')
+    .execute();
+  return rows.map((row) => ({
+    profile: row.profile,
+    reportedAt: row.reported_at,
+    packages: installedSchema.parse(JSON.parse(row.installed_json)),
+  }));
+}
+
+/** Publications that a node has said to use, with when it did last; `since` in epoch milliseconds. */
+export async function publicationsInUse(
+  queries: Queries,
+  since: number,
+): Promise<(PublicationKey & { readonly node: string; readonly reportedAt: number })[]> {
+  const rows = await queries
+    .selectFrom('node_reports')
+    .select(['profile', 'channel', 'serial', 'node', 'reported_at'])
+    .where('reported_at', '>=', since)
+    .orderBy('profile')
+    .orderBy('channel')
+    .orderBy('node')
+    .execute();
+  return rows.flatMap(({ serial, reported_at: reportedAt, ...row }) =>
+    serial === null ? [] : [{ ...row, serial, reportedAt }],
+  );
+}
+
+/** Returns how many rows went. */
+export async function deleteNode(
+  queries: Queries,
+  node: string,
+): Promise<{ readonly reports: number; readonly proofs: number }> {
+  const reports = await queries
+    .deleteFrom('node_reports')
+    .where('node', '=', node)
+    .returning('profile')
+    .execute();
+  const proofs = await queries
+    .deleteFrom('publication_proofs')
+    .where('node', '=', node)
+    .returning('serial')
+    .execute();
+  return { reports: reports.length, proofs: proofs.length };
+}
+
+export async function publicationAt(
+  queries: Queries,
+  key: ChannelKey,
+  timestampSeconds: number,
+): Promise<{ readonly serial: number; readonly snapshotId: string } | undefined> {
+  return await queries
+    .selectFrom('publications')
+    .select(['serial', 'snapshot_id as snapshotId'])
+    .where('profile', '=', key.profile)
+    .where('channel', '=', key.channel)
+    .where('timestamp_seconds', '=', timestampSeconds)
+    .executeTakeFirst();
+}
+
+/** The builds with these package ids. */
+export async function buildsOf(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, PublishedBuild>> {
+  const builds = new Map<string, PublishedBuild>();
+  for (const chunk of chunksOf(ids)) {
+    const rows = await queries
+      .selectFrom('packages')
+      .select(['id', 'cpv', 'build_id as buildId', 'build_time_seconds as buildTimeSeconds'])
+      .where('id', 'in', chunk)
+      .execute();
+    for (const { id, ...build } of rows) {
+      builds.set(id, build);
+    }
+  }
+  return builds;
+}
+
+function toRecord(row: Pick<Selectable<NodeReportRow>, (typeof RECORD)[number]>): NodeRecord {
+  return {
+    node: row.node,
+    profile: row.profile,
+    channel: row.channel,
+    timestampSeconds: row.timestamp_seconds,
+    serial: row.serial,
+    reportedAt: row.reported_at,
+    installedCount: row.installed_count,
+    checks: resultsSchema.parse(JSON.parse(row.checks_json)),
+    differs: row.differs,
+    differences: sentencesSchema.parse(JSON.parse(row.differences_json)),
+  };
+}
+
+function toProof(row: Selectable<PublicationProofRow>): NodeProof {
+  return {
+    node: row.node,
+    passedSince: row.passed_since,
+    lastReportedAt: row.last_reported_at,
+    checks: provenChecksSchema.parse(JSON.parse(row.checks_json)),
+  };
+}

@@ -1,0 +1,17 @@
+import type { Queries } from '../../database/database.ts';
+
+/**
+ * Takes from an older database what packages do not tell: BUILD_IDs that are used up, also of builds that are gone, and
+ * what nodes have reported and proven.
+ */
+export async function carryOver(from: Queries, to: Queries): Promise<void> {
+  for (const row of await from.selectFrom('build_ids').selectAll().execute()) {
+    await to.insertInto('build_ids').values(row).execute();
+  }
+  for (const row of await from.selectFrom('node_reports').selectAll().execute()) {
+    await to.insertInto('node_reports').values(row).execute();
+  }
+  for (const row of await from.selectFrom('publication_proofs').selectAll().execute()) {
+    await to.insertInto('publication_proofs').values(row).execute();
+  }
+}

@@ -1,0 +1,83 @@
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { Tokens } from '../../src/access/tokens.ts';
+import { createRequestListener } from '../../src/http/listener.ts';
+import type { PackageRecord } from '../../src/repository/package-record.ts';
+import type { PublicationRecord } from '../../src/repository/publication.ts';
+import { systemClock } from '../../src/support/clock.ts';
+import { silentLog } from '../../src/support/log.ts';
+import { catalogOf, makePackage, type PackageChanges } from '../repository/make-package.ts';
+import {
+  DEED,
+  type Installation,
+  openInstallation,
+  PROFILES,
+  push,
+} from '../repository/open-installation.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { FakeBuilds } from './fake-builds.ts';
+import { FakeRepository } from './fake-repository.ts';
+import { listenOnFreePort } from './test-server.ts';
+
+/** A real repository, with real tokens, behind the real listener. */
+export interface ProofServer {
+  readonly url: string;
+  readonly clock: ManualClock;
+  readonly installation: Installation;
+  readonly tokens: Tokens;
+  readonly add: (cpv: string, changes?: PackageChanges) => Promise<PackageRecord>;
+  readonly publish: () => Promise<PublicationRecord>;
+  readonly close: () => Promise<void>;
+}
+
+/** For the profile `web` of `PROFILES`. */
+export async function startProofServer(folder: string): Promise<ProofServer> {
+  const clock = new ManualClock(systemClock.now());
+  const installation = await openInstallation(folder, clock);
+  const { database, journal, repository, check, proofs, folders, publicKey } = installation;
+  const tokens = new Tokens(database, journal, clock);
+  const made = join(folder, 'made');
+  await mkdir(made);
+  const stopping = new AbortController();
+  let url = '';
+  const server = createServer(
+    createRequestListener({
+      profiles: catalogOf(PROFILES),
+      repository,
+      check,
+      proofs,
+      builds: new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) }),
+      tokens,
+      journal,
+      publicKey,
+      fingerprint: installation.fingerprint,
+      log: silentLog(),
+      clock,
+      heartbeatMs: 5000,
+      folders: { mirrorRoot: folders.mirrorRoot, staging: join(folders.state, 'staging') },
+      publicUrl: () => url,
+      isPublicUrlKnown: () => true,
+      readiness: async () => [],
+      stopping: stopping.signal,
+    }),
+  );
+  url = `http://127.0.0.1:${await listenOnFreePort(server)}`;
+  return {
+    url,
+    clock,
+    installation,
+    tokens,
+    add: async (cpv, changes = {}) =>
+      (await push(repository, await makePackage(made, cpv, changes))).package,
+    publish: async () => await repository.publish({ ...DEED, profile: 'web', channel: 'testing' }),
+    close: async () => {
+      stopping.abort();
+      server.closeAllConnections();
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+      await installation.close();
+    },
+  };
+}
