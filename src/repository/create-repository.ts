@@ -30,6 +30,7 @@ import { receiveUpload } from './receive-upload.ts';
 import { recoverRepository } from './recover-repository.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
+import { ResignTask } from './resign/resign-task.ts';
 import { rollBackChannel } from './roll-back-channel.ts';
 import { findSnapshot, packagesOfSnapshot } from './snapshot-store.ts';
 import { stagedNames, stagePackages, unstagePackages } from './stage-packages.ts';
@@ -57,11 +58,13 @@ export function createRepository(options: RepositoryOptions): Repository {
 export function openRepository(options: RepositoryOptions): {
   readonly repository: Repository;
   readonly check: CheckTask;
+  readonly resign: ResignTask;
 } {
   const context = createContext(options);
   return {
     repository: repositoryOf(context, options.maxUploadBytes),
     check: new CheckTask(context),
+    resign: new ResignTask(context),
   };
 }
 

@@ -7,6 +7,8 @@ import type { Log } from '../support/log.ts';
 import { makeCertificate } from './certificate.ts';
 import { reportExpiry } from './key-expiry.ts';
 import { damaged, expired, signerOf } from './key-signer.ts';
+import { keyIn } from './keyring/keyring-document.ts';
+import { hasKeyring, KEYRING_FILE, readKeyring } from './keyring/open-keyring.ts';
 import { armored, parseSecretKey, protectSecretKey, unlockSecretKey } from './secret-key.ts';
 import type { Signer } from './signer.ts';
 
@@ -31,7 +33,7 @@ export interface SignerOptions {
 }
 
 /**
- * Opens the farm's signing key, or makes it at the first call: an Ed25519 primary key with a signing subkey, in the
+ * Opens the signing key of a folder (that of a keyring which signs now), or makes it at the first call: an Ed25519 primary key with a signing subkey, in the
  * form that GnuPG 2.2 accepts (algorithm 22).
  *
  * The secret key is written before the public one, each atomically; a missing or other public key is written again.
@@ -39,6 +41,9 @@ export interface SignerOptions {
  */
 export async function openSigner(options: SignerOptions): Promise<Signer> {
   await prepareFolder(options.folder);
+  if (await hasKeyring(options.folder)) {
+    return await currentOf(options);
+  }
   const secretPath = join(options.folder, SECRET_FILE);
   const publicPath = join(options.folder, PUBLIC_FILE);
   const storedSecret = await readTextIfPresent(secretPath);
@@ -59,6 +64,27 @@ export async function openSigner(options: SignerOptions): Promise<Signer> {
     await chmod(secretPath, 0o600);
   }
   reportExpiry(signer, options.clock, options.log);
+  return signer;
+}
+
+/** The key of a keyring that signs now. The keyring stays as it is. */
+async function currentOf({ folder, passphrase, clock, log }: SignerOptions): Promise<Signer> {
+  const path = join(folder, KEYRING_FILE);
+  const document = await readKeyring(folder);
+  const current = document === undefined ? undefined : keyIn(document, 'current');
+  const secret = document?.certificates.find(
+    ({ fingerprint }) => fingerprint === current?.primaryFingerprint,
+  )?.secret;
+  if (current === undefined || secret === undefined || secret === null) {
+    throw damaged(path, 'the key that signs is not in it; gpg may keep it');
+  }
+  const certificate = await unlockSecretKey(await parseSecretKey(secret, path), path, passphrase);
+  const { fingerprint } = current;
+  const signer = await signerOf(certificate, { path, clock, fingerprint });
+  if (signer.expiresAt !== null && clock.now() >= signer.expiresAt) {
+    throw expired(signer.fingerprint, signer.expiresAt);
+  }
+  reportExpiry(signer, clock, log);
   return signer;
 }
 

@@ -9,9 +9,11 @@ it('lists every error code of the signing room, and no other', () => {
   const files = readdirSync(ROOM, { recursive: true, encoding: 'utf8' });
   const codes = files
     .filter((name) => name.endsWith('.ts'))
-    .flatMap((name) => [...readFileSync(join(ROOM, name), 'utf8').matchAll(/new AppError\(\s*'([a-z0-9-]+)'/g)].map(
-      (match) => match[1] ?? '',
-    ));
+    .flatMap((name) =>
+      [...readFileSync(join(ROOM, name), 'utf8').matchAll(/new AppError\(\s*'([a-z0-9-]+)'/g)].map(
+        (match) => match[1] ?? '',
+      ),
+    );
 
   expect([...new Set(codes)].toSorted()).toEqual([...SIGNING_ERROR_CODES]);
 });

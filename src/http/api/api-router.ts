@@ -8,6 +8,7 @@ import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
 import { journalRoutes } from './journal-routes.ts';
+import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
@@ -21,6 +22,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...profileRoutes(context),
     ...channelRoutes(context),
     ...repositoryRoutes(context),
+    ...keyRoutes(context),
     differenceRoute(context),
     ...buildRoutes(context),
     ...agentRoutes(context),

@@ -114,7 +114,7 @@ export async function revokeKeys(
   const certificate = await revokeKeyOf(secret, { ...wanted, now: options.clock.now() });
   const withIt = withCertificate(document, await entryOf(certificate, options));
   return keys
-    .map((key): KeyEntry => ({ ...key, state: 'revoked', overlapMs: null, resign: false }))
+    .map((key): KeyEntry => ({ ...key, state: 'revoked', overlapMs: null, resign: null }))
     .reduce(withKey, withIt);
 }
 

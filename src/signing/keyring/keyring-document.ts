@@ -34,8 +34,8 @@ const keySchema = z.strictObject({
   publishedAt: time.nullable(),
   /** Of a `next` key: how long after its publication it takes over. */
   overlapMs: time.nullable(),
-  /** Of a `next` key: what others have signed is signed again once it has taken over. */
-  resign: z.boolean(),
+  /** Name of the work of signing again with this key, once it signs, what others have signed; null when nothing is left of it. */
+  resign: z.string().nullable(),
 });
 export type KeyEntry = z.infer<typeof keySchema>;
 
@@ -96,7 +96,7 @@ export function takenOver(document: KeyringDocument): KeyringDocument {
       ...key,
       state: states[key.state] ?? key.state,
       overlapMs: null,
-      resign: false,
+      resign: key.state === 'next' ? key.resign : null,
     })),
   };
 }

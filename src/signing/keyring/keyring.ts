@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { AppError } from '../../support/errors.ts';
+import { AppError, messageOf } from '../../support/errors.ts';
 import { newId } from '../../support/ids.ts';
 import { Locks } from '../../support/locks.ts';
 import type { RevocationCause } from '../certificate.ts';
@@ -121,9 +121,9 @@ export class Keyring {
     return this.#loaded.document.changes;
   }
 
-  /** Whether others' signatures are to be replaced once the next key has taken over. */
-  isResignWanted(): boolean {
-    return keyIn(this.#loaded.document, 'next')?.resign ?? false;
+  /** The work of signing again with the current key that is not known to be done. */
+  resignTask(): string | undefined {
+    return keyIn(this.#loaded.document, 'current')?.resign ?? undefined;
   }
 
   /**
@@ -139,10 +139,8 @@ export class Keyring {
       const isAlive = signer !== undefined && (signer.expiresAt ?? Infinity) > now;
       if (isAlive && (state === 'current' || state === 'previous')) {
         const signature = await detached(signer, data).catch((error: unknown) => {
-          if (state === 'current') {
-            throw error;
-          }
-          this.#options.log?.warn({ fingerprint, error }, 'a previous key cannot sign the keys');
+          const reason = messageOf(error);
+          this.#options.log?.warn({ fingerprint, reason }, 'a key cannot sign the public keys');
           return undefined;
         });
         if (signature !== undefined) {
@@ -193,7 +191,8 @@ export class Keyring {
       }
       const { document, key } = await makeNextKey(loaded, wanted, this.#options);
       const { overlapMs, resign } = deed;
-      const next = withKey(document, { ...key, overlapMs, resign });
+      const task = resign ? newId('resign') : null;
+      const next = withKey(document, { ...key, overlapMs, resign: task });
       const data = { kind: wanted.kind, before: loaded.current.fingerprint, overlapMs, resign };
       return withChange(next, changeOf('key-made', key.fingerprint, deed, data));
     });
@@ -212,6 +211,18 @@ export class Keyring {
         changeOf('key-took-over', next.fingerprint, deed, data),
       );
     });
+  }
+
+  /** Asks for signing again, with the current key, what others have signed. */
+  async askForResign(): Promise<void> {
+    await this.#change(async ({ document }) => withCurrent(document, newId('resign')));
+  }
+
+  /** This work is done. */
+  async finishResign(task: string): Promise<void> {
+    await this.#change(async ({ document }) =>
+      keyIn(document, 'current')?.resign === task ? withCurrent(document, null) : document,
+    );
   }
 
   /** Whether the overlap is over. */
@@ -284,6 +295,11 @@ async function detached(signer: AnySigner, data: Uint8Array): Promise<string> {
   const stream = signer.signStream();
   await stream.write(data);
   return await stream.end();
+}
+
+function withCurrent(document: KeyringDocument, resign: string | null): KeyringDocument {
+  const keys = document.keys.map((key) => (key.state === 'current' ? { ...key, resign } : key));
+  return { ...document, keys };
 }
 
 function changeOf(

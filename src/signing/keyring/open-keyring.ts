@@ -163,7 +163,7 @@ export function newKey(
     addedAt: now,
     publishedAt: null,
     overlapMs: null,
-    resign: false,
+    resign: null,
   };
 }
 

@@ -1,0 +1,267 @@
+import type { AnyPackageSigner } from '../../binpkg/package-signer.ts';
+import { AppError, isAppError, isErrno, messageOf } from '../../support/errors.ts';
+import type { Service } from '../../support/lifecycle.ts';
+import { findPackage } from '../package-store.ts';
+import type { PublicationRecord } from '../publication.ts';
+import { newestPublication } from '../publication-store.ts';
+import { publishSnapshot } from '../publish-snapshot.ts';
+import type { RepositoryContext } from '../repository-context.ts';
+import { resignPackage } from './resign-package.ts';
+import { signedByOthers } from './resign-store.ts';
+
+/** Signing again that is under way, or the last one. */
+export interface ResignState {
+  /** Name of the work: a process that comes later goes on with the same one. */
+  readonly id: string;
+  readonly state: 'running' | 'done' | 'failed' | 'stopped';
+  /** The key that signs, uppercase hex. */
+  readonly fingerprint: string;
+  readonly startedAt: number;
+  readonly finishedAt: number | null;
+  /** Packages. */
+  readonly done: number;
+  readonly total: number;
+  /** Ids of packages whose bytes are lost: they stay as they are. */
+  readonly skipped: readonly string[];
+  /** What is left, at the pace so far; null when there is no telling. */
+  readonly remainingMs: number | null;
+  /** Why it failed. It is tried again. */
+  readonly error: string | null;
+}
+
+/** What the other rooms may ask of it. */
+export interface RepositoryResign {
+  begin(task: { readonly id: string }): void;
+  isDone(id: string): boolean;
+  /** Undefined when there was none since the server started. */
+  state(): ResignState | undefined;
+  /** Calls the listener at each step from now on. The returned function ends it. */
+  listen(listener: () => void): () => void;
+}
+
+interface Feed {
+  readonly profile: string;
+  readonly channel: string;
+}
+
+const SERVER = 'server';
+/** A channel that moves on while its packages are being signed is looked at again, this often. */
+const MAX_ROUNDS = 20;
+
+/**
+ * Signs again, with the key that signs now, what another one has signed and a channel shows, and publishes it there.
+ * Every package and every publication is found when it is there already, so that it can be stopped at any moment.
+ */
+export class ResignTask implements RepositoryResign, Service {
+  readonly name = 'resign';
+  readonly #context: RepositoryContext;
+  readonly #listeners = new Set<() => void>();
+  #state: ResignState | undefined;
+  #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(context: RepositoryContext) {
+    this.#context = context;
+  }
+
+  /** Work is begun by `begin`. */
+  async start(): Promise<void> {
+    await this.#running;
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  begin({ id }: { readonly id: string }): void {
+    if (this.#state?.state === 'running' || this.isDone(id) || this.#stop.signal.aborted) {
+      return;
+    }
+    const signer = this.#context.signer();
+    this.#state = {
+      id,
+      state: 'running',
+      fingerprint: signer.fingerprint,
+      startedAt: this.#context.clock.now(),
+      finishedAt: null,
+      done: 0,
+      total: 0,
+      skipped: [],
+      remainingMs: null,
+      error: null,
+    };
+    this.#running = this.#run(id, signer);
+  }
+
+  isDone(id: string): boolean {
+    return this.#state?.id === id && this.#state.state === 'done';
+  }
+
+  state(): ResignState | undefined {
+    return this.#state;
+  }
+
+  listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Never rejects. */
+  async #run(id: string, signer: AnyPackageSigner): Promise<void> {
+    const { clock, journal, log } = this.#context;
+    try {
+      const made: PublicationRecord[] = [];
+      for (const feed of this.#feeds()) {
+        made.push(...(await this.#resignFeed(feed, id, signer)));
+      }
+      const { done = 0, skipped = [] } = this.#state ?? {};
+      await journal.record({
+        kind: 'resigned',
+        subject: `key:${signer.fingerprint}`,
+        actor: SERVER,
+        data: {
+          task: id,
+          packages: done - skipped.length,
+          skipped,
+          publications: made.map(
+            ({ profile, channel, serial }) => `${profile}/${channel} ${serial}`,
+          ),
+        },
+      });
+      this.#change({ state: 'done', finishedAt: clock.now(), remainingMs: null });
+    } catch (error) {
+      const isStopped = isAppError(error, 'resign-stopped');
+      if (!isStopped) {
+        log.error({ task: id, error: messageOf(error) }, 'packages cannot be signed again');
+      }
+      this.#change({
+        state: isStopped ? 'stopped' : 'failed',
+        finishedAt: clock.now(),
+        remainingMs: null,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  #feeds(): Feed[] {
+    return this.#context.profiles
+      .list()
+      .flatMap(({ name, channels }) => channels.map((channel) => ({ profile: name, channel })));
+  }
+
+  /** Until the channel shows nothing any more that another key has signed, but for what is damaged. */
+  async #resignFeed(
+    feed: Feed,
+    id: string,
+    signer: AnyPackageSigner,
+  ): Promise<PublicationRecord[]> {
+    const made: PublicationRecord[] = [];
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const shown = await newestPublication(this.#context.database, feed);
+      const packageIds =
+        shown === undefined ? [] : await this.#resignSnapshot(shown.snapshotId, signer);
+      if (shown === undefined || packageIds.length === 0) {
+        return made;
+      }
+      const published = await this.#publish(feed, {
+        packageIds,
+        expected: shown.serial,
+        id,
+        signer,
+      });
+      made.push(...(published === undefined ? [] : [published]));
+    }
+    throw new AppError(
+      'channel-moved',
+      `The channel ${feed.channel} of ${feed.profile} is published faster than it can be signed again.`,
+      { details: { ...feed } },
+    );
+  }
+
+  async #publish(
+    feed: Feed,
+    wanted: {
+      readonly packageIds: readonly string[];
+      readonly expected: number;
+      readonly id: string;
+      readonly signer: AnyPackageSigner;
+    },
+  ): Promise<PublicationRecord | undefined> {
+    const { packageIds, expected, signer } = wanted;
+    const reason = `signed again with the key ${signer.fingerprint} (${wanted.id})`;
+    try {
+      return await publishSnapshot(this.#context, {
+        ...feed,
+        packageIds,
+        expected,
+        author: SERVER,
+        reason,
+      });
+    } catch (error) {
+      if (isAppError(error, 'channel-moved')) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** The ids of what the packages of a snapshot have become that another key had signed. */
+  async #resignSnapshot(snapshotId: string, signer: AnyPackageSigner): Promise<string[]> {
+    const { database } = this.#context;
+    const skipped = new Set(this.#state?.skipped);
+    const others = await signedByOthers(database, snapshotId, signer.fingerprint);
+    const wanted = others.filter((id) => !skipped.has(id));
+    this.#change({ total: (this.#state?.total ?? 0) + wanted.length });
+    const made: string[] = [];
+    for (const id of wanted) {
+      if (this.#stop.signal.aborted) {
+        throw new AppError(
+          'resign-stopped',
+          'The server stops; it is gone on with at its next start.',
+        );
+      }
+      const resigned = await this.#resignOne(id, signer);
+      made.push(...(resigned === undefined ? [] : [resigned]));
+      this.#step();
+    }
+    return made;
+  }
+
+  async #resignOne(id: string, signer: AnyPackageSigner): Promise<string | undefined> {
+    const record = await findPackage(this.#context.database, id);
+    try {
+      return record === undefined
+        ? undefined
+        : await resignPackage(this.#context, record, { signer, actor: SERVER });
+    } catch (error) {
+      if (!isAppError(error, 'package-damaged') && !isErrno(error, 'ENOENT')) {
+        throw error;
+      }
+      this.#context.log.error(
+        { package: id, error: messageOf(error) },
+        'a package stays as signed',
+      );
+      this.#change({ skipped: [...(this.#state?.skipped ?? []), id] });
+      return undefined;
+    }
+  }
+
+  #step(): void {
+    const { done = 0, total = 0, startedAt = 0 } = this.#state ?? {};
+    const spent = this.#context.clock.now() - startedAt;
+    const remainingMs = Math.round((spent * (total - done - 1)) / (done + 1));
+    this.#change({ done: done + 1, remainingMs });
+  }
+
+  #change(values: Partial<ResignState>): void {
+    if (this.#state !== undefined) {
+      this.#state = { ...this.#state, ...values };
+    }
+    for (const listener of this.#listeners) {
+      listener();
+    }
+  }
+}
