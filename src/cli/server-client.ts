@@ -18,6 +18,7 @@ import { packageListSchema, packageViewSchema, profileListSchema } from '../prot
 import { checkViewSchema } from '../protocol/repository.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
+import { keyCalls } from './key-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -63,6 +64,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    ...keyCalls({ get, post }),
     forgetNode: async (name: string, reason: string): Promise<void> => {
       const path = `/api/nodes/${encoded(name)}`;
       await send(base, server.token, { method: 'DELETE', path, json: { reason } });
@@ -102,7 +104,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
   };
 }
 
-interface Calls {
+export interface Calls {
   readonly get: <T>(
     path: string,
     schema: z.ZodType<T>,

@@ -4,6 +4,7 @@ export const SIGNING_ERROR_CODES = [
   'gpg-key-missing',
   'gpg-refused',
   'gpg-signing-failed',
+  'key-backup-unreadable',
   'key-in-use',
   'key-rotation-under-way',
   'key-source-gpg',
@@ -14,5 +15,7 @@ export const SIGNING_ERROR_CODES = [
   'signing-key-damaged',
   'signing-key-expired',
   'signing-key-locked',
+  'signing-key-missing',
+  'signing-key-present',
   'unknown-key',
 ] as const;

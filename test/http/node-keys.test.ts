@@ -143,7 +143,7 @@ describe('rookery-node keys', () => {
       clock: systemClock,
     });
     const shown = join(made.installation.folders.mirrorRoot, 'keys');
-    const forged = `${stranger.publicKey}`;
+    const forged = stranger.publicKey;
     const state = createHash('sha512').update(forged);
     const mark = createHash('sha256').update(forged).digest('hex').slice(0, 16);
     const signature = stranger.signState(state);

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { argv } from 'node:process';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
+import type { KeyView } from '../../src/signing/keyring/keyring.ts';
 import { runStopped } from '../support/stoppable-files.ts';
 
 const { openDatabase } = await import('../../src/database/database.ts');
@@ -69,6 +70,38 @@ const STEPS: Readonly<Record<string, Step>> = {
   },
 };
 
+function faultsOfKeys(
+  before: readonly KeyView[],
+  keys: FarmKeys,
+  { published, known }: { readonly published: string; readonly known: readonly string[] },
+): string[] {
+  const list = keys.list();
+  const isPublished =
+    published === keys.publicKeys() && list.every((key) => known.includes(key.primaryFingerprint));
+  const isComplete = before.every((key) => list.some((one) => one.fingerprint === key.fingerprint));
+  return [
+    ...(isPublished ? [] : ['the public keys are not those of the keyring']),
+    ...(isComplete ? [] : ['a key is lost']),
+    ...(list.filter(({ state }) => state === 'current').length === 1
+      ? []
+      : ['there is not one key that signs']),
+  ];
+}
+
+function faultsOfJournal(
+  kinds: readonly string[],
+  step: Step,
+  { isChanged, isFinished }: { readonly isChanged: boolean; readonly isFinished: boolean },
+): string[] {
+  const twice = kinds.filter((kind, index) => kinds.indexOf(kind) !== index);
+  const isWhole = kinds.toSorted().join() === step.kinds.toSorted().join();
+  return [
+    ...twice.map((kind) => `${kind} is in the journal more than once`),
+    ...(isChanged && kinds.length === 0 ? ['a change is not in the journal'] : []),
+    ...(isFinished && !isWhole ? [`the journal has ${kinds.join(', ')}`] : []),
+  ];
+}
+
 async function stopOnce(name: string, step: Step, calls: number): Promise<boolean> {
   const place = join(argv[2] ?? '', newId('stop'));
   const clock = new ManualClock();
@@ -83,34 +116,17 @@ async function stopOnce(name: string, step: Step, calls: number): Promise<boolea
     const before = first.list();
     const finished = await runStopped(async () => await step.change(first), calls);
     const second = await openTestKeys(place, { clock, journal });
-    const tell = (fault: string): void => {
-      faults.push(`${name} ${calls}: ${fault}`);
-    };
-
+    const kinds = (await journal.latest(100)).map(({ kind }) => kind);
     const published = readFileSync(join(place, 'mirror-root/keys/rookery.asc'), 'utf8');
     const known = await primaryFingerprints(published);
-    const strangers = second.list().filter((key) => !known.includes(key.primaryFingerprint));
-    if (published !== second.publicKeys() || strangers.length > 0) {
-      tell('the public keys are not those of the keyring');
-    }
-    if (second.list().filter(({ state }) => state === 'current').length !== 1) {
-      tell('there is not one key that signs');
-    }
-    if (before.some((key) => !second.list().some((one) => one.fingerprint === key.fingerprint))) {
-      tell('a key is lost');
-    }
-    const kinds = (await journal.latest(100)).map(({ kind }) => kind);
-    const twice = kinds.filter((kind, index) => kinds.indexOf(kind) !== index);
-    if (twice.length > 0) {
-      tell(`${twice.join(', ')} is in the journal more than once`);
-    }
-    const isDone = JSON.stringify(second.list()) !== JSON.stringify(before);
-    if (isDone && step.kinds.at(-1) !== undefined && !kinds.includes(step.kinds[0] ?? '')) {
-      tell('a change is not in the journal');
-    }
-    if (finished !== undefined && kinds.toSorted().join() !== [...step.kinds].toSorted().join()) {
-      tell(`the journal has ${kinds.join(', ')}`);
-    }
+    const found = [
+      ...faultsOfKeys(before, second, { published, known }),
+      ...faultsOfJournal(kinds, step, {
+        isChanged: JSON.stringify(second.list()) !== JSON.stringify(before),
+        isFinished: finished !== undefined,
+      }),
+    ];
+    faults.push(...found.map((fault) => `${name} ${calls}: ${fault}`));
     return finished !== undefined;
   } finally {
     await database.destroy();

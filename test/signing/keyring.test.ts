@@ -4,7 +4,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { NewKey } from '../../src/signing/keyring/change-keyring.ts';
-import { Keyring } from '../../src/signing/keyring/keyring.ts';
+import type { Keyring } from '../../src/signing/keyring/keyring.ts';
 import type { AnySigner } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { createVerifier } from '../../src/signing/verifier.ts';

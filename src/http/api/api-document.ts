@@ -30,6 +30,16 @@ import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
+  extendBodySchema,
+  keyListSchema,
+  keyViewSchema,
+  resignAnswerSchema,
+  resignBodySchema,
+  resignViewSchema,
+  revokeBodySchema,
+  rotateBodySchema,
+} from '../../protocol/keys.ts';
+import {
   forgetBodySchema,
   nodeDetailSchema,
   nodeListSchema,
@@ -59,6 +69,7 @@ type Json = Readonly<Record<string, unknown>>;
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
   CheckBody: checkBodySchema,
+  ExtendBody: extendBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
@@ -66,8 +77,11 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   PromoteBody: promoteBodySchema,
   PublishBody: publishBodySchema,
   RequestBody: requestBodySchema,
+  ResignBody: resignBodySchema,
   Result: resultSchema,
+  RevokeBody: revokeBodySchema,
   RollbackBody: rollbackBodySchema,
+  RotateBody: rotateBodySchema,
   TokenBody: tokenBodySchema,
 };
 const REPLIES: Readonly<Record<string, z.ZodType>> = {
@@ -77,6 +91,10 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Check: checkViewSchema,
   CheckAnswer: checkAnswerSchema,
   DamagedList: damagedListSchema,
+  Key: keyViewSchema,
+  KeyList: keyListSchema,
+  Resign: resignViewSchema,
+  ResignAnswer: resignAnswerSchema,
   Difference: differenceViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,

@@ -26,7 +26,8 @@ export function pageRouter(context: HttpContext, assets: Assets): Router {
     router.get(path, async (request, response) => {
       const page = await makePage(request);
       response.set('Cache-Control', 'no-store');
-      response.type('html').send(renderPage(page, assets));
+      const warnings = context.keys.warnings().map(({ message }) => message);
+      response.type('html').send(renderPage(page, assets, warnings));
     });
   }
   return router;

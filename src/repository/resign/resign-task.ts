@@ -44,6 +44,13 @@ interface Feed {
   readonly channel: string;
 }
 
+interface Work {
+  readonly id: string;
+  readonly signer: AnyPackageSigner;
+  /** What each package has become; undefined where it stays as it is. */
+  readonly made: Map<string, string | undefined>;
+}
+
 const SERVER = 'server';
 /** A channel that moves on while its packages are being signed is looked at again, this often. */
 const MAX_ROUNDS = 20;
@@ -65,8 +72,8 @@ export class ResignTask implements RepositoryResign, Service {
   }
 
   /** Work is begun by `begin`. */
-  async start(): Promise<void> {
-    await this.#running;
+  start(): Promise<void> {
+    return Promise.resolve();
   }
 
   async stop(): Promise<void> {
@@ -113,9 +120,11 @@ export class ResignTask implements RepositoryResign, Service {
   async #run(id: string, signer: AnyPackageSigner): Promise<void> {
     const { clock, journal, log } = this.#context;
     try {
-      const made: PublicationRecord[] = [];
+      const work: Work = { id, signer, made: new Map() };
+      await this.#countWork(signer);
+      const published: PublicationRecord[] = [];
       for (const feed of this.#feeds()) {
-        made.push(...(await this.#resignFeed(feed, id, signer)));
+        published.push(...(await this.#resignFeed(feed, work)));
       }
       const { done = 0, skipped = [] } = this.#state ?? {};
       await journal.record({
@@ -126,7 +135,7 @@ export class ResignTask implements RepositoryResign, Service {
           task: id,
           packages: done - skipped.length,
           skipped,
-          publications: made.map(
+          publications: published.map(
             ({ profile, channel, serial }) => `${profile}/${channel} ${serial}`,
           ),
         },
@@ -152,26 +161,30 @@ export class ResignTask implements RepositoryResign, Service {
       .flatMap(({ name, channels }) => channels.map((channel) => ({ profile: name, channel })));
   }
 
+  async #countWork(signer: AnyPackageSigner): Promise<void> {
+    const { database } = this.#context;
+    const ids = new Set<string>();
+    for (const feed of this.#feeds()) {
+      const shown = await newestPublication(database, feed);
+      const others =
+        shown === undefined
+          ? []
+          : await signedByOthers(database, shown.snapshotId, signer.fingerprint);
+      others.forEach((id) => ids.add(id));
+    }
+    this.#change({ total: ids.size });
+  }
+
   /** Until the channel shows nothing any more that another key has signed, but for what is damaged. */
-  async #resignFeed(
-    feed: Feed,
-    id: string,
-    signer: AnyPackageSigner,
-  ): Promise<PublicationRecord[]> {
+  async #resignFeed(feed: Feed, work: Work): Promise<PublicationRecord[]> {
     const made: PublicationRecord[] = [];
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const shown = await newestPublication(this.#context.database, feed);
-      const packageIds =
-        shown === undefined ? [] : await this.#resignSnapshot(shown.snapshotId, signer);
+      const packageIds = shown === undefined ? [] : await this.#resignSnapshot(shown, work);
       if (shown === undefined || packageIds.length === 0) {
         return made;
       }
-      const published = await this.#publish(feed, {
-        packageIds,
-        expected: shown.serial,
-        id,
-        signer,
-      });
+      const published = await this.#publish({ ...feed, packageIds, expected: shown.serial }, work);
       made.push(...(published === undefined ? [] : [published]));
     }
     throw new AppError(
@@ -182,23 +195,14 @@ export class ResignTask implements RepositoryResign, Service {
   }
 
   async #publish(
-    feed: Feed,
-    wanted: {
-      readonly packageIds: readonly string[];
-      readonly expected: number;
-      readonly id: string;
-      readonly signer: AnyPackageSigner;
-    },
+    wanted: Feed & { readonly packageIds: readonly string[]; readonly expected: number },
+    { id, signer }: Work,
   ): Promise<PublicationRecord | undefined> {
-    const { packageIds, expected, signer } = wanted;
-    const reason = `signed again with the key ${signer.fingerprint} (${wanted.id})`;
     try {
       return await publishSnapshot(this.#context, {
-        ...feed,
-        packageIds,
-        expected,
+        ...wanted,
         author: SERVER,
-        reason,
+        reason: `signed again with the key ${signer.fingerprint} (${id})`,
       });
     } catch (error) {
       if (isAppError(error, 'channel-moved')) {
@@ -208,26 +212,19 @@ export class ResignTask implements RepositoryResign, Service {
     }
   }
 
-  /** The ids of what the packages of a snapshot have become that another key had signed. */
-  async #resignSnapshot(snapshotId: string, signer: AnyPackageSigner): Promise<string[]> {
+  /** The ids of what the packages of a publication have become that another key had signed. */
+  async #resignSnapshot({ snapshotId }: PublicationRecord, work: Work): Promise<string[]> {
     const { database } = this.#context;
-    const skipped = new Set(this.#state?.skipped);
+    const { signer, made } = work;
     const others = await signedByOthers(database, snapshotId, signer.fingerprint);
-    const wanted = others.filter((id) => !skipped.has(id));
-    this.#change({ total: (this.#state?.total ?? 0) + wanted.length });
-    const made: string[] = [];
-    for (const id of wanted) {
+    for (const id of others.filter((one) => !made.has(one))) {
       if (this.#stop.signal.aborted) {
-        throw new AppError(
-          'resign-stopped',
-          'The server stops; it is gone on with at its next start.',
-        );
+        throw new AppError('resign-stopped', 'The server stops; its next start goes on with it.');
       }
-      const resigned = await this.#resignOne(id, signer);
-      made.push(...(resigned === undefined ? [] : [resigned]));
+      made.set(id, await this.#resignOne(id, signer));
       this.#step();
     }
-    return made;
+    return others.map((id) => made.get(id)).filter((id) => id !== undefined);
   }
 
   async #resignOne(id: string, signer: AnyPackageSigner): Promise<string | undefined> {
@@ -252,8 +249,8 @@ export class ResignTask implements RepositoryResign, Service {
   #step(): void {
     const { done = 0, total = 0, startedAt = 0 } = this.#state ?? {};
     const spent = this.#context.clock.now() - startedAt;
-    const remainingMs = Math.round((spent * (total - done - 1)) / (done + 1));
-    this.#change({ done: done + 1, remainingMs });
+    const remainingMs = Math.round((spent * Math.max(0, total - done - 1)) / (done + 1));
+    this.#change({ done: done + 1, total: Math.max(total, done + 1), remainingMs });
   }
 
   #change(values: Partial<ResignState>): void {

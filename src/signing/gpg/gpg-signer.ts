@@ -19,10 +19,10 @@ const MAX_SIGNATURE_BYTES = 64 * 1024;
 /** A signer whose every signature is made by a gpg process; the bytes pass through its standard input. */
 export async function gpgSigner(place: GpgPlace, key: GpgKey, clock: Clock): Promise<StreamSigner> {
   const certificate = await readKey({ armoredKey: key.publicKey });
-  const signing = certificate
+  const found = certificate
     .getKeys()
     .find((one) => one.getFingerprint().toUpperCase() === key.fingerprint);
-  const expiresAt = signing === undefined ? 0 : await expiryOf(certificate, signing);
+  const expiresAt = found === undefined ? 0 : await expiryOf(certificate, found);
   const refuseExpired = (): void => {
     if (clock.now() >= expiresAt) {
       throw expired(key.fingerprint, expiresAt);

@@ -91,7 +91,8 @@ export async function prepareKeyring(options: KeyringOptions): Promise<KeyringDo
   return ready;
 }
 
-async function prepareFolder(folder: string): Promise<void> {
+/** Made with mode 0700, durably. */
+export async function prepareFolder(folder: string): Promise<void> {
   const made = await mkdir(folder, { recursive: true, mode: 0o700 });
   await chmod(folder, 0o700);
   if (made !== undefined) {
