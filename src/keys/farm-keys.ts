@@ -96,6 +96,9 @@ export class FarmKeys implements Keys, Service {
       if (request.now) {
         await this.#follow();
         await keyring.takeOver(request);
+        if (request.resign && keyring.resignTask() === undefined) {
+          await keyring.askForResign();
+        }
       }
     });
   }

@@ -1,12 +1,14 @@
-import { rename } from 'node:fs/promises';
+import { link, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createMessage, decrypt, encrypt, readMessage } from 'openpgp';
 import type { Clock } from '../../support/clock.ts';
 import { AppError, messageOf } from '../../support/errors.ts';
-import { exists } from '../../support/files.ts';
+import { exists, syncDirectory } from '../../support/files.ts';
 import { armored, parseSecretKey, unlockSecretKey } from '../secret-key.ts';
 import type { KeyringDocument } from './keyring-document.ts';
 import { KEYRING_FILE, parseKeyring, readKeyring, writeKeyring } from './open-keyring.ts';
+
+const LOOSE_FILE = 'secret-key.asc';
 
 /** What a backup holds: fingerprints, uppercase hex. */
 export interface BackupContents {
@@ -62,21 +64,28 @@ export async function restoreBackup(
     await decrypted(options.text, options.backupPassphrase),
     'in the backup',
   );
-  for (const name of [KEYRING_FILE, 'secret-key.asc']) {
-    const path = join(folder, name);
-    if (await exists(path)) {
-      if (!options.replace) {
-        throw new AppError(
-          'signing-key-present',
-          `There is a key in ${path}; with --replace it is moved aside.`,
-          { details: { path } },
-        );
-      }
-      const stamp = new Date(options.clock.now()).toISOString().replaceAll(/[-:.]/g, '');
-      await rename(path, `${path}.before-${stamp}`);
-    }
+  const [path, loose] = [join(folder, KEYRING_FILE), join(folder, LOOSE_FILE)];
+  const present = [
+    ...((await exists(path)) ? [path] : []),
+    ...((await exists(loose)) ? [loose] : []),
+  ];
+  if (present[0] !== undefined && !options.replace) {
+    throw new AppError(
+      'signing-key-present',
+      `There is a key in ${present[0]}; with --replace it is moved aside.`,
+      { details: { path: present[0] } },
+    );
+  }
+  const stamp = new Date(options.clock.now()).toISOString().replaceAll(/[-:.]/g, '');
+  // There is a keyring at every moment: a server that found none would make a key.
+  if (present.includes(path)) {
+    await link(path, `${path}.before-${stamp}`);
   }
   await writeKeyring(folder, document);
+  if (present.includes(loose)) {
+    await rename(loose, `${loose}.before-${stamp}`);
+    await syncDirectory(folder);
+  }
   return contentsOf(document);
 }
 
