@@ -106,6 +106,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   const { repository, check, resign } = openRepository({
     ...shared,
     signer: () => keyring.signer(),
+    currentKeys: () => new Set(keyring.acceptedFingerprints()),
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
   });
@@ -216,12 +217,28 @@ function housekeeping(config: Config, rooms: Rooms): Service {
         sourcesMs: leftoverHours * HOUR_MS,
         logsMs: logDays * DAY_MS,
       });
+      if (config.housekeeping.collect) {
+        await collect(rooms);
+      }
       rooms.log.info({ removed }, 'housekeeping done');
     },
     onError: (error) => {
       rooms.log.error({ error: messageOf(error) }, 'housekeeping failed');
     },
   });
+}
+
+async function collect({ repository, log }: Rooms): Promise<void> {
+  const { profiles } = await repository.retention.collect({ dryRun: false, actor: 'server' });
+  for (const { profile, publications, packages, going } of profiles) {
+    const gone = publications.filter(({ keep }) => !keep).length;
+    if (gone + packages.length > 0) {
+      log.info(
+        { profile, publications: gone, packages: packages.length, bytes: going.bytes },
+        'collected what nothing holds',
+      );
+    }
+  }
 }
 
 function reportBroken(profiles: ProfileCatalog, log: Log): void {

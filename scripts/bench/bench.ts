@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { type Bench, indexAgainstPortage, largeIndex, verifyAndSign } from './claims.ts';
+import { gateOnce } from './gate-claims.ts';
 import { publishWhatChanged } from './publish-claims.ts';
 import { serveAgainstNginx } from './serve-claims.ts';
 
@@ -18,6 +19,7 @@ const CLAIMS = {
   large: largeIndex,
   sign: verifyAndSign,
   publish: publishWhatChanged,
+  gate: gateOnce,
   serve: serveAgainstNginx,
 } as const;
 

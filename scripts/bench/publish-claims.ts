@@ -49,7 +49,11 @@ export async function publishWhatChanged(bench: Bench): Promise<void> {
 
 async function costsOf(bench: Bench, size: number): Promise<Costs> {
   const folder = join(bench.folder, `published-${size}`);
-  const made = await makeRepository(folder, { signer: bench.signer, clock: systemClock });
+  const made = await makeRepository(folder, {
+    signer: bench.signer,
+    clock: systemClock,
+    needy: true,
+  });
   try {
     await made.add(
       Array.from({ length: size }, (_, number) => number),

@@ -331,7 +331,7 @@ export function toJob(row: JobRow, needs: readonly string[], reason = row.reason
     createdAt: row.created_at,
     startedAt: row.started_at,
     finishedAt: row.finished_at,
-    packageId: row.package_id,
+    packageId: row.package_id ?? row.collected_package_id,
     needs,
   };
 }

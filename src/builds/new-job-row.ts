@@ -24,5 +24,6 @@ export function newJobRow(
     started_at: null,
     finished_at: null,
     package_id: null,
+    collected_package_id: null,
   };
 }

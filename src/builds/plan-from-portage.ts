@@ -1,7 +1,7 @@
-import { parseCpv } from '../gentoo/cpv.ts';
+import { isCpv } from '../gentoo/cpv.ts';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
-import { AppError, isAppError } from '../support/errors.ts';
+import { AppError } from '../support/errors.ts';
 import type { BuildPlan, PlannedJob } from './build-plan.ts';
 import { type PlanEdge, planNeeds, type Strength } from './plan-needs.ts';
 
@@ -87,18 +87,6 @@ function checkNames({ type, cpv, repo }: PlanPackage): void {
   }
   if (type === 'ebuild' && !REPOSITORY_NAME.test(repo)) {
     throw invalid(`${repo} is not the name of an ebuild repository`);
-  }
-}
-
-function isCpv(text: string): boolean {
-  try {
-    parseCpv(text);
-    return true;
-  } catch (error) {
-    if (isAppError(error, 'invalid-cpv')) {
-      return false;
-    }
-    throw error;
   }
 }
 

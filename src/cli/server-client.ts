@@ -12,10 +12,16 @@ import {
 import { channelViewSchema, publicationViewSchema } from '../protocol/channels.ts';
 import { problemSchema } from '../protocol/common.ts';
 import { differenceViewSchema } from '../protocol/difference.ts';
+import { gateViewSchema } from '../protocol/gate.ts';
 import { journalViewSchema } from '../protocol/journal.ts';
 import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
 import { checkViewSchema } from '../protocol/repository.ts';
+import {
+  collectionProgressSchema,
+  collectionViewSchema,
+  pinViewSchema,
+} from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
@@ -65,6 +71,9 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
     ...keyCalls({ get, post }),
+    ...retentionCalls({ get, post, ask }, async (call) => {
+      await send(base, server.token, call);
+    }),
     forgetNode: async (name: string, reason: string): Promise<void> => {
       const path = `/api/nodes/${encoded(name)}`;
       await send(base, server.token, { method: 'DELETE', path, json: { reason } });
@@ -146,6 +155,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly atoms: readonly string[];
       readonly publish?: string;
       readonly rebuild?: boolean;
+      readonly rebuildFor?: string;
     }) => await post('/api/requests', body, requestViewSchema),
     requests: async (query: { readonly profile?: string; readonly limit: number }) =>
       (await get('/api/requests', requestListSchema, query)).requests,
@@ -160,6 +170,8 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
 
 function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
   return {
+    checkChannel: async (profile: string, channel: string, contents: string | undefined) =>
+      await get(`${channelPath(profile, channel)}/check`, gateViewSchema, { contents }),
     difference: async (profile: string, query: { readonly from: string; readonly to: string }) =>
       await get(`/api/profiles/${encoded(profile)}/diff`, differenceViewSchema, query),
     channel: async (profile: string, channel: string) =>
@@ -167,7 +179,10 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     publish: async (
       profile: string,
       channel: string,
-      body: ChannelBody & { readonly packageIds?: readonly string[] },
+      body: ChannelBody & {
+        readonly packageIds?: readonly string[];
+        readonly allow?: readonly string[];
+      },
     ) => await post(`${channelPath(profile, channel)}/publish`, body, publicationViewSchema),
     promote: async (
       profile: string,
@@ -176,6 +191,7 @@ function channelCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
         readonly from?: string;
         readonly serial?: number;
         readonly force?: boolean;
+        readonly allow?: readonly string[];
       },
     ) => await post(`${channelPath(profile, channel)}/promote`, body, publicationViewSchema),
     rollback: async (
@@ -203,6 +219,33 @@ function nodeCalls({ get }: Pick<Calls, 'get'>) {
 
 function channelPath(profile: string, channel: string): string {
   return `/api/profiles/${encoded(profile)}/channels/${encoded(channel)}`;
+}
+
+function retentionCalls({ get, post, ask }: Calls, act: (call: Call) => Promise<void>) {
+  return {
+    pin: async ({ profile, channel, serial }: PublicationName, reason: string) =>
+      await ask(
+        { method: 'PUT', path: pinPath(profile, channel, serial), json: { reason } },
+        pinViewSchema,
+      ),
+    unpin: async ({ profile, channel, serial }: PublicationName, reason: string): Promise<void> => {
+      const path = pinPath(profile, channel, serial);
+      await act({ method: 'DELETE', path, json: { reason } });
+    },
+    collect: async (body: { readonly dryRun: boolean; readonly profile?: string }) =>
+      await post('/api/repository/collect', body, collectionViewSchema),
+    collectionProgress: async () => await get('/api/repository/collect', collectionProgressSchema),
+  };
+}
+
+interface PublicationName {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+}
+
+function pinPath(profile: string, channel: string, serial: number): string {
+  return `${channelPath(profile, channel)}/pins/${serial}`;
 }
 
 /** Whether trying again later can help: the server is away, or says that it is. */

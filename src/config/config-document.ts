@@ -85,6 +85,7 @@ const housekeepingSection = z.strictObject({
     .default('17 3 * * *'),
   'leftover-hours': whole(1, 24 * 365).default(24),
   'log-days': whole(1, 36_500).default(90),
+  collect: z.boolean().default(true),
 });
 
 /** The configuration file, with the default of each key beside it. */

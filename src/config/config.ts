@@ -48,5 +48,7 @@ export interface Config {
     readonly leftoverHours: number;
     /** Build logs are removed so many days after their request has ended. */
     readonly logDays: number;
+    /** Whether housekeeping collects what the profiles do not keep. */
+    readonly collect: boolean;
   };
 }

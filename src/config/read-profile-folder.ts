@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { type BaseSystem, parseBaseSystem } from '../gentoo/base-system.ts';
 import { faultsInPortageFile } from '../gentoo/portage-file.ts';
 import { NAME_PATTERN } from '../gentoo/profile.ts';
 import type { ProfileDocument } from '../gentoo/profile-document.ts';
@@ -40,6 +41,7 @@ export async function readProfileFolder(folder: string, name: string): Promise<P
   const sets = readSets(tree, name);
   const portage = readPortageFiles(tree, name);
   const recipes = readRecipes(tree, { name, folder: join(folder, name) });
+  const system = readBaseSystem(tree, name);
   return {
     name,
     file,
@@ -47,7 +49,15 @@ export async function readProfileFolder(folder: string, name: string): Promise<P
     sets: sets.sets,
     portageFiles: portage.files,
     recipes: recipes.recipes,
-    faults: [...tree.faults, ...faults, ...sets.faults, ...portage.faults, ...recipes.faults],
+    baseSystem: system.base,
+    faults: [
+      ...tree.faults,
+      ...faults,
+      ...sets.faults,
+      ...portage.faults,
+      ...recipes.faults,
+      ...system.faults,
+    ],
   };
 }
 
@@ -68,6 +78,16 @@ function readDocument(
   }
   const { value, faults } = parseToml(text, file);
   return value === undefined ? { document: undefined, faults } : readProfileDocument(value, file);
+}
+
+function readBaseSystem(
+  tree: TextTree,
+  name: string,
+): { readonly base: BaseSystem | undefined; readonly faults: readonly string[] } {
+  const text = tree.files.get('base-system');
+  return text === undefined
+    ? { base: undefined, faults: [] }
+    : parseBaseSystem(text, `${name}/base-system`);
 }
 
 function readSets(

@@ -3,8 +3,10 @@ import type { Clock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import * as first from './migrations/0001-first.ts';
 import * as snapshotBlocks from './migrations/0002-snapshot-blocks.ts';
+import * as allowances from './migrations/0003-allowances.ts';
 import * as nodeReports from './migrations/0004-node-reports.ts';
 import * as fileChecks from './migrations/0006-file-checks.ts';
+import * as retention from './migrations/0007-retention.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -13,7 +15,14 @@ interface Migration {
   readonly statements: readonly (string | ((transaction: Kysely<Tables>) => Promise<void>))[];
 }
 
-const MIGRATIONS: readonly Migration[] = [first, snapshotBlocks, nodeReports, fileChecks];
+const MIGRATIONS: readonly Migration[] = [
+  first,
+  snapshotBlocks,
+  allowances,
+  nodeReports,
+  fileChecks,
+  retention,
+];
 
 /**
  * Brings the tables to the newest form, each migration in a transaction of its own.

@@ -155,6 +155,33 @@ export interface PublicationProofRow {
   readonly checks_json: string;
 }
 
+/** A publication that stays until it is unpinned. */
+export interface PinRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly author: string;
+  readonly reason: string;
+  readonly created_at: number;
+}
+
+/** A publication that retention has removed. */
+export interface CollectedPublicationRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly collected_at: number;
+}
+
+/** A package that retention has removed. */
+export interface CollectedPackageRow {
+  readonly id: string;
+  readonly profile: string;
+  readonly cpv: string;
+  readonly build_id: number;
+  readonly collected_at: number;
+}
+
 export interface RequestRow {
   readonly id: string;
   readonly profile: string;
@@ -192,6 +219,8 @@ export interface JobRow {
   readonly started_at: number | null;
   readonly finished_at: number | null;
   readonly package_id: string | null;
+  /** What it built, when retention has removed that since. */
+  readonly collected_package_id: string | null;
 }
 
 /** `job_id` cannot start before `needs_job_id` has succeeded. */
@@ -234,6 +263,19 @@ export interface TokenRow {
   readonly revoked_at: number | null;
 }
 
+/** A finding of the gate that an administrator let pass for a publication. */
+export interface AllowanceRow {
+  readonly profile: string;
+  readonly channel: string;
+  readonly serial: number;
+  readonly finding_id: string;
+  readonly kind: string;
+  readonly message: string;
+  readonly author: string;
+  readonly reason: string;
+  readonly created_at: number;
+}
+
 export interface EventRow {
   readonly seq: Generated<number>;
   readonly at: number;
@@ -271,6 +313,9 @@ export interface Tables {
   publications: PublicationRow;
   node_reports: NodeReportRow;
   publication_proofs: PublicationProofRow;
+  pins: PinRow;
+  collected_publications: CollectedPublicationRow;
+  collected_packages: CollectedPackageRow;
   requests: RequestRow;
   jobs: JobRow;
   job_needs: JobNeedRow;
@@ -279,6 +324,7 @@ export interface Tables {
   agents: AgentRow;
   tokens: TokenRow;
   events: EventRow;
+  allowances: AllowanceRow;
   file_checks: FileCheckRow;
   migrations: MigrationRow;
 }

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { ARCHES } from './arches.ts';
 import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
+import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
 import { promotionDocumentSchema } from './promotion-policy.ts';
+import { retentionDocumentSchema } from './retention-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { isWholeText } from './whitespace.ts';
 
@@ -108,6 +110,8 @@ export const profileDocumentSchema = z.strictObject({
     .refine((names) => new Set(names).size === names.length, 'names a channel twice')
     .exactOptional(),
   promotion: z.record(name, promotionDocumentSchema).exactOptional(),
+  gate: gateDocumentSchema.exactOptional(),
+  retention: retentionDocumentSchema.exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -115,6 +119,8 @@ export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
 const KEYS: DocumentKeys = {
   '': Object.keys(profileDocumentSchema.shape),
   'build-root': ['kind', 'path'],
+  gate: Object.keys(gateDocumentSchema.shape),
+  retention: Object.keys(retentionDocumentSchema.shape),
 };
 
 /** The document, or a sentence for everything that is wrong with it. */

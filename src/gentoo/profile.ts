@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { baseSystemSchema } from './base-system.ts';
+import { gatePolicySchema } from './gate-policy.ts';
 import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
+import { retentionPolicySchema } from './retention-policy.ts';
 
 /** What may stand in a profile's or channel's name: it is part of URLs, paths and Portage's cache paths. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -46,6 +49,12 @@ export const hardwareProfileSchema = z.strictObject({
   channels: z.array(nameSchema).min(1),
   /** What promotions to a channel need, by channel; see `promotionPolicy` for those that are not here. */
   promotion: z.record(nameSchema, promotionPolicySchema).exactOptional(),
+  /** What nodes have without any binhost; the gate counts on it. */
+  baseSystem: baseSystemSchema.exactOptional(),
+  /** How strict the gate before a publication is. */
+  gate: gatePolicySchema.exactOptional(),
+  /** What stays of the publications and packages; `DEFAULT_RETENTION` when it says nothing. */
+  retention: retentionPolicySchema.exactOptional(),
   /** Set name without `@` -> its atoms. */
   sets: z.record(z.string(), z.array(z.string())),
   /** Path below /etc/portage -> text of the file. */

@@ -26,7 +26,8 @@ export type PromotionPolicy = z.infer<typeof promotionPolicySchema>;
 export const DEFAULT_POLICY: PromotionPolicy = { nodes: 1, checks: [], soakMs: 0, withinMs: null };
 const NO_PROOF: PromotionPolicy = { ...DEFAULT_POLICY, nodes: 0 };
 
-const duration = z
+/** A length of time in a profile.toml. */
+export const policyDuration = z
   .string()
   .refine(
     (text) => DURATION.test(text),
@@ -45,9 +46,9 @@ export const promotionDocumentSchema = z.strictObject({
     .array(z.string().regex(CHECK_NAME, 'has to be of letters, digits, "_" and "-", at most 64'))
     .max(MAX_CHECKS, `may have at most ${MAX_CHECKS} checks`)
     .exactOptional(),
-  soak: duration.exactOptional(),
-  within: duration
-    .refine((text) => durationMs(text) !== 0, 'has to be longer than no time at all')
+  soak: policyDuration.exactOptional(),
+  within: policyDuration
+    .refine((text) => policyDurationMs(text) !== 0, 'has to be longer than no time at all')
     .exactOptional(),
 });
 export type PromotionDocument = z.infer<typeof promotionDocumentSchema>;
@@ -57,8 +58,8 @@ export function policyOf(document: PromotionDocument): PromotionPolicy {
   return {
     nodes,
     checks: [...new Set(checks)],
-    soakMs: soak === undefined ? 0 : durationMs(soak),
-    withinMs: within === undefined ? null : durationMs(within),
+    soakMs: soak === undefined ? 0 : policyDurationMs(soak),
+    withinMs: within === undefined ? null : policyDurationMs(within),
   };
 }
 
@@ -100,7 +101,7 @@ export function formatPolicyDuration(ms: number): string {
   return `${ms / UNITS[unit]}${unit}`;
 }
 
-function durationMs(text: string): number {
+export function policyDurationMs(text: string): number {
   const { count = '0', unit = 's' } = DURATION.exec(text)?.groups ?? {};
   const [, factor] = Object.entries(UNITS).find(([name]) => name === unit) ?? ['s', UNITS.s];
   return Number(count) * factor;

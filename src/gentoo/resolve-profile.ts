@@ -1,4 +1,6 @@
+import { type BaseSystem, mergeBaseSystems } from './base-system.ts';
 import { show } from './document-faults.ts';
+import { type GateDocument, gatePolicyOf } from './gate-policy.ts';
 import { suggestion } from './nearest-word.ts';
 import { faultsInSets } from './portage-sets.ts';
 import type { BuildRoot, HardwareProfile } from './profile.ts';
@@ -13,6 +15,7 @@ import { faultsInWords } from './profile-words.ts';
 import { faultsInPromotion, type PromotionDocument, policyOf } from './promotion-policy.ts';
 import type { Recipe } from './recipe.ts';
 import { resolveFlags } from './resolve-flags.ts';
+import { type RetentionDocument, retentionOf } from './retention-policy.ts';
 
 /** What the folder of one profile holds. */
 export interface ProfileSource {
@@ -23,6 +26,8 @@ export interface ProfileSource {
   readonly document: ProfileDocument | undefined;
   readonly sets: Readonly<Record<string, readonly string[]>>;
   readonly portageFiles: Readonly<Record<string, string>>;
+  /** Of its file `base-system`, if it has one. */
+  readonly baseSystem?: BaseSystem | undefined;
   /** By CPV. */
   readonly recipes: Readonly<Record<string, Recipe>>;
   readonly faults: readonly string[];
@@ -38,7 +43,7 @@ export interface ResolvedProfiles {
 /** A source whose document was read. */
 type ReadSource = ProfileSource & { readonly document: ProfileDocument };
 
-type ProfileFiles = Pick<HardwareProfile, 'sets' | 'portageFiles' | 'recipes'>;
+type ProfileFiles = Pick<HardwareProfile, 'sets' | 'portageFiles' | 'recipes' | 'baseSystem'>;
 
 /** What holds when neither a profile nor what it extends says otherwise. */
 const DEFAULTS = {
@@ -178,8 +183,13 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
   const farthestFirst = documents.toReversed();
   return {
     ...farthestFirst.reduce((merged, document) => ({ ...merged, ...document }), {}),
+    gate: farthestFirst.reduce<GateDocument>((all, { gate }) => ({ ...all, ...gate }), {}),
     promotion: farthestFirst.reduce<Record<string, PromotionDocument>>(
       (all, { promotion }) => ({ ...all, ...promotion }),
+      {},
+    ),
+    retention: farthestFirst.reduce<RetentionDocument>(
+      (all, { retention }) => ({ ...all, ...retention }),
       {},
     ),
     use: stack(
@@ -260,10 +270,16 @@ function assemble(
     buildRoot: placeOf(settings['build-root'], name),
     executor: settings.executor,
     channels: [...settings.channels],
+    ...(Object.keys(merged.gate ?? {}).length > 0 && { gate: gatePolicyOf(merged.gate ?? {}) }),
     ...(promotion.length > 0 && {
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
+    ...retentionIn(merged),
   };
+}
+
+function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {
+  return Object.keys(retention).length === 0 ? {} : { retention: retentionOf(retention) };
 }
 
 function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {
@@ -275,7 +291,9 @@ function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {
 function mergeFiles(sources: readonly ReadSource[]): ProfileFiles {
   const farthestFirst = sources.toReversed();
   const sets = farthestFirst.flatMap((source) => Object.entries(source.sets));
+  const systems = farthestFirst.flatMap(({ baseSystem }) => baseSystem ?? []);
   return {
+    ...(systems.length > 0 && { baseSystem: mergeBaseSystems(systems) }),
     sets: Object.fromEntries(sets.map(([name, atoms]) => [name, [...atoms]])),
     portageFiles: Object.fromEntries(
       farthestFirst.flatMap((source) => Object.entries(source.portageFiles)),

@@ -1,9 +1,9 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { AppError, isAppError, messageOf } from '../support/errors.ts';
-import { Locks } from '../support/locks.ts';
+import { sleep } from '../support/clock.ts';
+import { AppError, messageOf } from '../support/errors.ts';
 import type { Log } from '../support/log.ts';
-import { watchPaths } from '../support/watch.ts';
 
 /** A certificate (with the chain that leads to it) and its private key, PEM. */
 export interface CertificatePair {
@@ -23,67 +23,95 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
+/** What was found in the files: whether it is another than the last time, and whether it can be used. */
+interface Look {
+  /** A digest of both files, or why they cannot be read. */
+  readonly state: string;
+  readonly pair: CertificatePair | AppError;
+}
+
 const INTERVAL_MS = 2000;
 
 /**
- * Reads a pair. Throws `certificate-unusable` when a file cannot be read, is no PEM, or the two do not belong
- * together.
- */
-export async function readCertificate({
-  certificate,
-  key,
-}: CertificateFiles): Promise<CertificatePair> {
-  try {
-    const pair = { cert: await readFile(certificate), key: await readFile(key) };
-    createSecureContext(pair);
-    return pair;
-  } catch (error) {
-    throw new AppError(
-      'certificate-unusable',
-      `The certificate ${certificate} with the key ${key} cannot be used: ${messageOf(error)}.`,
-      { cause: error, details: { certificate, key } },
-    );
-  }
-}
-
-/**
- * Watches both files. They are rarely written in one step: a pair that does not fit is tried again with the next
- * change, and until then the one before stays in use.
+ * Reads both files every `intervalMs` and compares what is in them: times say nothing of a link that is switched to
+ * an older certificate. They are rarely written in one step: a pair that does not fit is told once, and until there
+ * is one that does, the one before stays in use.
  */
 export function watchCertificate(
   files: CertificateFiles,
   log: Log,
   intervalMs = INTERVAL_MS,
 ): CertificateSource {
-  const renewal = new Locks();
-  const watcher = watchPaths([files.certificate, files.key], intervalMs);
+  const stopping = new AbortController();
+  let watching = Promise.resolve();
   return {
     start: async (use) => {
-      use(await readCertificate(files));
-      await watcher.start(() => {
-        void renewal.run('certificate', async () => {
-          await renew(files, use, log);
-        });
-      });
+      const first = await look(files);
+      if (first.pair instanceof AppError) {
+        throw first.pair;
+      }
+      use(first.pair);
+      watching = watch(first.state, { files, log, use, intervalMs, signal: stopping.signal });
     },
     stop: async () => {
-      await watcher.stop();
+      stopping.abort();
+      await watching;
     },
   };
 }
 
-async function renew(
-  files: CertificateFiles,
-  use: (pair: CertificatePair) => void,
-  log: Log,
+async function watch(
+  first: string,
+  {
+    files,
+    log,
+    use,
+    intervalMs,
+    signal,
+  }: {
+    readonly files: CertificateFiles;
+    readonly log: Log;
+    readonly use: (pair: CertificatePair) => void;
+    readonly intervalMs: number;
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
-  try {
-    use(await readCertificate(files));
-    log.info({ certificate: files.certificate }, 'the certificate was renewed');
-  } catch (error) {
-    if (!isAppError(error, 'certificate-unusable')) {
-      throw error;
+  let known = first;
+  for (;;) {
+    await sleep(intervalMs, signal);
+    if (signal.aborted) {
+      return;
     }
-    log.error({ error: error.message }, 'the certificate stays what it was');
+    const { state, pair } = await look(files);
+    if (state !== known) {
+      known = state;
+      if (pair instanceof AppError) {
+        log.error({ error: pair.message }, 'the certificate stays what it was');
+      } else {
+        use(pair);
+        log.info({ certificate: files.certificate }, 'the certificate was renewed');
+      }
+    }
   }
+}
+
+async function look(files: CertificateFiles): Promise<Look> {
+  let state = '';
+  try {
+    const pair = { cert: await readFile(files.certificate), key: await readFile(files.key) };
+    state = createHash('sha256').update(pair.cert).update(pair.key).digest('hex');
+    createSecureContext(pair);
+    return { state, pair };
+  } catch (error) {
+    const fault = unusable(files, error);
+    return { state: state === '' ? fault.message : state, pair: fault };
+  }
+}
+
+function unusable({ certificate, key }: CertificateFiles, cause: unknown): AppError {
+  return new AppError(
+    'certificate-unusable',
+    `The certificate ${certificate} with the key ${key} cannot be used: ${messageOf(cause)}.`,
+    { cause, details: { certificate, key } },
+  );
 }

@@ -24,6 +24,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'node-name-invalid',
       'path-outside-root',
       'reason-required',
+      'unknown-finding',
       'token-name-invalid',
       'unknown-eapi',
       'upload-empty',
@@ -60,6 +61,8 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     [
       'channel-moved',
       'index-collapsed',
+      'nothing-to-rebuild',
+      'publication-refused',
       'index-invalid',
       'invalid-index-entry',
       'check-cancelled',
@@ -73,6 +76,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'key-rotation-under-way',
       'key-source-gpg',
       'log-gap',
+      'not-pinned',
       'nothing-to-promote',
       'nothing-to-roll-back',
       'package-not-restored',
@@ -90,6 +94,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'token-exists',
     ],
   ],
+  [410, ['package-collected', 'publication-collected']],
   [412, ['precondition-failed']],
   [
     TOO_LARGE,

@@ -13,9 +13,12 @@ import { nameSchema } from './common.ts';
  */
 export const requestBodySchema = z.strictObject({
   profile: nameSchema,
-  atoms: z.array(z.string().min(1).max(500)).min(1).max(10_000),
+  /** May be empty only with `rebuildFor`. */
+  atoms: z.array(z.string().min(1).max(500)).max(10_000),
   publish: nameSchema.optional(),
   rebuild: z.boolean().default(false),
+  /** Also what the gate of this channel would want rebuilt of the newest packages. */
+  rebuildFor: nameSchema.optional(),
 });
 
 export const requestViewSchema = z.object({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nameSchema } from './common.ts';
+import { pinViewSchema } from './retention.ts';
 
 /**
  *     GET  /api/profiles/:profile/channels/:channel            -> channelViewSchema
@@ -10,6 +11,8 @@ import { nameSchema } from './common.ts';
  */
 const reason = z.string().max(2000).default('');
 const serial = z.number().int().min(1).optional();
+/** Ids of the gate's findings that are to pass; they need a reason. */
+const allow = z.array(z.string().min(1).max(100)).max(10_000).optional();
 /** The serial that the channel showed when this was decided, 0 for none: another one now is answered with 409. */
 const expectedSerial = z.number().int().min(0).optional();
 
@@ -18,6 +21,7 @@ export const publishBodySchema = z.strictObject({
   expectedSerial,
   /** Packages that replace what the channel has of the same category/pn:slot; absent: the newest of everything. */
   packageIds: z.array(z.string()).optional(),
+  allow,
 });
 export const promoteBodySchema = z.strictObject({
   reason,
@@ -26,6 +30,7 @@ export const promoteBodySchema = z.strictObject({
   serial,
   /** Also without the proof that the profile asks for; needs a reason. */
   force: z.boolean().default(false),
+  allow,
 });
 export const rollbackBodySchema = z.strictObject({ reason, expectedSerial, serial });
 
@@ -53,7 +58,21 @@ export const channelViewSchema = z.object({
   channel: z.string(),
   /** URL of the binhost, for `sync-uri`. */
   uri: z.string(),
+  /** What was let pass for the current publication. */
+  allowed: z
+    .array(
+      z.object({
+        findingId: z.string(),
+        message: z.string(),
+        author: z.string(),
+        reason: z.string(),
+        createdAt: z.number(),
+      }),
+    )
+    .default([]),
   current: publicationViewSchema.nullable(),
   publications: z.array(publicationViewSchema),
+  /** Publications that stay until they are unpinned. */
+  pins: z.array(pinViewSchema).default([]),
 });
 export type ChannelView = z.infer<typeof channelViewSchema>;

@@ -9,8 +9,12 @@ import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import { unlessDamaged } from './check/damage-record.ts';
+import { damagedPackages } from './check/file-check-store.ts';
 import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
+import { checkChannel } from './gate/check-channel.ts';
+import { allowancesOf } from './gate/gate-store.ts';
+import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -31,6 +35,7 @@ import { recoverRepository } from './recover-repository.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { ResignTask } from './resign/resign-task.ts';
+import { createRetention } from './retention/create-retention.ts';
 import { rollBackChannel } from './roll-back-channel.ts';
 import { findSnapshot, packagesOfSnapshot } from './snapshot-store.ts';
 import { stagedNames, stagePackages, unstagePackages } from './stage-packages.ts';
@@ -44,6 +49,8 @@ export interface RepositoryOptions {
   readonly locks: Locks;
   /** The key that signs, or what tells which one does so now. */
   readonly signer: AnyPackageSigner | (() => AnyPackageSigner);
+  /** Fingerprints of the keys whose signatures nodes accept now. Absent: only that of the signer. */
+  readonly currentKeys?: () => ReadonlySet<string>;
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
@@ -89,6 +96,8 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
     publish: async (request) => await publishSnapshot(context, request),
     promote: async (request) => await promoteChannel(context, request),
     rollback: async (request) => await rollBackChannel(context, request),
+    check: async (request) => await checkChannel(context, request),
+    allowances: async (key) => await allowancesOf(database, key),
     compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
@@ -103,23 +112,33 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
     unstage: async (name) => {
       await unstagePackages(context, name);
     },
+    retention: createRetention(context),
     recover: async () => {
       await recoverRepository(context);
     },
   };
 }
 
-function createContext({ folders, signer, ...options }: RepositoryOptions): RepositoryContext {
+function createContext({
+  folders,
+  signer,
+  currentKeys,
+  ...options
+}: RepositoryOptions): RepositoryContext {
   const layout = createLayout(folders);
+  const signing = typeof signer === 'function' ? signer : () => signer;
   return {
     ...options,
-    signer: typeof signer === 'function' ? signer : () => signer,
+    signer: signing,
     layout,
     pool: new Pool(layout.pool),
     intents: new Intents(layout.intents),
     uploads: new TemporaryFiles(layout.uploads),
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),
+    checker: new SnapshotChecker(options.clock),
+    currentKeys: currentKeys ?? (() => new Set([signing().fingerprint])),
+    damaged: async (profile) => await damagedPackages(options.database, profile),
   };
 }
 

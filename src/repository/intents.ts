@@ -13,6 +13,11 @@ const intentSchema = z.discriminatedUnion('kind', [
     sha512: z.string(),
   }),
   z.strictObject({
+    kind: z.literal('packages'),
+    profile: z.string(),
+    files: z.array(z.strictObject({ path: z.string(), sha512: z.string() })),
+  }),
+  z.strictObject({
     kind: z.literal('publication'),
     profile: z.string(),
     channel: z.string(),
@@ -20,7 +25,7 @@ const intentSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
-/** What is about to appear on disk before the database knows of it. */
+/** What is about to appear on disk before the database knows of it, or to go after the database has forgotten it. */
 export type Intent = z.infer<typeof intentSchema>;
 
 export interface DeclaredIntent {
@@ -30,9 +35,9 @@ export interface DeclaredIntent {
 }
 
 /**
- * Notes on disk about files that are made before their row is committed. A killed process leaves its notes, and
- * recovery looks only at what they name: it costs what was under way, and a database that was lost, or restored
- * from an older copy, can never make it remove packages.
+ * Notes on disk about files that are made before their row is committed, or removed after theirs is gone. A killed
+ * process leaves its notes, and recovery looks only at what they name: it costs what was under way, and a database that
+ * was lost, or restored from an older copy, can never make it remove packages.
  */
 export class Intents {
   readonly #folder: string;

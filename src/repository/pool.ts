@@ -9,6 +9,11 @@ import { makeDurableFolder } from './durable-folder.ts';
 /** How the name of a copy starts while it is being made beside its final name. */
 export const TEMPORARY_PREFIX = '.tmp-';
 
+/** The lock under which a file of the pool comes to be referred to, or is removed because it no longer is. */
+export function poolLock(sha512: string): string {
+  return `repository-pool:${sha512}`;
+}
+
 /**
  * The store of package files, each under its own digest: `<2 hex>/<sha512>`. A file in it never changes; every
  * other place that shows it is a hard link, or a copy where the other place is on another file system.

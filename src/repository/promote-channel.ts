@@ -6,6 +6,7 @@ import { type ChannelKey, findPublication, newestPublication } from './publicati
 import { releaseSnapshot, withChannels } from './release-snapshot.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
+import { publicationCollectedAt } from './retention/retention-store.ts';
 
 export type PromoteRequest = Parameters<Repository['promote']>[0];
 
@@ -46,6 +47,8 @@ export async function promoteChannel(
       forced,
       author: request.author,
       reason: request.reason,
+      allow: request.allow,
+      origin,
       data: { from: { channel: from, serial: origin.serial } },
     });
   });
@@ -82,7 +85,7 @@ async function shownAs(
   return newest;
 }
 
-/** Throws `unknown-publication`. */
+/** Throws `unknown-publication`, `publication-collected`. */
 export async function requirePublication(
   context: RepositoryContext,
   key: ChannelKey,
@@ -90,6 +93,14 @@ export async function requirePublication(
 ): Promise<PublicationRecord> {
   const found = await findPublication(context.database, { ...key, serial });
   if (found === undefined) {
+    const collectedAt = await publicationCollectedAt(context.database, { ...key, serial });
+    if (collectedAt !== undefined) {
+      throw new AppError(
+        'publication-collected',
+        `The publication ${serial} on ${key.channel} of ${key.profile} was collected at ${new Date(collectedAt).toISOString()}.`,
+        { details: { ...key, serial, collectedAt } },
+      );
+    }
     throw new AppError(
       'unknown-publication',
       `There is no publication ${serial} on ${key.channel} of ${key.profile}.`,

@@ -37,6 +37,7 @@ export async function publishSnapshot(
       kind: 'publish',
       author: request.author,
       reason: request.reason,
+      allow: request.allow,
       ...(request.requestId === undefined
         ? {}
         : { requestId: request.requestId, data: { request: request.requestId } }),
@@ -60,7 +61,11 @@ async function alreadyMade(
   return made;
 }
 
-async function makeSnapshot(context: RepositoryContext, request: PublishRequest): Promise<string> {
+/** The snapshot that a publication of this would show. */
+export async function makeSnapshot(
+  context: RepositoryContext,
+  request: PublishRequest,
+): Promise<string> {
   const { database } = context;
   const { profile, channel, packageIds } = request;
   if (packageIds === undefined) {

@@ -1,6 +1,5 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { HardwareProfile } from '../gentoo/profile.ts';
 import type { Event } from '../journal/event.ts';
 import { epochSeconds } from '../support/clock.ts';
 import { AppError, isErrno } from '../support/errors.ts';
@@ -8,13 +7,14 @@ import { exists, namesIn, readSymlink, replaceSymlink, syncDirectory } from '../
 import { newId } from '../support/ids.ts';
 import { writePublication } from './blocks/write-publication.ts';
 import { makeDurableFolder } from './durable-folder.ts';
+import { type Allowance, allowanceOf, allowancesOf, insertAllowances } from './gate/gate-store.ts';
+import { type GateRequest, type JudgedFinding, passGate } from './gate/pass-gate.ts';
 import { indexHeader } from './index-header.ts';
 import { channelTarget, PACKAGES, serialOf } from './layout.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';
 import type { ForcedPromotion, PublicationKind, PublicationRecord } from './publication.ts';
 import { writePublicationNote } from './publication-note.ts';
 import { type ChannelKey, insertPublication, newestPublication } from './publication-store.ts';
-import type { Deed } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { findSnapshot } from './snapshot-store.ts';
 import { withdrawAfterFailure } from './withdraw-leftover.ts';
@@ -22,10 +22,7 @@ import { withdrawAfterFailure } from './withdraw-leftover.ts';
 /** A client asks with TIMESTAMP + 5 s as If-Modified-Since: anything nearer is invisible (`portage/dbapi/bintree.py`). */
 const MIN_TIMESTAMP_STEP_SECONDS = 6;
 
-export interface Release extends Deed {
-  readonly profile: HardwareProfile;
-  readonly channel: string;
-  readonly snapshotId: string;
+export interface Release extends GateRequest {
   readonly kind: PublicationKind;
   readonly requestId?: string;
   readonly forced?: ForcedPromotion | null;
@@ -52,7 +49,8 @@ export async function withChannels<T>(
  * Makes the next publication of a channel from a snapshot in the database: the folder, complete and durable; then
  * the row; then the one rename that clients see. Call it within `withChannels`.
  *
- * Throws `index-collapsed` when nothing would be left of what the channel holds, `index-invalid` (see `writePublication`).
+ * Throws `index-collapsed` when nothing would be left of what the channel holds, `index-invalid` (see `writePublication`),
+ * and what `passGate` throws.
  */
 export async function releaseSnapshot(
   context: RepositoryContext,
@@ -68,7 +66,10 @@ export async function releaseSnapshot(
       { details: { ...key } },
     );
   }
-  const event = await publishFolder(context, release, record, newest);
+  // What was good enough yesterday is to be had at once, whatever is found today.
+  const passed =
+    release.kind === 'rollback' ? await asBefore(context, release) : await pass(context, release);
+  const event = await publishFolder(context, { ...release, ...passed }, record, newest);
   await showNewest(context, record);
   context.journal.announce(event);
   return record;
@@ -157,9 +158,31 @@ async function newestOnDisk(
   }
 }
 
+/** A release that has passed the gate. */
+type PassedRelease = Release & Passed;
+
+interface Passed {
+  readonly findings: readonly JudgedFinding[];
+  readonly allowances: readonly Omit<Allowance, 'serial'>[];
+}
+
+async function pass(context: RepositoryContext, release: Release): Promise<Passed> {
+  const findings = await passGate(context, release);
+  const allowances = findings.flatMap((finding) =>
+    finding.allowance === null ? [] : allowanceOf(finding, finding.allowance),
+  );
+  return { findings, allowances };
+}
+
+/** What was let pass for the publication that is gone back to. */
+async function asBefore({ database }: RepositoryContext, { origin }: Release): Promise<Passed> {
+  const allowances = origin === undefined ? [] : await allowancesOf(database, origin);
+  return { findings: [], allowances };
+}
+
 async function publishFolder(
   context: RepositoryContext,
-  release: Release,
+  release: PassedRelease,
   record: PublicationRecord,
   shown: PublicationRecord | undefined,
 ): Promise<Event> {
@@ -208,12 +231,13 @@ async function writeNote(context: RepositoryContext, record: PublicationRecord):
 
 async function commit(
   context: RepositoryContext,
-  release: Release,
+  release: PassedRelease,
   record: PublicationRecord,
 ): Promise<Event> {
   const { profile, channel, serial, author, reason, timestampSeconds, packageCount } = record;
   return await context.database.transaction().execute(async (queries) => {
     await insertPublication(queries, record);
+    await insertAllowances(queries, record, release.allowances);
     return await context.journal.write(queries, {
       kind: EVENT_KINDS[release.kind],
       subject: `channel:${profile}/${channel}`,
@@ -224,9 +248,23 @@ async function commit(
         timestamp: timestampSeconds,
         packages: packageCount,
         snapshot: record.snapshotId,
+        ...toldOf(release.findings),
         reason,
         ...(record.forced !== null && { forced: record.forced }),
       },
     });
   });
+}
+
+/** What the gate has found and let pass, for the journal. */
+function toldOf(findings: readonly JudgedFinding[]): Readonly<Record<string, unknown>> {
+  const tell = (verdict: JudgedFinding['verdict']) =>
+    findings
+      .filter((finding) => finding.verdict === verdict)
+      .map(({ id, message }) => ({ id, message }));
+  const [allowed, warnings] = [tell('allowed'), tell('warning')];
+  return {
+    ...(allowed.length > 0 && { allowed }),
+    ...(warnings.length > 0 && { warnings }),
+  };
 }

@@ -5,6 +5,8 @@ import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
+import type { DamagedPackage } from './check/file-check-store.ts';
+import type { SnapshotChecker } from './gate/snapshot-checker.ts';
 import type { Intents } from './intents.ts';
 import type { Layout } from './layout.ts';
 import type { Pool } from './pool.ts';
@@ -27,4 +29,9 @@ export interface RepositoryContext {
   /** Packages that are being signed, on the file system of the pool. */
   readonly unfinished: TemporaryFiles;
   readonly version: string;
+  readonly checker: SnapshotChecker;
+  /** Fingerprints of the keys whose signatures nodes accept now. */
+  readonly currentKeys: () => ReadonlySet<string>;
+  /** Packages of a profile whose bytes are known to be wrong. */
+  readonly damaged: (profile: string) => Promise<readonly DamagedPackage[]>;
 }

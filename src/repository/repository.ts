@@ -1,7 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { SnapshotDifference } from './difference/snapshot-difference.ts';
+import type { Allowance } from './gate/gate-store.ts';
+import type { JudgedFinding } from './gate/pass-gate.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
+import type { Retention } from './retention/retention.ts';
 
 /** Who does something, and why: both stand in the journal for good. */
 export interface Deed {
@@ -89,12 +92,15 @@ export interface Repository {
    * Of each category/pn:slot the newest version, or what `packageIds` adds over the channel's present contents.
    * Throws `unknown-profile`, `unknown-channel`, `unknown-package`; as `promote` and `rollback` do: `channel-moved`,
    * `index-collapsed` when nothing would be left of what the channel shows, `index-invalid` when a file that is new
-   * to the channel is missing or has another size.
+   * to the channel is missing or has another size; as `promote` does: `publication-refused` with everything that the
+   * gate has found, `unknown-finding`, `reason-required`.
    */
   publish(
     request: ChannelDeed & {
       /** These replace what the channel holds of the same category/pn:slot. Absent: the newest of everything. */
       readonly packageIds?: readonly string[];
+      /** Ids of the gate's findings that are to pass, for the reason given. */
+      readonly allow?: readonly string[];
       /** At most one publication is made for a request and channel, however often this is called. */
       readonly requestId?: string;
     },
@@ -108,6 +114,8 @@ export interface Repository {
   promote(
     request: ChannelDeed & {
       readonly from?: string;
+      /** Ids of the gate's findings that are to pass, for the reason given. */
+      readonly allow?: readonly string[];
       readonly serial?: number;
       readonly force?: boolean;
     },
@@ -123,6 +131,28 @@ export interface Repository {
       readonly serial?: number;
     },
   ): Promise<PublicationRecord>;
+
+  /**
+   * What the gate would say to these contents on a channel: `newest` is what publishing would bring, a publication
+   * what promoting it would; without, what the channel shows now. Throws `unknown-profile`, `unknown-channel`,
+   * `unknown-publication`.
+   */
+  check(request: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly contents?: PublicationName | 'newest' | undefined;
+  }): Promise<{
+    readonly findings: readonly JudgedFinding[];
+    /** `category/pn:slot` of what has to be rebuilt. */
+    readonly rebuild: readonly string[];
+  }>;
+
+  /** The findings that were let pass for a publication. */
+  allowances(key: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly serial: number;
+  }): Promise<Allowance[]>;
 
   /**
    * What is different between two publications of a profile; without a serial, the newest of the channel, which may
@@ -157,6 +187,8 @@ export interface Repository {
   /** Removes a staging tree; the packages stay. Nothing happens when there is none. Throws `staging-name-invalid`. */
   unstage(name: string): Promise<void>;
 
-  /** Finishes or clears away what a killed process left: half uploads, publications made but not switched to. */
+  readonly retention: Retention;
+
+  /** Finishes or clears away what a killed process left: half uploads, publications made but not switched to, what was collected. */
   recover(): Promise<void>;
 }

@@ -31,6 +31,7 @@ export async function rollBackChannel(
       kind: 'rollback',
       author: request.author,
       reason: request.reason,
+      origin: { ...key, serial: earlier.serial },
       data: { to: earlier.serial },
     });
   });

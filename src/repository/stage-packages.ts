@@ -21,10 +21,10 @@ export async function stagePackages(
 ): Promise<void> {
   requireStagingName(name);
   const profile = context.profiles.get(profileName);
-  await requirePackages(context.database, profileName, packageIds);
   const { staging } = context.layout;
   const packagesFolder = context.layout.packages(profileName);
-  await context.locks.run(`repository-staging:${name}`, async () => {
+  await withStaging(context, name, profileName, async () => {
+    await requirePackages(context.database, profileName, packageIds);
     if (await exists(join(staging, name))) {
       throw new AppError('staging-exists', `There is a staging tree ${name} already.`, {
         details: { name },
@@ -47,6 +47,24 @@ export async function stagePackages(
       await rm(temporary, { recursive: true, force: true });
     }
   });
+}
+
+/** Two things at a time: one tree, and no package of the profile is removed while it is written. */
+async function withStaging(
+  { locks }: RepositoryContext,
+  name: string,
+  profile: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  await locks.run(
+    `repository-staging:${name}`,
+    async () => await locks.run(stagedLock(profile), work),
+  );
+}
+
+/** Held while a staging tree of the profile is written, and while packages of it are removed. */
+export function stagedLock(profile: string): string {
+  return `repository-staged:${profile}`;
 }
 
 function requireStagingName(name: string): void {

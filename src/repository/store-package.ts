@@ -1,7 +1,9 @@
+import type { Event } from '../journal/event.ts';
 import { AppError } from '../support/errors.ts';
 import { exists } from '../support/files.ts';
 import type { PackageRecord } from './package-record.ts';
 import { insertPackage, releaseUpload } from './package-store.ts';
+import { poolLock } from './pool.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { withdrawAfterFailure } from './withdraw-leftover.ts';
 
@@ -28,28 +30,12 @@ export async function storePackage(
   }
   const declared = await context.intents.declare({ kind: 'package', profile, path, sha512 });
   try {
-    if (unfinished !== undefined) {
-      await context.pool.adopt(unfinished, record);
-    }
-    await context.pool.place(sha512, file);
-    const event = await context.database.transaction().execute(async (queries) => {
-      if (replaced !== undefined) {
-        await releaseUpload(queries, replaced.id);
+    const event = await context.locks.run(poolLock(sha512), async () => {
+      if (unfinished !== undefined) {
+        await context.pool.adopt(unfinished, record);
       }
-      await insertPackage(queries, record);
-      return await context.journal.write(queries, {
-        kind: 'package-imported',
-        subject: `package:${record.id}`,
-        actor,
-        data: {
-          profile,
-          cpv: record.cpv,
-          buildId: record.buildId,
-          size: record.size,
-          origin: record.origin,
-          ...(replaced === undefined ? {} : { replaces: replaced.id }),
-        },
-      });
+      await context.pool.place(sha512, file);
+      return await commit(context, record, { actor, replaced });
     });
     await declared.withdraw();
     context.journal.announce(event);
@@ -58,4 +44,30 @@ export async function storePackage(
     await withdrawAfterFailure(context, declared);
     throw error;
   }
+}
+
+async function commit(
+  context: RepositoryContext,
+  record: PackageRecord,
+  { actor, replaced }: { readonly actor: string; readonly replaced: PackageRecord | undefined },
+): Promise<Event> {
+  return await context.database.transaction().execute(async (queries) => {
+    if (replaced !== undefined) {
+      await releaseUpload(queries, replaced.id);
+    }
+    await insertPackage(queries, record);
+    return await context.journal.write(queries, {
+      kind: 'package-imported',
+      subject: `package:${record.id}`,
+      actor,
+      data: {
+        profile: record.profile,
+        cpv: record.cpv,
+        buildId: record.buildId,
+        size: record.size,
+        origin: record.origin,
+        ...(replaced === undefined ? {} : { replaces: replaced.id }),
+      },
+    });
+  });
 }

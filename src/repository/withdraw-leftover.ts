@@ -1,7 +1,12 @@
-import { rm } from 'node:fs/promises';
-import { messageOf } from '../support/errors.ts';
-import type { DeclaredIntent, Intent } from './intents.ts';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno, messageOf } from '../support/errors.ts';
+import { syncDirectory } from '../support/files.ts';
+import { newId } from '../support/ids.ts';
+import type { DeclaredIntent } from './intents.ts';
 import { references } from './package-store.ts';
+import { poolLock, TEMPORARY_PREFIX } from './pool.ts';
+import type { PublicationKey } from './proof/node-store.ts';
 import { removePublicationNote } from './publication-note.ts';
 import { findPublication } from './publication-store.ts';
 import type { RepositoryContext } from './repository-context.ts';
@@ -14,10 +19,13 @@ export async function withdrawLeftover(
   const { intent } = declared;
   if (intent.kind === 'package') {
     await removePackageFiles(context, intent);
+  } else if (intent.kind === 'packages') {
+    for (const file of intent.files) {
+      await removePackageFiles(context, { profile: intent.profile, ...file });
+    }
   } else if ((await findPublication(context.database, intent)) === undefined) {
     const { profile, channel, serial } = intent;
-    const path = context.layout.publication(profile, channel, serial);
-    await rm(path, { recursive: true, force: true });
+    await removeFolder(context, { profile, channel, serial });
     await removePublicationNote(context.layout, intent);
   }
   await declared.withdraw();
@@ -38,15 +46,35 @@ export async function withdrawAfterFailure(
   }
 }
 
+/** Whole or not at all for who reads it: it is out of sight before the first file goes. */
+async function removeFolder(
+  { layout }: RepositoryContext,
+  { profile, channel, serial }: PublicationKey,
+): Promise<void> {
+  const aside = join(layout.publications(profile), `${TEMPORARY_PREFIX}${newId('removed')}`);
+  try {
+    await rename(layout.publication(profile, channel, serial), aside);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return;
+    }
+    throw error;
+  }
+  await syncDirectory(layout.publications(profile));
+  await rm(aside, { recursive: true, force: true });
+}
+
 async function removePackageFiles(
   context: RepositoryContext,
-  intent: Extract<Intent, { kind: 'package' }>,
+  file: { readonly profile: string; readonly path: string; readonly sha512: string },
 ): Promise<void> {
-  const isReferred = await references(context.database, intent);
-  if (!isReferred.path) {
-    await rm(context.layout.packageFile(intent.profile, intent.path), { force: true });
-  }
-  if (!isReferred.pool) {
-    await context.pool.remove(intent.sha512);
-  }
+  await context.locks.run(poolLock(file.sha512), async () => {
+    const isReferred = await references(context.database, file);
+    if (!isReferred.path) {
+      await rm(context.layout.packageFile(file.profile, file.path), { force: true });
+    }
+    if (!isReferred.pool) {
+      await context.pool.remove(file.sha512);
+    }
+  });
 }

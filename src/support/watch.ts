@@ -37,34 +37,3 @@ export function watchFiles(options: WatchOptions): Service {
     },
   };
 }
-
-export interface PathWatcher {
-  start(onChange: () => void): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/**
- * Reports that one of these files was made, written or replaced; several changes at once may be one report. Looks at
- * them every `intervalMs`, so that a symbolic link that leads elsewhere, and a change on a network file system, is seen.
- */
-export function watchPaths(paths: readonly string[], intervalMs: number): PathWatcher {
-  let watcher: ReturnType<typeof watch> | undefined;
-  return {
-    start: async (onChange) => {
-      const started = watch([...paths], {
-        ignoreInitial: true,
-        usePolling: true,
-        interval: intervalMs,
-      });
-      watcher = started;
-      started.on('add', onChange).on('change', onChange);
-      await new Promise<void>((resolve) => {
-        started.once('ready', resolve);
-      });
-    },
-    stop: async () => {
-      await watcher?.close();
-      watcher = undefined;
-    },
-  };
-}

@@ -11,6 +11,7 @@ import type { Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { newId } from '../../src/support/ids.ts';
+import { unusedRetention } from '../support/unused-retention.ts';
 
 const uploadSchema = z.object({ cpv: z.string(), nonce: z.string() });
 
@@ -53,6 +54,7 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
   return {
     ...packageCalls(database, disk, clock),
     ...publishingCalls(disk, clock),
+    retention: unusedRetention(),
     stage: async (name, _profile, packageIds) => {
       await turn();
       disk.takeFault('stage');
@@ -70,6 +72,8 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
       await turn();
       disk.staged.delete(name);
     },
+    check: async () => ({ findings: [], rebuild: [] }),
+    allowances: async () => [],
     compare: async () => {
       throw new Error('nobody compares publications here');
     },

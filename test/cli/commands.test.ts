@@ -255,6 +255,7 @@ describe('channel', () => {
       uri,
       current,
       publications: [current, publicationView({ serial: 3, reason: '', kind: 'rollback' })],
+      pins: [],
     });
     expect((await runAt(server, 'channel', 'show', 'web-v3', 'testing')).stdout).toBe(
       [
@@ -267,7 +268,14 @@ describe('channel', () => {
         '',
       ].join('\n'),
     );
-    const empty = { profile: 'web-v3', channel: 'testing', uri, current: null, publications: [] };
+    const empty = {
+      profile: 'web-v3',
+      channel: 'testing',
+      uri,
+      current: null,
+      publications: [],
+      pins: [],
+    };
     server.answer(`GET ${path}`, empty);
     const shown = await runAt(server, 'channel', 'show', 'web-v3', 'testing');
     expect(shown.stdout).toContain('Nothing has been published on it yet.');
@@ -316,7 +324,14 @@ describe('channel', () => {
       publicationView({ serial: 1, kind: 'promote', snapshotId: 'a' }),
     ];
     const uri = 'http://farm.example/binhost/web-v3/testing';
-    const view = { profile: 'web-v3', channel: 'testing', uri, current: made, publications };
+    const view = {
+      profile: 'web-v3',
+      channel: 'testing',
+      uri,
+      current: made,
+      publications,
+      pins: [],
+    };
     server.answer(`GET ${path}`, view);
     expect(await rolledBack()).toContain('1 package. It now shows what 1 showed.\n');
   });

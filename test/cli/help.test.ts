@@ -128,6 +128,8 @@ describe('the commands', () => {
         'key export',
         'token revoke',
         'node forget',
+        'channel pin',
+        'channel unpin',
       ]),
     ).toEqual([]);
   });

@@ -101,7 +101,8 @@ describe('a server with a certificate', () => {
   });
 
   it('follows a link that is switched to the next certificate', async () => {
-    const [first, second] = [await makePair('first'), await makePair('second')];
+    // The next one is older, as when somebody goes back.
+    const [second, first] = [await makePair('second'), await makePair('first')];
     const folder = mkdtempSync(join(root, 'live-'));
     const live = { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
     symlinkSync(first.certificate, live.certificate);

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { requireUnmoved } from '../../src/repository/channel.ts';
 import { differenceOf } from '../../src/repository/difference/snapshot-difference.ts';
+import type { Allowance } from '../../src/repository/gate/gate-store.ts';
+import { type JudgedFinding, rebuildsFor } from '../../src/repository/gate/pass-gate.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type {
   PublicationKind,
@@ -15,6 +17,7 @@ import type {
 import type { ChannelDeed, PackageQuery, Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
+import { unusedRetention } from '../support/unused-retention.ts';
 
 export const FINGERPRINT = '0123456789ABCDEF0123456789ABCDEF01234567';
 
@@ -52,6 +55,7 @@ export function packageRecord(
 
 /** The repository as its interface tells it, in memory. Uploads lie in a folder, and are removed as promised. */
 export class FakeRepository implements Repository {
+  readonly retention = unusedRetention();
   readonly packages: PackageRecord[] = [];
   readonly published: PublicationRecord[] = [];
   readonly snapshots = new Map<string, readonly string[]>();
@@ -238,6 +242,17 @@ export class FakeRepository implements Repository {
     };
     this.published.push(made);
     return made;
+  }
+
+  readonly findings: JudgedFinding[] = [];
+  readonly allowed: Allowance[] = [];
+
+  async check() {
+    return { findings: this.findings, rebuild: rebuildsFor(this.findings) };
+  }
+
+  async allowances(): Promise<Allowance[]> {
+    return this.allowed;
   }
 
   async compare({ profile, before, after }: Parameters<Repository['compare']>[0]) {

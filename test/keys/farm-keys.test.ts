@@ -96,7 +96,7 @@ describe('the life of the keys', () => {
   });
 
   it('signs the public keys for everybody who knows one of them', async () => {
-    const { keys, published, signatures, read } = await makeFarm();
+    const { keys, clock, published, signatures, read } = await makeFarm();
     const before = published();
     await keys.rotate({ ...rotation, overlapMs: DAY_MS, now: true });
     const [mark, former] = [published(), before].map((text) =>
@@ -116,7 +116,7 @@ describe('the life of the keys', () => {
     expect(signatures().length).toBeLessThanOrEqual(4);
     const last = createHash('sha256').update(published()).digest('hex').slice(0, 16);
     const old = keys.list().find(({ state }) => state === 'previous')?.fingerprint ?? '';
-    const verifier = await createVerifier([before]);
+    const verifier = await createVerifier([before], { clock });
     const state = createHash('sha512').update(published());
     const signature = read(`rookery.asc.${last}.${old}.sig`);
     expect(await verifier.verifyState(state, signature)).toBe(old);

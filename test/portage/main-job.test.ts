@@ -112,6 +112,11 @@ beforeAll(async () => {
   });
   builder = await makeGentooPrefix({ folder: join(folder, 'builder'), overlay });
   await mkdir(join(folder, 'profiles/web'), { recursive: true });
+  // The library of C comes from the machine that the prefixes lie on.
+  await writeFile(
+    join(folder, 'profiles/web/base-system'),
+    'provides x86_64: libc.so.6 ld-linux-x86-64.so.2\nprovides x86_64: libm.so.6\n',
+  );
   await writeFile(
     join(folder, 'profiles/web/profile.toml'),
     [

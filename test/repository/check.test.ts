@@ -102,7 +102,10 @@ describe('a deep check', () => {
     expect(await installation.check.damaged('v2')).toEqual([]);
     await expect(
       installation.repository.publish({ ...DEED, profile: 'web', channel: 'testing' }),
-    ).rejects.toMatchObject({ code: 'index-invalid' });
+    ).rejects.toMatchObject({
+      code: 'publication-refused',
+      details: { findings: [expect.objectContaining({ kind: 'file-damaged', cpv: one.cpv })] },
+    });
     expect(shown(await check(installation, SHALLOW))).toEqual([
       `file-missing damaged package:web/${one.path}`,
     ]);

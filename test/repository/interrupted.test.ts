@@ -28,6 +28,7 @@ function program(name: string, ...args: readonly string[]): string[] {
 describe('a process that ends in the middle', () => {
   it.each([
     [['import', 'publish', 'promote', 'rollback', 'stage']],
+    [['collect']],
     [['share', 'check-and-restore', 'check-and-quarantine']],
   ])(
     'leaves nothing half-done at any step, and loses nothing it has acknowledged: %j',
@@ -35,7 +36,7 @@ describe('a process that ends in the middle', () => {
       const own = join(folder, names[0] ?? '');
       const { stdout } = await runChecked(program('stop-at-each-step.ts', own, ...names), {
         env,
-        timeoutMs: 170_000,
+        timeoutMs: 290_000,
       });
       const { stops, faults } = z
         .object({ stops: z.record(z.string(), z.number()), faults: z.array(z.string()) })
@@ -44,7 +45,7 @@ describe('a process that ends in the middle', () => {
       expect(Object.keys(stops)).toEqual(names);
       expect(Math.min(...Object.values(stops))).toBeGreaterThan(8);
     },
-    180_000,
+    300_000,
   );
 
   it('may be killed at any moment, again and again, while clients read', async () => {

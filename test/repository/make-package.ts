@@ -45,7 +45,7 @@ export async function makePackage(
     USE: 'amd64 elibc_glibc\n',
     IUSE: '\n',
     LICENSE: 'MIT\n',
-    RDEPEND: 'app-misc/other\n',
+    RDEPEND: undefined,
     SIZE: '1\n',
     repository: 'lab\n',
     'environment.bz2': ENVIRONMENT,
@@ -94,12 +94,15 @@ export function makeProfile(name: string, changes: Partial<HardwareProfile> = {}
   };
 }
 
-export function catalogOf(profiles: readonly HardwareProfile[]): ProfileCatalog {
+export function catalogOf(
+  profiles: readonly HardwareProfile[] | (() => readonly HardwareProfile[]),
+): ProfileCatalog {
+  const known = typeof profiles === 'function' ? profiles : () => profiles;
   return {
-    list: () => profiles,
+    list: known,
     broken: () => ({}),
     get: (name) => {
-      const found = profiles.find((profile) => profile.name === name);
+      const found = known().find((profile) => profile.name === name);
       if (found === undefined) {
         throw new AppError('unknown-profile', `There is no profile ${name}.`);
       }

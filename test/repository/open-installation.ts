@@ -2,6 +2,8 @@ import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { HardwareProfile } from '../../src/gentoo/profile.ts';
+import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import type { CheckTask } from '../../src/repository/check/repository-check.ts';
 import { openRepository } from '../../src/repository/create-repository.ts';
@@ -39,6 +41,8 @@ export interface Installation {
   readonly proofs: Proofs;
   readonly publicKey: string;
   readonly fingerprint: string;
+  /** Other profiles than before, as after an administrator has changed them. */
+  setProfiles(profiles: readonly HardwareProfile[]): void;
   /** Another repository object on the same folders and database, as after a restart. */
   restarted(): Repository;
   /** As `restarted`, with its check. */
@@ -47,23 +51,40 @@ export interface Installation {
 }
 
 /** A key of its own, kept below `folder`. */
-export async function openTestSigner(folder: string, clock: Clock): Promise<Signer> {
+export async function openTestSigner(
+  folder: string,
+  clock: Clock,
+  validDays = 30,
+): Promise<Signer> {
   return await openSigner({
     folder: join(folder, 'signing'),
     name: 'Test',
     email: 'test@example.org',
-    validDays: 30,
+    validDays,
     clock,
   });
 }
 
+/** Profiles with this policy, and a key that outlives it. */
+export function keeping(retention: RetentionPolicy): {
+  readonly profiles: readonly HardwareProfile[];
+  readonly keyDays: number;
+} {
+  return { profiles: PROFILES.map((one) => ({ ...one, retention })), keyDays: 3650 };
+}
+
 /** A repository with real files, a real database and a real key, below `folder`. */
-export async function openInstallation(folder: string, clock: Clock): Promise<Installation> {
+export async function openInstallation(
+  folder: string,
+  clock: Clock,
+  options: { readonly profiles?: readonly HardwareProfile[]; readonly keyDays?: number } = {},
+): Promise<Installation> {
+  let profiles = options.profiles ?? PROFILES;
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   await mkdir(folders.state, { recursive: true });
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
-  const signer = await openTestSigner(folders.state, clock);
+  const signer = await openTestSigner(folders.state, clock, options.keyDays ?? 30);
   const opened = (): ReturnType<typeof openRepository> =>
     openRepository({
       database,
@@ -72,7 +93,7 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
       log: silentLog(),
       locks: new Locks(),
       signer,
-      profiles: catalogOf(PROFILES),
+      profiles: catalogOf(() => profiles),
       folders,
       maxUploadBytes: 4 * 1024 * 1024,
     });
@@ -89,9 +110,12 @@ export async function openInstallation(folder: string, clock: Clock): Promise<In
       journal,
       clock,
       locks: new Locks(),
-      profiles: catalogOf(PROFILES),
+      profiles: catalogOf(() => profiles),
     }),
     fingerprint: signer.primaryFingerprint,
+    setProfiles: (changed) => {
+      profiles = changed;
+    },
     close: async () => {
       await database.destroy();
     },

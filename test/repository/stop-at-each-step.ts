@@ -42,7 +42,7 @@ for (const name of ['open', 'rename', 'link', 'symlink', 'mkdir', 'rm', 'copyFil
 syncBuiltinESMExports();
 
 const { makePackage } = await import('./make-package.ts');
-const { DEED, openInstallation, push } = await import('./open-installation.ts');
+const { DEED, keeping, openInstallation, push } = await import('./open-installation.ts');
 const { inspectTree } = await import('./inspect-tree.ts');
 const { ManualClock } = await import('../support/manual-clock.ts');
 const { finishedCheck } = await import('./finished-check.ts');
@@ -51,7 +51,19 @@ const { newId } = await import('../../src/support/ids.ts');
 
 const folder = argv[2] ?? '';
 const clock = new ManualClock();
-const installation = await openInstallation(folder, clock);
+const installation = await openInstallation(
+  folder,
+  clock,
+  keeping({
+    keepLast: 1,
+    daily: 0,
+    weekly: 0,
+    monthly: 0,
+    reportedWithinMs: 0,
+    graceMs: 86_400_000,
+    packagesMs: 86_400_000,
+  }),
+);
 const incoming = join(installation.folders.mirrorRoot, 'incoming', 'web');
 await mkdir(incoming, { recursive: true });
 await mkdir(join(installation.folders.mirrorRoot, 'keys'));
@@ -129,6 +141,18 @@ const STEPS: Readonly<Record<string, Step>> = {
   rollback: {
     prepare: async () => async (repository) =>
       await repository.rollback({ ...onStable, serial: 1 }),
+  },
+  collect: {
+    prepare: async () => {
+      for (let count = 0; count < 3; count += 1) {
+        const file = await makePackage(made, `app-misc/collected-${newSerial()}`);
+        const { package: added } = await push(installation.repository, file);
+        await installation.repository.publish({ ...onTesting, packageIds: [added.id] });
+      }
+      clock.advance(40 * 86_400_000);
+      return async (repository) =>
+        await repository.retention.collect({ profile: 'web', dryRun: false, actor: 'token:ops' });
+    },
   },
   'check-and-restore': {
     isRepair: true,
@@ -211,7 +235,7 @@ async function stopEverywhere(name: string, step: Step): Promise<void> {
     await second.recover();
     const again = step.isRepair ? await useCase(second, reopened.check) : undefined;
     faults.push(...(await inspectTree(installation)).map((fault) => `${name} ${calls}: ${fault}`));
-    const after = await readAcknowledged();
+    const after = name === 'collect' ? before : await readAcknowledged();
     faults.push(
       ...before.filter((one) => !after.includes(one)).map((one) => `${name} ${calls}: lost ${one}`),
     );
@@ -248,6 +272,11 @@ await installation.repository.promote(onStable);
 const chosen = argv.slice(3);
 for (const [name, step] of Object.entries(STEPS).filter(([one]) => chosen.includes(one))) {
   await stopEverywhere(name, step);
+}
+const tables = ['collected_publications', 'collected_packages'] as const;
+for (const table of chosen.includes('collect') ? tables : []) {
+  const rows = await installation.database.selectFrom(table).selectAll().execute();
+  faults.push(...(rows.length < 10 ? [`only ${rows.length} rows in ${table}`] : []));
 }
 faults.push(...(await inspectTree(installation)));
 await installation.close();

@@ -141,7 +141,7 @@ describe('rookery key', () => {
     try {
       const { keys } = await createServerClient({ url: second.url }).keys();
       const known = (one: KeyList['keys']): string[] =>
-        one.map((it) => `${it.fingerprint} ${it.state}`);
+        one.map(({ fingerprint, state }) => `${fingerprint} ${state}`);
       expect(known(keys)).toEqual(known(before));
     } finally {
       await second.stop();

@@ -17,6 +17,7 @@ interface RequestOptions extends AnswerOptions {
   readonly wait?: boolean;
   readonly publish?: string;
   readonly rebuild?: boolean;
+  readonly rebuildFor?: string;
 }
 
 interface ListOptions extends AnswerOptions {
@@ -39,10 +40,11 @@ function requestCommand(context: CommandContext): Command {
     new Command('request')
       .description('ask for packages to be built for a profile')
       .argument('<profile>')
-      .argument('<atom...>', 'atoms, or @sets of the profile'),
+      .argument('[atom...]', 'atoms, or @sets of the profile'),
   )
     .option('--wait', 'show the jobs until the end; exit code 1 when the request fails')
     .option('--publish <channel>', 'publish the results on this channel')
+    .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--rebuild', 'build the named packages again even if the repository has them')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
       await requestBuild(context, { profile, atoms }, options);
@@ -51,7 +53,21 @@ function requestCommand(context: CommandContext): Command {
     command,
     'rookery build request web-v3 app-misc/rookery-web --wait --publish testing',
     'rookery build request web-v3 @web --rebuild',
+    'rookery build request web-v3 --rebuild-for testing --publish testing --wait',
   );
+}
+
+/** Throws `nothing-to-build`. */
+function requireSomething(
+  wanted: { readonly atoms: readonly string[] },
+  options: RequestOptions,
+): void {
+  if (wanted.atoms.length === 0 && options.rebuildFor === undefined) {
+    throw new AppError(
+      'nothing-to-build',
+      'Nothing is named that could be built: give atoms, or --rebuild-for.',
+    );
+  }
 }
 
 async function requestBuild(
@@ -59,12 +75,14 @@ async function requestBuild(
   wanted: { readonly profile: string; readonly atoms: readonly string[] },
   options: RequestOptions,
 ): Promise<void> {
+  requireSomething(wanted, options);
   const { output } = context;
   const client = await connect(options, context);
   const request = await client.createRequest({
     ...wanted,
     ...(options.publish === undefined ? {} : { publish: options.publish }),
     rebuild: options.rebuild ?? false,
+    ...(options.rebuildFor === undefined ? {} : { rebuildFor: options.rebuildFor }),
   });
   if (!options.wait) {
     if (options.json) {
@@ -75,7 +93,8 @@ async function requestBuild(
     }
     return;
   }
-  output.note(`${request.id}: ${wanted.atoms.join(' ')} for ${wanted.profile}`);
+  const { atoms } = wanted.atoms.length === 0 ? request : wanted;
+  output.note(`${request.id}: ${atoms.join(' ')} for ${wanted.profile}`);
   const detail = await waitForRequest(client, request.id, context);
   if (options.json) {
     output.json(detail);

@@ -9,8 +9,11 @@ import {
   parseCount,
 } from '../command-context.ts';
 import { counted, formatAge, formatTime } from '../format.ts';
+import { refusalIn, showFindings } from '../gate-report.ts';
 import type { ServerClient } from '../server-client.ts';
+import { channelCheckCommand } from './channel-check.ts';
 import { channelDiffCommand } from './channel-diff.ts';
+import { pinCommand, unpinCommand } from './channel-pin.ts';
 import { proofCommand } from './channel-proof.ts';
 
 interface ChannelOptions extends AnswerOptions {
@@ -19,9 +22,11 @@ interface ChannelOptions extends AnswerOptions {
   readonly serial?: number;
   readonly expected?: number;
   readonly force?: boolean;
+  readonly allow?: readonly string[];
   readonly package?: readonly string[];
 }
 
+const ALLOW = 'let these findings of the gate pass; needs --reason';
 const EXPECTED = [
   '--expected <n>',
   'only if the channel shows this publication now, 0 for none (default: whatever it shows)',
@@ -46,8 +51,11 @@ export function channelCommand(context: CommandContext): Command {
   command.addCommand(publishCommand(context));
   command.addCommand(promoteCommand(context));
   command.addCommand(rollbackCommand(context));
+  command.addCommand(pinCommand(context));
+  command.addCommand(unpinCommand(context));
   command.addCommand(proofCommand(context));
   command.addCommand(channelDiffCommand(context));
+  command.addCommand(channelCheckCommand(context));
   return addExample(command, 'rookery channel show web-v3 stable');
 }
 
@@ -71,6 +79,7 @@ function publishCommand(context: CommandContext): Command {
     'publish the newest packages of the profile, or those that are named',
   )
     .option('--package <id...>', 'only these packages, over what the channel has')
+    .option('--allow <id...>', ALLOW)
     .option('--reason <text>', 'why; it stands in the journal')
     .option(...EXPECTED, parseSerial)
     .action(
@@ -78,6 +87,7 @@ function publishCommand(context: CommandContext): Command {
         client.publish(profile, channel, {
           ...whyAndWhen(options),
           ...(options.package === undefined ? {} : { packageIds: options.package }),
+          ...(options.allow === undefined ? {} : { allow: options.allow }),
         }),
       ),
     );
@@ -88,6 +98,7 @@ function promoteCommand(context: CommandContext): Command {
   const command = channelBase('promote', 'publish on a channel what an earlier one shows')
     .option('--from <channel>', 'the channel to take from (default: the one before)')
     .option('--serial <n>', 'its publication number (default: the current one)', parseCount)
+    .option('--allow <id...>', ALLOW)
     .option('--force', 'also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why; it stands in the journal')
     .option(...EXPECTED, parseSerial)
@@ -100,6 +111,7 @@ function promoteCommand(context: CommandContext): Command {
             ...(options.from === undefined ? {} : { from: options.from }),
             ...(options.serial === undefined ? {} : { serial: options.serial }),
             ...(options.force === true ? { force: true } : {}),
+            ...(options.allow === undefined ? {} : { allow: options.allow }),
           }),
         sayForced,
       ),
@@ -159,7 +171,13 @@ function deed(
 ): (profile: string, channel: string, options: ChannelOptions) => Promise<void> {
   return async (profile, channel, options) => {
     const client = await connect(options, context);
-    const publication = await act(client, profile, channel, options);
+    const publication = await act(client, profile, channel, options).catch((error: unknown) => {
+      const refusal = refusalIn(error);
+      if (refusal !== undefined && !options.json) {
+        showFindings(refusal, context.output.note, context.output.paint);
+      }
+      throw error;
+    });
     if (options.json) {
       context.output.json(publication);
     } else {
@@ -194,7 +212,14 @@ function publicationLine({ profile, channel, serial, packageCount }: Publication
   return `${profile}/${channel} is now publication ${serial}: ${counted(packageCount, 'package')}.`;
 }
 
-function showChannel(view: ChannelView, { output, clock }: CommandContext): void {
+function showAllowed({ allowed }: ChannelView, { output }: CommandContext): void {
+  for (const { message, author, reason } of allowed) {
+    output.line(`let pass by ${author} (${reason}): ${message}`);
+  }
+}
+
+function showChannel(view: ChannelView, context: CommandContext): void {
+  const { output, clock } = context;
   output.line(`${output.paint('bold', `${view.profile}/${view.channel}`)}  ${view.uri}`);
   if (view.current === null) {
     output.line('Nothing has been published on it yet.');
@@ -204,6 +229,7 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
   output.line(
     `publication ${serial}, ${counted(packageCount, 'package')}, ${formatAge(createdAt, clock.now())}, TIMESTAMP ${timestamp}`,
   );
+  showAllowed(view, context);
   output.line();
   output.table(
     [
@@ -217,7 +243,7 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
     ],
     view.publications.map((publication) => [
       String(publication.serial),
-      publication.forced === null ? publication.kind : `${publication.kind} (forced)`,
+      [publication.kind, ...marksOf(view, publication)].join(' '),
       String(publication.packageCount),
       formatTime(publication.createdAt),
       publication.author,
@@ -225,4 +251,11 @@ function showChannel(view: ChannelView, { output, clock }: CommandContext): void
       publication.reason,
     ]),
   );
+}
+
+function marksOf({ pins }: ChannelView, { serial, forced }: PublicationView): string[] {
+  return [
+    ...(forced === null ? [] : ['(forced)']),
+    ...(pins.some((pin) => pin.serial === serial) ? ['(pinned)'] : []),
+  ];
 }

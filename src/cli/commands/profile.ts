@@ -1,11 +1,14 @@
 import { Command } from 'commander';
 import { openProfileCatalog } from '../../config/profile-catalog.ts';
+import { formatBaseSystem } from '../../gentoo/base-system.ts';
 import { instructionSetOf, KNOWN_MARCHES } from '../../gentoo/instruction-set.ts';
 import { formatMakeConf } from '../../gentoo/make-conf.ts';
 import { suggestion } from '../../gentoo/nearest-word.ts';
 import type { BuildRoot, HardwareProfile, ProfileCatalog } from '../../gentoo/profile.ts';
+import { DEFAULT_RETENTION, formatRetention } from '../../gentoo/retention-policy.ts';
 import { AppError } from '../../support/errors.ts';
 import { addExample, addJsonOption } from '../command-context.ts';
+import { readInstalled } from '../read-installed.ts';
 
 /** Where text of a result goes. */
 export type Print = (text: string) => unknown;
@@ -21,6 +24,7 @@ export function profileCommand(print: Print = (text) => process.stdout.write(tex
   command.addCommand(listCommand(print));
   command.addCommand(showCommand(print));
   command.addCommand(checkCommand(print));
+  command.addCommand(baseCommand(print));
   return addExample(command, 'rookery profile check', 'rookery profile show web-x86-64-v3');
 }
 
@@ -63,6 +67,16 @@ function showCommand(print: Print): Command {
       }),
     'rookery profile show web-x86-64-v3',
   );
+}
+
+function baseCommand(print: Print): Command {
+  const command = new Command('base')
+    .description('print a base-system file: what is installed on a fresh node')
+    .option('--root <folder>', 'where the system is', '/')
+    .action(async ({ root }: { readonly root: string }) => {
+      print(formatBaseSystem(await readInstalled(root)));
+    });
+  return addExample(command, 'rookery profile base > profiles/web-v3/base-system');
 }
 
 function checkCommand(print: Print): Command {
@@ -170,10 +184,25 @@ function describe(profile: HardwareProfile): string {
     `channels   ${profile.channels.join(' -> ')}\n`,
     `build root ${formatBuildRoot(profile.buildRoot)}\n`,
     `executor   ${profile.executor}\n`,
+    ...gateLines(profile),
+    `keeps      ${formatRetention(profile.retention ?? DEFAULT_RETENTION)}\n`,
     files.length === 0 ? '' : `\nfiles for /etc/portage\n${files.join('')}`,
     recipes.length === 0 ? '' : `\nrecipes\n${recipes.join('')}`,
     sets.length === 0 ? '' : `\n${sets.join('\n')}`,
   ].join('');
+}
+
+/** What the gate before a publication takes for granted, and how strict it is. */
+function gateLines({ baseSystem, gate }: HardwareProfile): string[] {
+  const { packages = [], sonames = [] } = baseSystem ?? {};
+  const { maxPackageDrop, warn = [] } = gate ?? {};
+  return [
+    `base       ${packages.length} packages, ${sonames.length} sonames\n`,
+    ...(maxPackageDrop === undefined
+      ? []
+      : [`gate       at most ${maxPackageDrop * 100} % fewer packages\n`]),
+    ...(warn.length === 0 ? [] : [`gate       only warns of ${warn.join(', ')}\n`]),
+  ];
 }
 
 function formatBuildRoot(buildRoot: BuildRoot): string {

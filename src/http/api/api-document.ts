@@ -28,6 +28,7 @@ import {
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
+import { gateViewSchema } from '../../protocol/gate.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
   extendBodySchema,
@@ -61,6 +62,14 @@ import {
   checkViewSchema,
   damagedListSchema,
 } from '../../protocol/repository.ts';
+import {
+  collectBodySchema,
+  collectionProgressSchema,
+  collectionViewSchema,
+  pinBodySchema,
+  pinViewSchema,
+  unpinBodySchema,
+} from '../../protocol/retention.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -70,9 +79,11 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
   CheckBody: checkBodySchema,
   ExtendBody: extendBodySchema,
+  CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
+  PinBody: pinBodySchema,
   PortagePlan: portagePlanSchema,
   PromoteBody: promoteBodySchema,
   PublishBody: publishBodySchema,
@@ -83,6 +94,7 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   RollbackBody: rollbackBodySchema,
   RotateBody: rotateBodySchema,
   TokenBody: tokenBodySchema,
+  UnpinBody: unpinBodySchema,
 };
 const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
@@ -95,7 +107,10 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   KeyList: keyListSchema,
   Resign: resignViewSchema,
   ResignAnswer: resignAnswerSchema,
+  Collection: collectionViewSchema,
+  CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
+  Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
   Job: jobViewSchema,
@@ -109,6 +124,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,
   PackageList: packageListSchema,
+  Pin: pinViewSchema,
   Problem: problemSchema,
   Profile: profileViewSchema,
   ProfileList: profileListSchema,

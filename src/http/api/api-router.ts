@@ -7,12 +7,14 @@ import { apiDocument } from './api-document.ts';
 import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
+import { gateRoute } from './gate-route.ts';
 import { journalRoutes } from './journal-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
+import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
@@ -24,9 +26,11 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...repositoryRoutes(context),
     ...keyRoutes(context),
     differenceRoute(context),
+    gateRoute(context),
     ...buildRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
+    ...retentionRoutes(context),
     ...accessRoutes(context),
     ...journalRoutes(context),
     openRoute({

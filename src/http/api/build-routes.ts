@@ -7,10 +7,11 @@ import {
   requestViewSchema,
 } from '../../protocol/builds.ts';
 import { pageQuerySchema } from '../../protocol/common.ts';
+import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { streamJobLog } from './job-log.ts';
-import { requireJob } from './lookups.ts';
+import { requireChannel, requireJob } from './lookups.ts';
 import { requestDetail } from './request-detail.ts';
 import { streamRequestEvents } from './request-events.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
@@ -37,11 +38,18 @@ function requestRoutes(context: HttpContext): readonly Route[] {
       query: NO_QUERY,
       body: requestBodySchema,
       replies: { 201: requestViewSchema },
-      handle: async ({ body: { profile, atoms, publish, rebuild }, identity }) => {
+      handle: async ({ body: { profile, atoms, publish, rebuild, rebuildFor }, identity }) => {
+        if (atoms.length === 0 && rebuildFor === undefined) {
+          const message = '"atoms" of the body is []: it has to have at least 1 entry.';
+          throw new AppError('invalid-body', message, {
+            details: { faults: [{ path: 'atoms', message }] },
+          });
+        }
+        const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
         const made = await builds.createRequest({
           profile,
-          atoms,
-          rebuild,
+          atoms: [...atoms, ...broken],
+          rebuild: rebuild || broken.length > 0,
           author: actorOf(identity),
           ...(publish === undefined ? {} : { publish }),
         });
@@ -77,6 +85,28 @@ function requestRoutes(context: HttpContext): readonly Route[] {
       }),
     }),
   ];
+}
+
+/**
+ * `category/pn:slot` of what has to be rebuilt before the newest packages can be published on a channel.
+ *
+ * Throws `nothing-to-rebuild`, `unknown-profile`, `unknown-channel`.
+ */
+async function brokenIn(
+  context: HttpContext,
+  profile: string,
+  channel: string,
+): Promise<readonly string[]> {
+  requireChannel(context, profile, channel);
+  const { rebuild } = await context.repository.check({ profile, channel, contents: 'newest' });
+  if (rebuild.length === 0) {
+    throw new AppError(
+      'nothing-to-rebuild',
+      `No package of ${profile} has to be rebuilt before the newest can be published on ${channel}.`,
+      { details: { profile, channel } },
+    );
+  }
+  return rebuild;
 }
 
 function followRoutes(context: HttpContext): readonly Route[] {

@@ -30,16 +30,26 @@ function showRoute(context: HttpContext): Route {
     handle: async ({ params }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
-      const [current, publications] = await Promise.all([
+      const [current, publications, pins] = await Promise.all([
         context.repository.currentPublication(profile, channel),
         context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
+        context.repository.retention.pins(profile),
       ]);
+      const allowed = current === undefined ? [] : await context.repository.allowances(current);
       const json = {
         profile,
         channel,
         uri: channelUri(context, profile, channel),
+        allowed: allowed.map(({ findingId, message, author, reason, createdAt }) => ({
+          findingId,
+          message,
+          author,
+          reason,
+          createdAt,
+        })),
         current: current === undefined ? null : publicationView(current),
         publications: publications.map(publicationView),
+        pins: pins.filter((pin) => pin.channel === channel),
       };
       return { status: 200, json };
     },
@@ -56,7 +66,8 @@ function publishRoute(context: HttpContext): Route {
     body: publishBodySchema,
     maxBodyBytes: PUBLISH_BODY_BYTES,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, packageIds, expectedSerial }, identity }) => {
+    handle: async ({ params, body: { expectedSerial, ...body }, identity }) => {
+      const { reason, packageIds, allow } = body;
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.publish({
@@ -66,6 +77,7 @@ function publishRoute(context: HttpContext): Route {
         author: actorOf(identity),
         ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(packageIds === undefined ? {} : { packageIds }),
+        ...(allow === undefined ? {} : { allow }),
       });
       return { status: 201, json: publicationView(made) };
     },
@@ -81,7 +93,8 @@ function promoteRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: promoteBodySchema,
     replies: { 201: publicationViewSchema },
-    handle: async ({ params, body: { reason, from, serial, force, expectedSerial }, identity }) => {
+    handle: async ({ params, body: { expectedSerial, ...body }, identity }) => {
+      const { reason, from, serial, force, allow } = body;
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.promote({
@@ -92,6 +105,7 @@ function promoteRoute(context: HttpContext): Route {
         author: actorOf(identity),
         ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(from === undefined ? {} : { from }),
+        ...(allow === undefined ? {} : { allow }),
         ...(serial === undefined ? {} : { serial }),
       });
       return { status: 201, json: publicationView(made) };

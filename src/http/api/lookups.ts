@@ -47,10 +47,19 @@ export async function requireJob(context: HttpContext, id: string): Promise<Job>
   return job;
 }
 
-/** Throws `unknown-package`. */
+/** Throws `unknown-package`, `package-collected`. */
 export async function requirePackage(context: HttpContext, id: string): Promise<PackageRecord> {
   const record = await context.repository.findPackage(id);
   if (record === undefined) {
+    const collected = await context.repository.retention.findCollected(id);
+    if (collected !== undefined) {
+      const { cpv, buildId, profile, collectedAt } = collected;
+      throw new AppError(
+        'package-collected',
+        `${cpv}, build ${buildId} of ${profile}, was collected at ${new Date(collectedAt).toISOString()}.`,
+        { details: { ...collected } },
+      );
+    }
     throw new AppError('unknown-package', `There is no package ${id}.`);
   }
   return record;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { exists } from '../../support/files.ts';
+import type { Intent } from '../intents.ts';
 import { publicationOf } from '../layout.ts';
 import { filesIn, foldersIn, packageFolders } from '../package-folder.ts';
 import { chunksOf } from '../package-store.ts';
@@ -42,18 +43,24 @@ export async function findUnknownFiles(
   }
   const underWay = context.intents.underWay();
   for (const { subject, file, isKnown } of found) {
-    const isMade = underWay.some((intent) =>
-      intent.kind === 'package'
-        ? subject === `pool:${intent.sha512}` ||
-          subject === `package:${intent.profile}/${intent.path}`
-        : subject === `publication:${intent.profile}/${intent.channel}-${intent.serial}`,
-    );
+    const isMade = underWay.some((intent) => subjectsOf(intent).includes(subject));
     if (!isMade && !(await isKnown()) && (await exists(file))) {
       const message = 'Nothing refers to it. It is left as it is.';
       tell.onFinding({ code: 'file-unknown', subject, message, outcome: 'reported' });
     }
   }
   tell.onStep(total, total);
+}
+
+function subjectsOf(intent: Intent): string[] {
+  if (intent.kind === 'publication') {
+    return [`publication:${intent.profile}/${intent.channel}-${intent.serial}`];
+  }
+  const files = intent.kind === 'package' ? [intent] : intent.files;
+  return files.flatMap(({ path, sha512 }) => [
+    `pool:${sha512}`,
+    `package:${intent.profile}/${path}`,
+  ]);
 }
 
 async function inPool({ database, layout }: Told, shelf: string): Promise<Unknown[]> {

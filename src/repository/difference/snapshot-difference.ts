@@ -1,4 +1,5 @@
 import { parseCpv } from '../../gentoo/cpv.ts';
+import { sonamesIn } from '../../gentoo/soname-list.ts';
 import { compareVersions } from '../../gentoo/version.ts';
 import type { PackageRecord } from '../package-record.ts';
 import { slotKey } from '../snapshot-contents.ts';
@@ -139,18 +140,8 @@ function flagsOf({ metadata }: PackageRecord): ReadonlySet<string> {
   return new Set(wordsOf(metadata['USE']).filter((flag) => own.has(flag)));
 }
 
-/** PROVIDES is `x86_64: libfoo.so.1 libbar.so.2 x86_32: libfoo.so.1` (`portage/_dyn_libs/soname_deps.py`). */
 function sonamesOf(record: PackageRecord | null): ReadonlySet<string> {
-  const sonames = new Set<string>();
-  let category = '';
-  for (const word of wordsOf(record?.metadata['PROVIDES'])) {
-    if (word.endsWith(':')) {
-      category = word;
-    } else {
-      sonames.add(`${category} ${word}`);
-    }
-  }
-  return sonames;
+  return new Set(sonamesIn(record?.metadata['PROVIDES']));
 }
 
 function wordsOf(text: string | undefined): string[] {

@@ -151,6 +151,22 @@ export async function installedOn(
   }));
 }
 
+/** What each node of a profile has said to have installed, of those that have reported since then. */
+export async function reportedInstalled(
+  queries: Queries,
+  profile: string,
+  since: number,
+): Promise<(readonly InstalledPackage[])[]> {
+  const rows = await queries
+    .selectFrom('node_reports')
+    .select('installed_json')
+    .where('profile', '=', profile)
+    .where('reported_at', '>=', since)
+    .orderBy('node')
+    .execute();
+  return rows.map((row) => installedSchema.parse(JSON.parse(row.installed_json)));
+}
+
 /** Publications that a node has said to use, with when it did last; `since` in epoch milliseconds. */
 export async function publicationsInUse(
   queries: Queries,

@@ -1,8 +1,8 @@
 import type { Queries } from '../../database/database.ts';
 
 /**
- * Takes from an older database what packages do not tell: BUILD_IDs that are used up, also of builds that are gone, and
- * what nodes have reported and proven.
+ * Takes from an older database what packages do not tell: BUILD_IDs that are used up, also of builds that are gone, what
+ * nodes have reported and proven, what is pinned, and what was collected.
  */
 export async function carryOver(from: Queries, to: Queries): Promise<void> {
   for (const row of await from.selectFrom('build_ids').selectAll().execute()) {
@@ -13,5 +13,10 @@ export async function carryOver(from: Queries, to: Queries): Promise<void> {
   }
   for (const row of await from.selectFrom('publication_proofs').selectAll().execute()) {
     await to.insertInto('publication_proofs').values(row).execute();
+  }
+  for (const table of ['pins', 'collected_publications', 'collected_packages'] as const) {
+    for (const row of await from.selectFrom(table).selectAll().execute()) {
+      await to.insertInto(table).values(row).execute();
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { PublicationRecord } from '../../../repository/publication.ts';
+import type { Pin } from '../../../repository/retention/retention-store.ts';
 import { requireChannel } from '../../api/lookups.ts';
 import type { HttpContext } from '../../context.ts';
 import { publicUrlMissing } from '../../public-url.ts';
@@ -9,6 +10,7 @@ import type { Page } from '../layout.ts';
 import { channelHref, differenceHref, profileHref, publicationHref } from '../links.ts';
 import { copyBox, crumbs, factList, person, shortKey, table } from '../parts.ts';
 import { timeAgo, utc } from '../units.ts';
+import { gateSection } from './gate-section.ts';
 import { type ListQuery, PAGE_SIZE, packageSection } from './package-table.ts';
 import { proofSection } from './proof-section.ts';
 
@@ -27,9 +29,10 @@ export async function channelPage(
 ): Promise<Page> {
   const { profile, channel } = feed;
   const { channels } = requireChannel(context, profile, channel);
-  const [current, publications, found, damage, proof] = await Promise.all([
+  const [current, publications, pins, found, damage, proof] = await Promise.all([
     context.repository.currentPublication(profile, channel),
     context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
+    context.repository.retention.pins(profile),
     context.repository.searchPackages({
       profile,
       channel,
@@ -40,6 +43,7 @@ export async function channelPage(
     channelDamage(context, feed),
     context.proofs.proof(profile, channel),
   ]);
+  const allowed = current === undefined ? [] : await context.repository.allowances(current);
   const now = context.clock.now();
   const href = channelHref(profile, channel);
   const main = html`${crumbs(
@@ -56,7 +60,8 @@ ${facts(context, feed, { current, now, publicUrl })}
 ${clientSection(context, feed, publicUrl)}
 ${packageSection(found, { query, href, now })}
 ${proof.from !== null && proofSection(proof, now)}
-${publicationsSection(publications, current, now)}
+${gateSection(allowed, now)}
+${publicationsSection(publications, { current, now, pins })}
 ${commandsSection(feed, channels)}`;
   return { title: `${profile} ${channel}`, section: 'overview', main };
 }
@@ -117,12 +122,19 @@ ${copyBox('client-command', clientCommand(feed, publicUrl), 'Command that sets u
 
 function publicationsSection(
   publications: readonly PublicationRecord[],
-  current: PublicationRecord | undefined,
-  now: number,
+  {
+    current,
+    now,
+    pins,
+  }: {
+    readonly current: PublicationRecord | undefined;
+    readonly now: number;
+    readonly pins: readonly Pin[];
+  },
 ): Html {
   const row = (made: PublicationRecord): Html => html`<tr>
 <th scope="row" class="number">#${made.serial}</th>
-<td>${made.kind}${made.serial === current?.serial && html` <span class="pill good">current</span>`}${forcedPill(made)}</td>
+<td>${made.kind}${made.serial === current?.serial && html` <span class="pill good">current</span>`}${forcedPill(made)}${pinnedPill(made, pins)}</td>
 <td>${timeAgo(made.createdAt, now)}</td>
 <td>${person(made.author)}</td>
 <td class="number">${made.packageCount}</td>
@@ -155,6 +167,14 @@ ${table({
 /** A promotion without its proof is marked for good. */
 function forcedPill({ forced }: PublicationRecord): Html | null {
   return forced && html` <span class="pill warn" title="${forced.missing.join(' ')}">forced</span>`;
+}
+
+function pinnedPill(
+  { channel, serial }: PublicationRecord,
+  pins: readonly Pin[],
+): Html | undefined {
+  const pin = pins.find((one) => one.channel === channel && one.serial === serial);
+  return pin && html` <span class="pill" title="${pin.author}: ${pin.reason}">pinned</span>`;
 }
 
 function commandsSection({ profile, channel }: Feed, channels: readonly string[]): Html {

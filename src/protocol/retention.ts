@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { nameSchema } from './common.ts';
+
+/**
+ *     POST   /api/repository/collect    collectBodySchema -> collectionViewSchema                              (admin)
+ *     GET    /api/repository/collect    -> collectionProgressSchema
+ *     PUT    /api/profiles/:profile/channels/:channel/pins/:serial    pinBodySchema -> pinViewSchema           (admin)
+ *     DELETE /api/profiles/:profile/channels/:channel/pins/:serial    unpinBodySchema -> 204                   (admin)
+ */
+export const collectBodySchema = z.strictObject({
+  /** Only this profile; absent: all. */
+  profile: nameSchema.optional(),
+  /** Only say what would go. */
+  dryRun: z.boolean().default(false),
+});
+
+const amount = { files: z.number(), bytes: z.number() };
+
+export const collectionViewSchema = z.object({
+  dryRun: z.boolean(),
+  profiles: z.array(
+    z.object({
+      profile: z.string(),
+      publications: z.array(
+        z.object({
+          channel: z.string(),
+          serial: z.number(),
+          createdAt: z.number(),
+          keep: z.boolean(),
+          /** Sentences; none for what goes. */
+          holders: z.array(z.string()),
+          bytes: z.number(),
+        }),
+      ),
+      /** Those that go. */
+      packages: z.array(
+        z.object({
+          id: z.string(),
+          cpv: z.string(),
+          buildId: z.number(),
+          path: z.string(),
+          size: z.number(),
+        }),
+      ),
+      going: z.object(amount),
+      /** By what holds it, most bytes first. */
+      staying: z.array(z.object({ holder: z.string(), ...amount })),
+    }),
+  ),
+  /** Rows that were removed, by table. */
+  rows: z.record(z.string(), z.number()),
+});
+export type CollectionView = z.infer<typeof collectionViewSchema>;
+
+/** How far the collection under way is; null when there is none. */
+export const collectionProgressSchema = z.object({
+  underWay: z.object({ profile: z.string(), done: z.number(), total: z.number() }).nullable(),
+});
+
+export const pinBodySchema = z.strictObject({ reason: z.string().min(1).max(2000) });
+export const unpinBodySchema = z.strictObject({ reason: z.string().max(2000).default('') });
+
+export const pinViewSchema = z.object({
+  profile: z.string(),
+  channel: z.string(),
+  serial: z.number(),
+  author: z.string(),
+  reason: z.string(),
+  createdAt: z.number(),
+});

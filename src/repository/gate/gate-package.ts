@@ -1,0 +1,130 @@
+import { type Atom, type AtomCandidate, evaluateAtom, parseAtom } from '../../gentoo/atom.ts';
+import type { BasePackage } from '../../gentoo/base-system.ts';
+import { parseCpv } from '../../gentoo/cpv.ts';
+import { type DepNode, formatDepString, useReduce } from '../../gentoo/dep-string.ts';
+import { sonamesIn } from '../../gentoo/soname-list.ts';
+
+/** What has to be there when a package is installed. DEPEND and BDEPEND do not concern those who only install. */
+export const DEPENDENCY_KEYS = ['RDEPEND', 'PDEPEND', 'IDEPEND'] as const;
+
+/** A package as the gate looks at it. What it was built from never changes, so this is made once. */
+export interface GatePackage {
+  readonly id: string;
+  readonly cpv: string;
+  /** `category/pn`. */
+  readonly name: string;
+  /** Without sub-slot. */
+  readonly slot: string;
+  readonly candidate: AtomCandidate;
+  readonly needs: readonly Need[];
+  /** `<multilib category>: <soname>`. */
+  readonly requires: readonly string[];
+  readonly provides: readonly string[];
+  readonly cflags: string;
+  /** Null for a package of the base system. */
+  readonly file: GateFile | null;
+}
+
+/** What is known of the file of a package. */
+export interface GateFile {
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeSeconds: number;
+  readonly buildId: number;
+  readonly keyFingerprint: string;
+}
+
+/** One item of a dependency string: all of them have to hold. */
+export interface Need {
+  readonly key: (typeof DEPENDENCY_KEYS)[number];
+  readonly text: string;
+  readonly requirement: Requirement;
+}
+
+/** An atom, or several ways of which one is enough, each with all that it needs. */
+export type Requirement =
+  | { readonly kind: 'atom'; readonly atom: Atom }
+  | { readonly kind: 'any-of'; readonly ways: readonly (readonly Requirement[])[] };
+
+/** Reads a package out of its metadata. Blockers say what may not be there, and are left out. */
+export function readGatePackage({
+  id,
+  cpv,
+  metadata,
+  file,
+}: {
+  readonly id: string;
+  readonly cpv: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly file: GateFile;
+}): GatePackage {
+  const { category, pn } = parseCpv(cpv);
+  const slot = metadata['SLOT'] ?? '0';
+  const use = words(metadata['USE']);
+  const candidate = { cpv, slot, use, iuse: words(metadata['IUSE_EFFECTIVE'] ?? metadata['IUSE']) };
+  const flags = new Set(use);
+  return {
+    id,
+    cpv,
+    name: `${category}/${pn}`,
+    slot: slot.split('/', 1)[0] ?? '',
+    candidate,
+    needs: DEPENDENCY_KEYS.flatMap((key) => needsOf(key, metadata[key] ?? '', flags)),
+    requires: sonamesIn(metadata['REQUIRES']),
+    provides: sonamesIn(metadata['PROVIDES']),
+    cflags: metadata['CFLAGS'] ?? '',
+    file,
+  };
+}
+
+/** A package of the base system: it is there, and nothing is asked of it. */
+export function readBasePackage({ cpv, slot, use }: BasePackage): GatePackage {
+  const { category, pn } = parseCpv(cpv);
+  return {
+    id: `base:${cpv}:${slot}`,
+    cpv,
+    name: `${category}/${pn}`,
+    slot: slot.split('/', 1)[0] ?? '',
+    candidate: { cpv, slot, use },
+    needs: [],
+    requires: [],
+    provides: [],
+    cflags: '',
+    file: null,
+  };
+}
+
+/** Every atom of a requirement. */
+export function atomsOf(requirement: Requirement): readonly Atom[] {
+  return requirement.kind === 'atom'
+    ? [requirement.atom]
+    : requirement.ways.flatMap((way) => way.flatMap(atomsOf));
+}
+
+function needsOf(key: Need['key'], text: string, use: ReadonlySet<string>): Need[] {
+  if (text === '') {
+    return [];
+  }
+  return useReduce(text, use, { isOfAtoms: true }).flatMap((node) => {
+    const [requirement] = requirementsOf([node], use);
+    return requirement === undefined ? [] : [{ key, text: formatDepString([node]), requirement }];
+  });
+}
+
+function requirementsOf(nodes: readonly DepNode[], use: ReadonlySet<string>): Requirement[] {
+  return nodes.flatMap((node): Requirement[] => {
+    if (node.kind === 'word') {
+      const atom = evaluateAtom(parseAtom(node.text), use);
+      return atom.blocker === '' ? [{ kind: 'atom', atom }] : [];
+    }
+    if (node.kind === 'any-of') {
+      const ways = node.children.map((child) => requirementsOf([child], use));
+      return [{ kind: 'any-of', ways }];
+    }
+    return requirementsOf(node.children, use);
+  });
+}
+
+function words(text: string | undefined): string[] {
+  return (text ?? '').split(' ').filter((word) => word !== '');
+}

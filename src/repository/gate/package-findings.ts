@@ -1,0 +1,101 @@
+import { lstatSync } from 'node:fs';
+import { parseCpv } from '../../gentoo/cpv.ts';
+import { instructionSetOf } from '../../gentoo/instruction-set.ts';
+import type { HardwareProfile } from '../../gentoo/profile.ts';
+import type { Layout } from '../layout.ts';
+import { type Finding, findingOf } from './finding.ts';
+import type { GateFile, GatePackage } from './gate-package.ts';
+
+/** What a package is held against by itself. */
+export interface OwnRules {
+  readonly profile: HardwareProfile;
+  readonly layout: Layout;
+  /** Keys whose signatures nodes accept now. */
+  readonly currentKeys: ReadonlySet<string>;
+}
+
+/** The key that signed a package, and what it was compiled for. */
+export function ownFindings(one: GatePackage, rules: OwnRules): Finding[] {
+  return one.file === null
+    ? []
+    : [...keyFindings(one, one.file, rules), ...levelFindings(one, rules)];
+}
+
+/** The file of a package: there, with the size and time that it has had since it was signed. */
+export function fileFindings(one: GatePackage, { profile, layout }: OwnRules): Finding[] {
+  const { cpv, name, file } = one;
+  if (file === null) {
+    return [];
+  }
+  const about = { cpv, name, what: file.path, remedy: FILE_REMEDY };
+  const stat = lstatSync(layout.packageFile(profile.name, file.path), { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isFile()) {
+    const message = `The file ${file.path} of ${cpv} is not there.`;
+    return [findingOf({ ...about, kind: 'file-missing', message })];
+  }
+  const mtimeSeconds = Math.floor(stat.mtimeMs / 1000);
+  if (stat.size !== file.size || mtimeSeconds !== file.mtimeSeconds) {
+    const message = `The file ${file.path} of ${cpv} has ${stat.size} bytes of ${mtimeSeconds}, not ${file.size} of ${file.mtimeSeconds}.`;
+    return [findingOf({ ...about, kind: 'file-changed', message })];
+  }
+  return [];
+}
+
+/** A package whose bytes are known to be wrong. */
+export function damagedFinding(one: { readonly cpv: string; readonly path: string }): Finding {
+  const { category, pn } = parseCpv(one.cpv);
+  return findingOf({
+    kind: 'file-damaged',
+    cpv: one.cpv,
+    name: `${category}/${pn}`,
+    what: one.path,
+    message: `The file ${one.path} of ${one.cpv} is damaged.`,
+    remedy: FILE_REMEDY,
+  });
+}
+
+const FILE_REMEDY = 'Run "rookery repository check", or push the package again.';
+
+function keyFindings(
+  { cpv, name, slot }: GatePackage,
+  { keyFingerprint }: GateFile,
+  { currentKeys }: OwnRules,
+): Finding[] {
+  return currentKeys.has(keyFingerprint)
+    ? []
+    : [
+        findingOf({
+          kind: 'key-not-current',
+          cpv,
+          name: `${name}:${slot}`,
+          what: keyFingerprint,
+          message: `${cpv} was signed with ${keyFingerprint}, which is not a key that nodes accept now.`,
+          remedy: 'Push the package again, so that it is signed with the key of today.',
+        }),
+      ];
+}
+
+function levelFindings({ cpv, name, slot, cflags }: GatePackage, { profile }: OwnRules): Finding[] {
+  const found = levelOf(cflags);
+  const wanted = levelOf(profile.flags['CFLAGS'] ?? '');
+  if (found === null || wanted === null || found.level <= wanted.level) {
+    return [];
+  }
+  return [
+    findingOf({
+      kind: 'instruction-set',
+      cpv,
+      name: `${name}:${slot}`,
+      what: found.march,
+      message: `${cpv} was compiled with -march=${found.march} (x86-64-v${found.level}); machines of the profile have -march=${wanted.march} (x86-64-v${wanted.level}).`,
+      remedy: `Rebuild ${name}.`,
+      rebuild: `${name}:${slot}`,
+    }),
+  ];
+}
+
+/** What compiler settings ask for; null where nothing is known that could be compared. */
+function levelOf(cflags: string): { readonly march: string; readonly level: number } | null {
+  const { march = '', level = null } = instructionSetOf(cflags) ?? {};
+  return level === null ? null : { march, level };
+}

@@ -1,0 +1,195 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Queries } from '../../database/database.ts';
+import type { BaseSystem } from '../../gentoo/base-system.ts';
+import type { Clock } from '../../support/clock.ts';
+import { digestOf } from '../../support/digests.ts';
+import { closureFindings } from './closure.ts';
+import type { Finding } from './finding.ts';
+import { type GatePackage, readBasePackage } from './gate-package.ts';
+import { gatePackages } from './gate-store.ts';
+import { fileFindings, type OwnRules, ownFindings } from './package-findings.ts';
+import { Universe } from './universe.ts';
+
+/** Packages that are judged before other work gets its turn: some milliseconds. */
+const SLICE = 250;
+/** Files that a channel shows already are looked at again after so long; those that are new to it, always. */
+const FILES_AGAIN_MS = 10 * 60_000;
+
+/** Some packages of a set. Parts of the same id hold the same. */
+export interface Part {
+  readonly id: string;
+  load(): Promise<readonly string[]>;
+}
+
+export interface CheckedSet {
+  readonly parts: readonly Part[];
+  readonly base: BaseSystem;
+  readonly rules: OwnRules;
+}
+
+/** What was found out about the contents of a channel the last time. */
+interface State {
+  /** Of the base system and the rules: with others, everything is judged anew. */
+  readonly terms: string;
+  readonly universe: Universe;
+  readonly packages: Map<string, GatePackage>;
+  parts: Map<string, readonly string[]>;
+  /** By package id; those without are left out. */
+  readonly closure: Map<string, readonly Finding[]>;
+  readonly own: Map<string, readonly Finding[]>;
+  readonly files: Map<string, readonly Finding[]>;
+  filesAt: number;
+}
+
+/**
+ * Says what is wrong with a set of packages. It remembers, by channel, the set it has judged last: the next one costs
+ * what is different, the packages that came and went and those that need them. All of it can be made again from the
+ * database. One call for a channel at a time.
+ */
+export class SnapshotChecker {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #states = new Map<string, State>();
+
+  constructor(clock: Pick<Clock, 'now'>) {
+    this.#clock = clock;
+  }
+
+  async check(queries: Queries, channel: string, set: CheckedSet): Promise<readonly Finding[]> {
+    const state = this.#stateFor(channel, set);
+    try {
+      const { changed, added } = await exchange(queries, state, set.parts);
+      await judge(state, changed);
+      await look(state, added, set.rules, this.#clock.now());
+      return [
+        ...[...state.closure.values()].flat(),
+        ...[...state.own.values()].flat(),
+        ...[...state.files.values()].flat(),
+      ];
+    } catch (error) {
+      this.#states.delete(channel);
+      throw error;
+    }
+  }
+
+  #stateFor(channel: string, { base, rules }: CheckedSet): State {
+    const terms = digestOf(
+      'sha256',
+      JSON.stringify([base, rules.profile.flags['CFLAGS'], [...rules.currentKeys].toSorted()]),
+    );
+    const known = this.#states.get(channel);
+    if (known?.terms === terms) {
+      return known;
+    }
+    const universe = new Universe();
+    for (const one of base.packages) {
+      universe.add(readBasePackage(one));
+    }
+    universe.provide(base.sonames);
+    const state: State = {
+      terms,
+      universe,
+      packages: new Map(),
+      parts: new Map(),
+      closure: new Map(),
+      own: new Map(),
+      files: new Map(),
+      filesAt: this.#clock.now(),
+    };
+    this.#states.set(channel, state);
+    return state;
+  }
+}
+
+/** Takes out what is gone and puts in what is new. */
+async function exchange(
+  queries: Queries,
+  state: State,
+  parts: readonly Part[],
+): Promise<{ readonly changed: readonly GatePackage[]; readonly added: readonly GatePackage[] }> {
+  const { universe, packages } = state;
+  const before = state.parts;
+  const now = new Map<string, readonly string[]>();
+  for (const part of parts) {
+    now.set(part.id, before.get(part.id) ?? (await part.load()));
+  }
+  state.parts = now;
+  const come = new Set([...now].filter(([id]) => !before.has(id)).flatMap(([, ids]) => ids));
+  const gone = [...before].filter(([id]) => !now.has(id)).flatMap(([, ids]) => ids);
+  const changed: GatePackage[] = [];
+  for (const id of gone) {
+    const one = packages.get(id);
+    if (one !== undefined && !come.has(id)) {
+      packages.delete(id);
+      universe.remove(one);
+      changed.push(one);
+      for (const findings of [state.closure, state.own, state.files]) {
+        findings.delete(id);
+      }
+    }
+  }
+  const added: GatePackage[] = [];
+  const missing = [...come].filter((id) => !packages.has(id));
+  for await (const chunk of gatePackages(queries, missing)) {
+    for (const one of chunk) {
+      packages.set(one.id, one);
+      universe.add(one);
+      added.push(one);
+    }
+    await setImmediate();
+  }
+  return { changed: [...changed, ...added], added };
+}
+
+/** Judges again what may be another case now. */
+async function judge(
+  { universe, packages, closure }: State,
+  changed: readonly GatePackage[],
+): Promise<void> {
+  const touched = new Set(changed.flatMap((one) => [...universe.touchedBy(one)]));
+  let judged = 0;
+  for (const one of touched) {
+    if (packages.has(one.id)) {
+      note(closure, one, closureFindings(one, universe));
+      judged += 1;
+      if (judged % SLICE === 0) {
+        await setImmediate();
+      }
+    }
+  }
+}
+
+async function look(
+  state: State,
+  added: readonly GatePackage[],
+  rules: OwnRules,
+  now: number,
+): Promise<void> {
+  for (const one of added) {
+    note(state.own, one, ownFindings(one, rules));
+  }
+  const isDue = now - state.filesAt >= FILES_AGAIN_MS;
+  state.filesAt = isDue ? now : state.filesAt;
+  // What was missing may be there again.
+  const faulty = [...state.files.keys()].flatMap((id) => state.packages.get(id) ?? []);
+  const due = isDue ? state.packages.values() : new Set([...added, ...faulty]);
+  let looked = 0;
+  for (const one of due) {
+    note(state.files, one, fileFindings(one, rules));
+    looked += 1;
+    if (looked % SLICE === 0) {
+      await setImmediate();
+    }
+  }
+}
+
+function note(
+  findings: Map<string, readonly Finding[]>,
+  { id }: GatePackage,
+  found: readonly Finding[],
+): void {
+  if (found.length > 0) {
+    findings.set(id, found);
+  } else {
+    findings.delete(id);
+  }
+}
