@@ -72,8 +72,10 @@ export const resignViewSchema = z.object({
   /** Packages. */
   done: z.number(),
   total: z.number(),
-  /** Ids of packages whose bytes are lost. */
-  skipped: z.array(z.string()),
+  /** Packages that stay as they are, and why. */
+  skipped: z.array(z.object({ id: z.string(), reason: z.string() })),
+  /** Channels that stay as they are because the gate refuses them, a sentence each. */
+  refused: z.array(z.string()),
   remainingMs: z.number().nullable(),
   error: z.string().nullable(),
 });

@@ -6,6 +6,7 @@ import { openByteSource } from '../../src/binpkg/byte-source.ts';
 import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
 import { openRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
+import type { Repository } from '../../src/repository/repository.ts';
 import type { ResignState, ResignTask } from '../../src/repository/resign/resign-task.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { createVerifier } from '../../src/signing/verifier.ts';
@@ -36,6 +37,8 @@ interface Farm {
   readonly clock: ManualClock;
   readonly signer: Signer;
   readonly resign: ResignTask;
+  /** The repository that the next key signs for. */
+  readonly next: Repository;
 }
 
 /** A repository whose packages one key has signed, and the task of another one. */
@@ -44,7 +47,7 @@ async function makeFarm(): Promise<Farm> {
   const clock = new ManualClock();
   const installation = await openInstallation(place, clock);
   const signer = await openTestSigner(join(place, 'next'), clock);
-  const { resign } = openRepository({
+  const { resign, repository: next } = openRepository({
     ...installation,
     clock,
     log: silentLog(),
@@ -62,7 +65,7 @@ async function makeFarm(): Promise<Farm> {
   await installation.repository.publish(ON_TESTING);
   await installation.repository.promote({ ...ON_STABLE, force: true });
   clock.advance(60_000);
-  return { installation, clock, signer, resign };
+  return { installation, clock, signer, resign, next };
 }
 
 async function run(resign: ResignTask, id: string): Promise<ResignState> {
@@ -147,10 +150,17 @@ describe('signing again', () => {
     const [damaged, sound] = await shownOn(farm, 'testing');
     await appendFile(join(binhost(farm), damaged?.path ?? ''), 'x');
     expect(await run(farm.resign, 'resign-1')).toMatchObject({
-      state: 'failed',
-      skipped: [damaged?.id],
-      error: expect.stringContaining(damaged?.path ?? ''),
+      state: 'done',
+      error: null,
+      skipped: [{ id: damaged?.id, reason: expect.stringContaining('is not what was signed') }],
+      refused: ['testing', 'stable'].map((channel) =>
+        expect.stringMatching(`on ${channel} of web.*${damaged?.cpv}`),
+      ),
     });
+    expect(farm.resign.isDone('resign-1')).toBe(true);
+    const [event] = await farm.installation.journal.latest(1, `key:${farm.signer.fingerprint}`);
+    expect(event?.data).toMatchObject({ packages: 1, publications: [] });
+    expect(event?.data['refused']).toHaveLength(2);
     expect(await shownOn(farm, 'testing')).toEqual([damaged, sound]);
     const shown = await farm.installation.repository.packagesByCpv('web', damaged?.cpv ?? '');
     expect(shown.map(({ id }) => id)).toEqual([damaged?.id]);
@@ -158,6 +168,64 @@ describe('signing again', () => {
       2,
     );
     await farm.installation.close();
+  });
+
+  it('keeps what preproduction has proven, also of nodes that have the build of before', async () => {
+    const { installation, resign, clock, next } = await makeFarm();
+    const strict = { profile: 'strict', channel: 'testing' };
+    const file = await makePackage(folder, 'app-misc/proven-1');
+    const { package: record } = await push(installation.repository, file, strict);
+    const first = await installation.repository.publish({ ...DEED, ...strict });
+    const report = async (node: string, timestampSeconds: number) =>
+      await installation.proofs.report(
+        {
+          ...strict,
+          node,
+          timestampSeconds,
+          installed: [
+            {
+              cpv: record.cpv,
+              slot: record.slot,
+              buildId: record.buildId,
+              buildTime: record.buildTimeSeconds,
+              repository: 'lab',
+              use: '',
+              provides: '',
+            },
+          ],
+          checks: [{ name: 'http', passed: true, output: '' }],
+        },
+        `token:${node}`,
+      );
+    await report('pre1', first.timestampSeconds);
+    await report('pre2', first.timestampSeconds);
+    clock.advance(3_600_000);
+
+    await run(resign, 'resign-1');
+    await run(resign, 'resign-2');
+    const second = await installation.repository.currentPublication('strict', 'testing');
+    expect(second?.serial).toBe(2);
+    expect(await installation.proofs.proof('strict', 'stable')).toMatchObject({
+      serial: 2,
+      isProven: true,
+    });
+    const again = await report('pre1', second?.timestampSeconds ?? 0);
+    expect(again).toMatchObject({ counts: true, record: { serial: 2, differs: 0 } });
+    const promoted = await next.promote({ ...DEED, profile: 'strict', channel: 'stable' });
+    expect(promoted).toMatchObject({ snapshotId: second?.snapshotId, forced: null });
+    await installation.close();
+  });
+
+  it('signs nothing twice when a channel went back to what the old key had signed', async () => {
+    const farm = await makeFarm();
+    const { installation, resign } = farm;
+    await run(resign, 'resign-1');
+    const signed = await shownOn(farm, 'testing');
+    await installation.repository.rollback({ ...ON_TESTING, serial: 1 });
+    expect(await shownOn(farm, 'testing')).not.toEqual(signed);
+    expect(await run(resign, 'resign-2')).toMatchObject({ state: 'done', refused: [] });
+    expect(await shownOn(farm, 'testing')).toEqual(signed);
+    await installation.close();
   });
 
   it('can be cut off before any step of it, and goes on from there', async () => {

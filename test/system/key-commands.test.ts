@@ -34,6 +34,10 @@ async function key(...words: readonly string[]): Promise<ProgramResult> {
   });
 }
 
+function known(keys: KeyList['keys']): string[] {
+  return keys.map(({ fingerprint, state }) => `${fingerprint} ${state}`);
+}
+
 async function list(...words: readonly string[]): Promise<KeyList['keys']> {
   const { code, stdout, stderr } = await key(...words, '--json');
   expect([code, stderr]).toEqual([0, '']);
@@ -140,8 +144,6 @@ describe('rookery key', () => {
     const second = await startServer(config, silentLog(), systemClock);
     try {
       const { keys } = await createServerClient({ url: second.url }).keys();
-      const known = (one: KeyList['keys']): string[] =>
-        one.map(({ fingerprint, state }) => `${fingerprint} ${state}`);
       expect(known(keys)).toEqual(known(before));
     } finally {
       await second.stop();

@@ -227,6 +227,12 @@ async function follow(
   if (ended.state === 'failed') {
     throw new AppError('resign-failed', `${ended.error ?? ''} It is tried again by the server.`);
   }
+  if (ended.refused.length > 0 || ended.skipped.length > 0) {
+    throw new AppError(
+      'resign-incomplete',
+      'Channels still show packages that another key has signed. When what is named above is in order, run rookery key resign.',
+    );
+  }
 }
 
 function say(resign: ResignView | null, options: AnswerOptions, { output }: CommandContext): void {
@@ -234,8 +240,11 @@ function say(resign: ResignView | null, options: AnswerOptions, { output }: Comm
     output.json({ resign });
   } else if (resign?.state === 'done') {
     output.line(`Signed ${counted(resign.done - resign.skipped.length, 'package')} again.`);
-    for (const id of resign.skipped) {
-      output.line(`  ${id} stays as it is: its bytes are lost.`);
+    for (const { id, reason } of resign.skipped) {
+      output.line(`  ${id} stays as it is: ${reason}`);
+    }
+    for (const refusal of resign.refused) {
+      output.line(`  ${refusal}`);
     }
   } else if (resign?.state === 'running') {
     output.line('The signing again has begun.');

@@ -6,7 +6,7 @@ import type { HttpContext } from '../context.ts';
 import { streamTask } from './task-events.ts';
 
 export function resignView(state: ResignState): ResignView {
-  return { ...state, skipped: [...state.skipped] };
+  return { ...state, skipped: [...state.skipped], refused: [...state.refused] };
 }
 
 /** See `streamTask`. Throws `resign-not-running` before anything is sent when there is none to tell of. */

@@ -9,7 +9,7 @@ import { AppError } from '../../support/errors.ts';
 import { describePackage } from '../describe-package.ts';
 import { identifyPackage, takeBuildId } from '../package-identity.ts';
 import type { PackageRecord } from '../package-record.ts';
-import { PROVENANCE_KEY } from '../provenance.ts';
+import { formerBuildIdsIn, PROVENANCE_KEY } from '../provenance.ts';
 import type { RepositoryContext } from '../repository-context.ts';
 import { storePackage } from '../store-package.ts';
 import { findResigned, resignOrigin } from './resign-store.ts';
@@ -95,9 +95,12 @@ async function readablePool(context: RepositoryContext, record: PackageRecord): 
   return path;
 }
 
-/** What a builder said about the package stays in it. */
+/** What a builder said about the package stays in it, and which builds it was before. */
 function formerWords(record: PackageRecord): Readonly<Record<string, unknown>> {
-  const text = record.metadata[PROVENANCE_KEY];
-  const former: unknown = text === undefined ? {} : JSON.parse(text);
-  return typeof former === 'object' && former !== null ? { ...former } : {};
+  const text = record.metadata[PROVENANCE_KEY] ?? '{}';
+  const former: unknown = JSON.parse(text);
+  const formerBuildIds = [...formerBuildIdsIn(text), record.buildId];
+  return typeof former === 'object' && former !== null
+    ? { ...former, formerBuildIds }
+    : { formerBuildIds };
 }

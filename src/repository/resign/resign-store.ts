@@ -1,8 +1,11 @@
 import type { Queries } from '../../database/database.ts';
 
+/** What the origin of a package that was signed again begins with. */
+export const RESIGN_ORIGIN = 'resign:';
+
 /** How a package that was signed again names the one it was made from. */
 export function resignOrigin(id: string): string {
-  return `resign:${id}`;
+  return `${RESIGN_ORIGIN}${id}`;
 }
 
 /** The packages of a snapshot that another key has signed, in the order of an index. */

@@ -9,6 +9,12 @@ import type { RepositoryContext } from '../repository-context.ts';
 import { resignPackage } from './resign-package.ts';
 import { signedByOthers } from './resign-store.ts';
 
+export interface SkippedPackage {
+  readonly id: string;
+  /** A sentence. */
+  readonly reason: string;
+}
+
 /** Signing again that is under way, or the last one. */
 export interface ResignState {
   /** Name of the work: a process that comes later goes on with the same one. */
@@ -21,11 +27,13 @@ export interface ResignState {
   /** Packages. */
   readonly done: number;
   readonly total: number;
-  /** Ids of packages whose bytes are lost: they stay as they are. */
-  readonly skipped: readonly string[];
+  /** Packages that stay as they are, with the reason: what is damaged is not signed. */
+  readonly skipped: readonly SkippedPackage[];
+  /** Channels that stay as they are because the gate refuses them, a sentence each. */
+  readonly refused: readonly string[];
   /** What is left, at the pace so far; null when there is no telling. */
   readonly remainingMs: number | null;
-  /** Why it failed. It is tried again. */
+  /** Why it failed; it is tried again. What was skipped or refused is reported once, and is no failure. */
   readonly error: string | null;
 }
 
@@ -95,6 +103,7 @@ export class ResignTask implements RepositoryResign, Service {
       done: 0,
       total: 0,
       skipped: [],
+      refused: [],
       remainingMs: null,
       error: null,
     };
@@ -124,9 +133,9 @@ export class ResignTask implements RepositoryResign, Service {
       await this.#countWork(signer);
       const published: PublicationRecord[] = [];
       for (const feed of this.#feeds()) {
-        published.push(...(await this.#resignFeed(feed, work)));
+        published.push(...(await this.#resignUnlessRefused(feed, work)));
       }
-      const { done = 0, skipped = [] } = this.#state ?? {};
+      const { done = 0, skipped = [], refused = [] } = this.#state ?? {};
       await journal.record({
         kind: 'resigned',
         subject: `key:${signer.fingerprint}`,
@@ -135,6 +144,7 @@ export class ResignTask implements RepositoryResign, Service {
           task: id,
           packages: done - skipped.length,
           skipped,
+          refused,
           publications: published.map(
             ({ profile, channel, serial }) => `${profile}/${channel} ${serial}`,
           ),
@@ -175,6 +185,21 @@ export class ResignTask implements RepositoryResign, Service {
     this.#change({ total: ids.size });
   }
 
+  /** A channel that the gate refuses is reported, and holds up no other one: what speaks against it is for a person. */
+  async #resignUnlessRefused(feed: Feed, work: Work): Promise<PublicationRecord[]> {
+    try {
+      return await this.#resignFeed(feed, work);
+    } catch (error) {
+      if (!isAppError(error, 'publication-refused')) {
+        throw error;
+      }
+      const refusal = messageOf(error);
+      this.#context.log.error({ ...feed, refusal }, 'a channel stays as signed');
+      this.#change({ refused: [...(this.#state?.refused ?? []), refusal] });
+      return [];
+    }
+  }
+
   /** Until the channel shows nothing any more that another key has signed, but for what is damaged. */
   async #resignFeed(feed: Feed, work: Work): Promise<PublicationRecord[]> {
     const made: PublicationRecord[] = [];
@@ -201,6 +226,7 @@ export class ResignTask implements RepositoryResign, Service {
     try {
       return await publishSnapshot(this.#context, {
         ...wanted,
+        sameImagesAs: wanted.expected,
         author: SERVER,
         reason: `signed again with the key ${signer.fingerprint} (${id})`,
       });
@@ -234,14 +260,12 @@ export class ResignTask implements RepositoryResign, Service {
         ? undefined
         : await resignPackage(this.#context, record, { signer, actor: SERVER });
     } catch (error) {
-      if (!isAppError(error, 'package-damaged') && !isErrno(error, 'ENOENT')) {
+      const reason = reasonToSkip(error);
+      if (reason === undefined) {
         throw error;
       }
-      this.#context.log.error(
-        { package: id, error: messageOf(error) },
-        'a package stays as signed',
-      );
-      this.#change({ skipped: [...(this.#state?.skipped ?? []), id] });
+      this.#context.log.error({ package: id, reason }, 'a package stays as signed');
+      this.#change({ skipped: [...(this.#state?.skipped ?? []), { id, reason }] });
       return undefined;
     }
   }
@@ -261,4 +285,16 @@ export class ResignTask implements RepositoryResign, Service {
       listener();
     }
   }
+}
+
+/** Why a package stays as it is; undefined for what is not its own fault, and may be over when it is tried again. */
+function reasonToSkip(error: unknown): string | undefined {
+  if (isErrno(error, 'ENOENT')) {
+    return 'Its file is gone; run rookery repository check --deep.';
+  }
+  return isAppError(error) && !isAboutKey(error) ? error.message : undefined;
+}
+
+function isAboutKey({ code }: AppError): boolean {
+  return code === 'gpg-signing-failed' || code === 'signing-key-expired';
 }
