@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Keyring } from '../signing/keyring/keyring.ts';
-import { namesIn, readTextIfPresent, syncDirectory, writeFileAtomic } from '../support/files.ts';
+import {
+  namesIn,
+  readTextIfPresent,
+  removeUnfinished,
+  syncDirectory,
+  writeFileAtomic,
+} from '../support/files.ts';
 
 export const PUBLIC_KEYS = 'rookery.asc';
 const SIGNATURE = /^rookery\.asc\.([0-9a-f]{16})\.([0-9A-F]{40})\.sig$/;
@@ -11,11 +17,12 @@ const SIGNATURE = /^rookery\.asc\.([0-9a-f]{16})\.([0-9A-F]{40})\.sig$/;
  * Brings the public keys to where nodes fetch them: `rookery.asc`, and for each key that nodes may know by now
  * `rookery.asc.<start of its SHA-256>.<fingerprint>.sig`, a detached signature with which a node can tell, without
  * trusting the way they came, that they are the farm's. The signatures are there before what they sign; those of the
- * contents before stay for whoever has just fetched these. Nothing is written when everything is there.
+ * contents before stay for whoever has just fetched these. Nothing is written when everything is there. One call at a time.
  */
 export async function publishKeys(folder: string, keyring: Keyring): Promise<void> {
   const text = keyring.publicKeys();
   const mark = markOf(text);
+  await removeUnfinished(folder);
   const former = await readTextIfPresent(join(folder, PUBLIC_KEYS));
   const present = await namesIn(folder);
   const isComplete = present.includes(signatureName(mark, keyring.signer().fingerprint));

@@ -16,6 +16,7 @@ const { primaryFingerprints } = await import('../../src/signing/public-keys.ts')
 const { newId } = await import('../../src/support/ids.ts');
 const { ManualClock } = await import('../support/manual-clock.ts');
 const { openTestKeyring, openTestKeys } = await import('./open-test-keys.ts');
+const { unfinishedIn } = await import('./unfinished-keys.ts');
 
 const DAY_MS = 86_400_000;
 const MAX_CALLS = 200;
@@ -120,6 +121,7 @@ async function stopOnce(name: string, step: Step, calls: number): Promise<boolea
     const published = readFileSync(join(place, 'mirror-root/keys/rookery.asc'), 'utf8');
     const known = await primaryFingerprints(published);
     const found = [
+      ...(await unfinishedIn(place)).map((unfinished) => `left over: ${unfinished}`),
       ...faultsOfKeys(before, second, { published, known }),
       ...faultsOfJournal(kinds, step, {
         isChanged: JSON.stringify(second.list()) !== JSON.stringify(before),

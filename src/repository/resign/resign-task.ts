@@ -60,6 +60,8 @@ interface Work {
 }
 
 const SERVER = 'server';
+const EVENT_KIND = 'resigned';
+const JOURNAL_DEPTH = 200;
 /** A channel that moves on while its packages are being signed is looked at again, this often. */
 const MAX_ROUNDS = 20;
 
@@ -127,7 +129,7 @@ export class ResignTask implements RepositoryResign, Service {
 
   /** Never rejects. */
   async #run(id: string, signer: AnyPackageSigner): Promise<void> {
-    const { clock, journal, log } = this.#context;
+    const { clock, log } = this.#context;
     try {
       const work: Work = { id, signer, made: new Map() };
       await this.#countWork(signer);
@@ -135,21 +137,7 @@ export class ResignTask implements RepositoryResign, Service {
       for (const feed of this.#feeds()) {
         published.push(...(await this.#resignUnlessRefused(feed, work)));
       }
-      const { done = 0, skipped = [], refused = [] } = this.#state ?? {};
-      await journal.record({
-        kind: 'resigned',
-        subject: `key:${signer.fingerprint}`,
-        actor: SERVER,
-        data: {
-          task: id,
-          packages: done - skipped.length,
-          skipped,
-          refused,
-          publications: published.map(
-            ({ profile, channel, serial }) => `${profile}/${channel} ${serial}`,
-          ),
-        },
-      });
+      await this.#tell(work, published);
       this.#change({ state: 'done', finishedAt: clock.now(), remainingMs: null });
     } catch (error) {
       const isStopped = isAppError(error, 'resign-stopped');
@@ -163,6 +151,31 @@ export class ResignTask implements RepositoryResign, Service {
         error: messageOf(error),
       });
     }
+  }
+
+  /** Once: a process that was killed behind this finds its event, and does not tell again that nothing was left. */
+  async #tell({ id, signer }: Work, published: readonly PublicationRecord[]): Promise<void> {
+    const { journal } = this.#context;
+    const subject = `key:${signer.fingerprint}`;
+    const known = await journal.latest(JOURNAL_DEPTH, subject);
+    if (known.some(({ kind, data }) => kind === EVENT_KIND && data['task'] === id)) {
+      return;
+    }
+    const { done = 0, skipped = [], refused = [] } = this.#state ?? {};
+    await journal.record({
+      kind: EVENT_KIND,
+      subject,
+      actor: SERVER,
+      data: {
+        task: id,
+        packages: done - skipped.length,
+        skipped,
+        refused,
+        publications: published.map(
+          ({ profile, channel, serial }) => `${profile}/${channel} ${serial}`,
+        ),
+      },
+    });
   }
 
   #feeds(): Feed[] {

@@ -3,7 +3,13 @@ import { dirname, join } from 'node:path';
 import type { PrivateKey } from 'openpgp';
 import type { Clock } from '../../support/clock.ts';
 import { messageOf } from '../../support/errors.ts';
-import { exists, readTextIfPresent, syncDirectory, writeFileAtomic } from '../../support/files.ts';
+import {
+  exists,
+  readTextIfPresent,
+  removeUnfinished,
+  syncDirectory,
+  writeFileAtomic,
+} from '../../support/files.ts';
 import type { Log } from '../../support/log.ts';
 import { makeCertificate } from '../certificate.ts';
 import { findGpgKey, type GpgPlace } from '../gpg/gpg-place.ts';
@@ -73,6 +79,7 @@ export function parseKeyring(text: string, path: string): KeyringDocument {
 export async function prepareKeyring(options: KeyringOptions): Promise<KeyringDocument> {
   const { folder } = options;
   await prepareFolder(folder);
+  await removeUnfinished(folder);
   const stored = await readKeyring(folder);
   const loose = await readTextIfPresent(join(folder, SECRET_FILE));
   if (stored === undefined && loose === undefined && (await exists(join(folder, PUBLIC_FILE)))) {
