@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { keysPage } from '../../src/http/web/pages/keys-page.ts';
 import { keyListSchema } from '../../src/protocol/keys.ts';
-import { VALID_DAYS } from '../keys/open-test-keys.ts';
+import type { ResignState } from '../../src/repository/resign/resign-task.ts';
+import { noResign, VALID_DAYS } from '../keys/open-test-keys.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const DAY_MS = 86_400_000;
@@ -79,6 +81,40 @@ describe('the API of the keys', () => {
       ['key-made', 'token:test-admin', 'yearly'],
       ...events.slice(4).map(({ kind, actor, data }) => [kind, actor, data['reason']]),
     ]);
+  });
+
+  it('shows on a page what each key is for, and how far signing again is', async () => {
+    const text = await (await fetch(`${server.url}/signing`)).text();
+    const { keys } = await list();
+    for (const { fingerprint, state } of keys) {
+      expect(text).toContain(`title="${fingerprint}"`);
+      expect(text).toContain(`>${state}</span>`);
+    }
+    expect(text).not.toContain('Signing again');
+    expect(await (await fetch(server.url)).text()).toContain('href="/signing"');
+
+    const state: ResignState = {
+      id: 'resign-1',
+      state: 'running',
+      fingerprint: 'A'.repeat(40),
+      startedAt: server.clock.now(),
+      finishedAt: null,
+      done: 3,
+      total: 40,
+      skipped: [{ id: 'pkg-1', reason: 'Its file is <gone>.' }],
+      refused: ['One finding speaks against it.'],
+      remainingMs: 120_000,
+      error: null,
+    };
+    const resign = { ...noResign, state: () => state };
+    const running = keysPage({ ...server.context, resign }).main.toString();
+    expect(running).toContain('value="3"');
+    expect(running).toMatch(/3 of 40 packages with the key A{16}: about 2 min left/);
+    expect(running).toContain('<a href="/packages/pkg-1">pkg-1</a>: Its file is &lt;gone&gt;.');
+    expect(running).toContain('One finding speaks against it.');
+    const ended = { ...state, state: 'done' as const, finishedAt: server.clock.now() };
+    const after = keysPage({ ...server.context, resign: { ...noResign, state: () => ended } });
+    expect(after.main.toString()).toContain('ended <time');
   });
 
   it('warns on pages, in the API and by numbers', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createServerClient } from '../../src/cli/server-client.ts';
@@ -148,5 +148,18 @@ describe('rookery key', () => {
     } finally {
       await second.stop();
     }
+  });
+
+  it('names what it could not sign again, and does not try for ever', async () => {
+    const client = createServerClient({ url: server.url });
+    const { packages } = await client.packages('web', { channel: 'testing', limit: 1, offset: 0 });
+    const [one] = packages;
+    appendFileSync(join(farm, 'mirror-root/binhost/web/packages', one?.path ?? ''), 'x');
+    const { code, stdout, stderr } = await key('rotate', '--primary', '--now', '--resign');
+    expect(code).toBe(1);
+    expect(stdout).toContain(`${one?.id} stays as it is: The file of app-misc/one-1`);
+    expect(stderr).toContain('[resign-incomplete]');
+    const answer: unknown = await (await fetch(`${server.url}/api/keys/resign`)).json();
+    expect(answer).toMatchObject({ resign: { state: 'done', error: null } });
   });
 });

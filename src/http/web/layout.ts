@@ -57,7 +57,7 @@ ${main}
 <footer class="foot">
 <div class="bar">
 <span>Rookery, binary packages for your fleet</span>
-<span><a href="/keys/rookery.asc">Signing key</a> <a href="/openapi.json">API</a></span>
+<span><a href="/signing">Signing keys</a> <a href="/openapi.json">API</a></span>
 </div>
 </footer>
 </body>
