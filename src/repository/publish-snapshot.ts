@@ -8,7 +8,7 @@ import type { PackageChoice } from './package-choice.ts';
 import { choicesOf } from './package-store.ts';
 import type { PublicationRecord } from './publication.ts';
 import { newestPublication, publicationOfRequest } from './publication-store.ts';
-import { releaseSnapshot, showNewest, withChannels } from './release-snapshot.ts';
+import { type Release, releaseSnapshot, showNewest, withChannels } from './release-snapshot.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { ensureSnapshot, snapshotIdOf } from './snapshot-store.ts';
@@ -18,7 +18,7 @@ export type PublishRequest = Parameters<Repository['publish']>[0];
 /** See `Repository.publish`. */
 export async function publishSnapshot(
   context: RepositoryContext,
-  request: PublishRequest,
+  request: PublishRequest & Pick<Release, 'sameImagesAs'>,
 ): Promise<PublicationRecord> {
   const profile = context.profiles.get(request.profile);
   requireChannel(profile, request.channel);
@@ -38,6 +38,7 @@ export async function publishSnapshot(
       author: request.author,
       reason: request.reason,
       allow: request.allow,
+      sameImagesAs: request.sameImagesAs,
       ...(request.requestId === undefined
         ? {}
         : { requestId: request.requestId, data: { request: request.requestId } }),
