@@ -123,7 +123,7 @@ function createContext({ folders, ...options }: RepositoryOptions): RepositoryCo
     uploads: new TemporaryFiles(layout.uploads),
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),
-    checker: new SnapshotChecker(options.clock),
+    checker: new SnapshotChecker(),
     currentKeys: () => new Set([options.signer.fingerprint]),
     damaged: async (profile) => await damagedPackages(options.database, profile),
   };

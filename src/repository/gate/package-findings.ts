@@ -1,7 +1,8 @@
-import { lstatSync } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { parseCpv } from '../../gentoo/cpv.ts';
 import { instructionSetOf } from '../../gentoo/instruction-set.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
+import { isErrno } from '../../support/errors.ts';
 import type { Layout } from '../layout.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { GateFile, GatePackage } from './gate-package.ts';
@@ -21,24 +22,37 @@ export function ownFindings(one: GatePackage, rules: OwnRules): Finding[] {
     : [...keyFindings(one, one.file, rules), ...levelFindings(one, rules)];
 }
 
-/** The file of a package: there, with the size and time that it has had since it was signed. */
-export function fileFindings(one: GatePackage, { profile, layout }: OwnRules): Finding[] {
-  const { cpv, name, file } = one;
+/**
+ * The file of a package below the folder of its profile: there, with the size and time that it has had since it was
+ * signed. This is done for all of them at every publication, so it makes no detours: some microseconds each.
+ */
+export function fileFindings({ cpv, name, file }: GatePackage, folder: string): Finding[] {
   if (file === null) {
     return [];
   }
+  const stat = lookAt(`${folder}/${file.path}`);
+  const mtimeSeconds = Math.floor((stat?.mtimeMs ?? 0) / 1000);
+  if (stat?.isFile() === true && stat.size === file.size && mtimeSeconds === file.mtimeSeconds) {
+    return [];
+  }
   const about = { cpv, name, what: file.path, remedy: FILE_REMEDY };
-  const stat = lstatSync(layout.packageFile(profile.name, file.path), { throwIfNoEntry: false });
   if (stat === undefined || !stat.isFile()) {
     const message = `The file ${file.path} of ${cpv} is not there.`;
     return [findingOf({ ...about, kind: 'file-missing', message })];
   }
-  const mtimeSeconds = Math.floor(stat.mtimeMs / 1000);
-  if (stat.size !== file.size || mtimeSeconds !== file.mtimeSeconds) {
-    const message = `The file ${file.path} of ${cpv} has ${stat.size} bytes of ${mtimeSeconds}, not ${file.size} of ${file.mtimeSeconds}.`;
-    return [findingOf({ ...about, kind: 'file-changed', message })];
+  const message = `The file ${file.path} of ${cpv} has ${stat.size} bytes of ${mtimeSeconds}, not ${file.size} of ${file.mtimeSeconds}.`;
+  return [findingOf({ ...about, kind: 'file-changed', message })];
+}
+
+function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (isErrno(error, 'ENOTDIR')) {
+      return undefined;
+    }
+    throw error;
   }
-  return [];
 }
 
 /** A package whose bytes are known to be wrong. */

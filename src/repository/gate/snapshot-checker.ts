@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Queries } from '../../database/database.ts';
 import type { BaseSystem } from '../../gentoo/base-system.ts';
-import type { Clock } from '../../support/clock.ts';
 import { digestOf } from '../../support/digests.ts';
 import { closureFindings } from './closure.ts';
 import type { Finding } from './finding.ts';
@@ -12,8 +11,6 @@ import { Universe } from './universe.ts';
 
 /** Packages that are judged before other work gets its turn: some milliseconds. */
 const SLICE = 250;
-/** Files that a channel shows already are looked at again after so long; those that are new to it, always. */
-const FILES_AGAIN_MS = 10 * 60_000;
 
 /** Some packages of a set. Parts of the same id hold the same. */
 export interface Part {
@@ -37,34 +34,26 @@ interface State {
   /** By package id; those without are left out. */
   readonly closure: Map<string, readonly Finding[]>;
   readonly own: Map<string, readonly Finding[]>;
-  readonly files: Map<string, readonly Finding[]>;
-  filesAt: number;
 }
 
 /**
  * Says what is wrong with a set of packages. It remembers, by channel, the set it has judged last: the next one costs
- * what is different, the packages that came and went and those that need them. All of it can be made again from the
- * database. One call for a channel at a time.
+ * what is different, the packages that came and went and those that need them, and a look at every file. All of it can
+ * be made again from the database. One call for a channel at a time.
  */
 export class SnapshotChecker {
-  readonly #clock: Pick<Clock, 'now'>;
   readonly #states = new Map<string, State>();
-
-  constructor(clock: Pick<Clock, 'now'>) {
-    this.#clock = clock;
-  }
 
   async check(queries: Queries, channel: string, set: CheckedSet): Promise<readonly Finding[]> {
     const state = this.#stateFor(channel, set);
     try {
       const { changed, added } = await exchange(queries, state, set.parts);
       await judge(state, changed);
-      await look(state, added, set.rules, this.#clock.now());
-      return [
-        ...[...state.closure.values()].flat(),
-        ...[...state.own.values()].flat(),
-        ...[...state.files.values()].flat(),
-      ];
+      for (const one of added) {
+        note(state.own, one, ownFindings(one, set.rules));
+      }
+      const files = await lookAtFiles(state, set.rules);
+      return [...[...state.closure.values()].flat(), ...[...state.own.values()].flat(), ...files];
     } catch (error) {
       this.#states.delete(channel);
       throw error;
@@ -92,8 +81,6 @@ export class SnapshotChecker {
       parts: new Map(),
       closure: new Map(),
       own: new Map(),
-      files: new Map(),
-      filesAt: this.#clock.now(),
     };
     this.#states.set(channel, state);
     return state;
@@ -122,7 +109,7 @@ async function exchange(
       packages.delete(id);
       universe.remove(one);
       changed.push(one);
-      for (const findings of [state.closure, state.own, state.files]) {
+      for (const findings of [state.closure, state.own]) {
         findings.delete(id);
       }
     }
@@ -158,28 +145,19 @@ async function judge(
   }
 }
 
-async function look(
-  state: State,
-  added: readonly GatePackage[],
-  rules: OwnRules,
-  now: number,
-): Promise<void> {
-  for (const one of added) {
-    note(state.own, one, ownFindings(one, rules));
-  }
-  const isDue = now - state.filesAt >= FILES_AGAIN_MS;
-  state.filesAt = isDue ? now : state.filesAt;
-  // What was missing may be there again.
-  const faulty = [...state.files.keys()].flatMap((id) => state.packages.get(id) ?? []);
-  const due = isDue ? state.packages.values() : new Set([...added, ...faulty]);
+/** Every file, every time: a file can go, or be written over, behind the back of the server. */
+async function lookAtFiles({ packages }: State, rules: OwnRules): Promise<Finding[]> {
+  const folder = rules.layout.packages(rules.profile.name);
+  const findings: Finding[] = [];
   let looked = 0;
-  for (const one of due) {
-    note(state.files, one, fileFindings(one, rules));
+  for (const one of packages.values()) {
+    findings.push(...fileFindings(one, folder));
     looked += 1;
     if (looked % SLICE === 0) {
       await setImmediate();
     }
   }
+  return findings;
 }
 
 function note(

@@ -110,6 +110,25 @@ describe('a built slot operator', () => {
     },
   );
 
+  it.each([
+    ['|| ( d/lib:2/15= d/none )', 'a/app-1 was built against || ( d/lib:2/15= d/none ) (RDEPEND)'],
+    ['|| ( d/none:0/1= ( d/lib:2/15= d/lib ) )', 'but there is d/lib-2.1-r3:2/16.'],
+    ['|| ( ( d/gone d/lib:1/1= ) ( || ( d/no d/lib:2/15= ) ) )', 'publish d/lib as it was'],
+  ])('is broken inside of alternatives too: %s', (RDEPEND, sentence) => {
+    const [finding, ...more] = found({ RDEPEND }, [LIB]);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: 'slot-operator-broken', rebuild: 'a/app:0' });
+    expect(`${finding?.message} ${finding?.remedy}`).toContain(sentence);
+  });
+
+  it.each(['|| ( ( d/lib:2/15= d/none ) d/no )', '|| ( d/none:0/1= d/no:0/1= )'])(
+    'inside of alternatives is not what is wrong when more is missing: %s',
+    (RDEPEND) => {
+      const [finding] = found({ RDEPEND }, [LIB]);
+      expect(finding).toMatchObject({ kind: 'dependency-missing', rebuild: null });
+    },
+  );
+
   it('is not what is wrong when nothing matches otherwise', () => {
     const [finding] = found({ RDEPEND: '>d/lib-3:2/15=' }, [LIB]);
     expect(finding).toMatchObject({ kind: 'dependency-missing', rebuild: null });

@@ -1,6 +1,14 @@
-import { appendFileSync, rmSync, utimesSync } from 'node:fs';
+import {
+  appendFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { NO_BASE_SYSTEM } from '../../../src/gentoo/base-system.ts';
@@ -156,6 +164,36 @@ describe('a publication', () => {
     const { findings } = await refusal(repository.publish(testing));
     expect(findings).toEqual([expect.objectContaining({ kind, cpv: 'app-misc/a-1' })]);
     expect(findings[0]?.message).toContain(path);
+  });
+
+  it.each([
+    ['deleted', 'file-missing'],
+    ['cut off in place', 'file-changed'],
+    ['replaced by another', 'file-changed'],
+    ['replaced by a link', 'file-missing'],
+    ['lost with its folder', 'file-missing'],
+  ])('is refused when a file that is published already was %s since', async (what, kind) => {
+    const { path } = await add('app-misc/a-1');
+    await repository.publish(testing);
+    const file = join(installation.folders.mirrorRoot, 'binhost/web/packages', path);
+    if (what === 'cut off in place') {
+      truncateSync(file, 10);
+    } else if (what === 'replaced by another') {
+      writeFileSync(`${file}.new`, 'another');
+      renameSync(`${file}.new`, file);
+    } else if (what === 'lost with its folder') {
+      rmSync(dirname(file), { recursive: true });
+      writeFileSync(dirname(file), '');
+    } else {
+      rmSync(file);
+      if (what === 'replaced by a link') {
+        symlinkSync('/dev/null', file);
+      }
+    }
+    const { id } = await add('app-misc/b-1');
+    const { findings } = await refusal(repository.publish({ ...testing, packageIds: [id] }));
+    expect(findings).toEqual([expect.objectContaining({ kind, cpv: 'app-misc/a-1' })]);
+    expect(await serials('testing')).toEqual([1]);
   });
 
   it('is refused when a file has another time: it is not the one that was signed', async () => {
@@ -357,7 +395,7 @@ describe('the gate', () => {
         return { id: some.join(' '), load: async () => some };
       }),
     });
-    const checker = new SnapshotChecker(clock);
+    const checker = new SnapshotChecker();
     const steps = fc.array(
       fc.record({ added: fc.array(record, { maxLength: 4 }), kept: fc.array(fc.boolean()) }),
       { minLength: 2, maxLength: 5 },
@@ -372,7 +410,7 @@ describe('the gate', () => {
           }
           const set = setOf(ids);
           const stepwise = await checker.check(database, 'x', set);
-          const anew = await new SnapshotChecker(clock).check(database, 'x', set);
+          const anew = await new SnapshotChecker().check(database, 'x', set);
           const told = (findings: typeof anew): string[] =>
             findings.map(({ id, message }) => `${id} ${message}`).toSorted();
           expect(told(stepwise)).toEqual(told(anew));
