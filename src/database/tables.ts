@@ -136,6 +136,8 @@ export interface NodeReportRow {
   readonly reported_at: number;
   readonly installed_count: number;
   readonly installed_json: string;
+  /** Of what the gate looks at in it; null in a report of before. */
+  readonly installed_digest: string | null;
   readonly checks_json: string;
   /** Installed packages that are not those of the publication. */
   readonly differs: number;

@@ -41,6 +41,8 @@ export interface AtomCandidate {
   readonly use?: readonly string[];
   /** Words of IUSE or IUSE_EFFECTIVE, with or without `+` and `-`; without them every flag counts as there. */
   readonly iuse?: readonly string[];
+  /** Flags that are known to be off; see `UseState`. */
+  readonly off?: readonly string[];
   /** Without it the repository is not looked at. */
   readonly repo?: string;
 }
@@ -116,11 +118,15 @@ function matchesSlot(atom: Atom, text: string): boolean {
   );
 }
 
-function matchesUse(atom: Atom, { use, iuse }: AtomCandidate): boolean {
+function matchesUse(atom: Atom, { use, iuse, off }: AtomCandidate): boolean {
   const names = iuse?.map((word) => word.replace(/^[+-]/, ''));
   return (
     use === undefined ||
-    satisfiesUse(atom.use, { use: new Set(use), iuse: names && new Set(names) })
+    satisfiesUse(atom.use, {
+      use: new Set(use),
+      iuse: names && new Set(names),
+      off: off && new Set(off),
+    })
   );
 }
 

@@ -14,6 +14,7 @@ import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
 import { checkChannel } from './gate/check-channel.ts';
 import { allowancesOf } from './gate/gate-store.ts';
+import { ReportedBase } from './gate/reported-base.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
@@ -124,6 +125,7 @@ function createContext({ folders, ...options }: RepositoryOptions): RepositoryCo
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),
     checker: new SnapshotChecker(),
+    reported: new ReportedBase(options),
     currentKeys: () => new Set([options.signer.fingerprint]),
     damaged: async (profile) => await damagedPackages(options.database, profile),
   };

@@ -4,7 +4,7 @@ import type { BaseSystem } from '../../gentoo/base-system.ts';
 import { digestOf } from '../../support/digests.ts';
 import { closureFindings } from './closure.ts';
 import type { Finding } from './finding.ts';
-import { type GatePackage, readBasePackage } from './gate-package.ts';
+import { type GatePackage, readBasePackage, readBaseSoname } from './gate-package.ts';
 import { gatePackages } from './gate-store.ts';
 import { fileFindings, type OwnRules, ownFindings } from './package-findings.ts';
 import { Universe } from './universe.ts';
@@ -26,8 +26,10 @@ export interface CheckedSet {
 
 /** What was found out about the contents of a channel the last time. */
 interface State {
-  /** Of the base system and the rules: with others, everything is judged anew. */
+  /** The rules: with others, everything is judged anew. */
   readonly terms: string;
+  /** The base system, by id. */
+  base: ReadonlyMap<string, GatePackage>;
   readonly universe: Universe;
   readonly packages: Map<string, GatePackage>;
   parts: Map<string, readonly string[]>;
@@ -47,8 +49,9 @@ export class SnapshotChecker {
   async check(queries: Queries, channel: string, set: CheckedSet): Promise<readonly Finding[]> {
     const state = this.#stateFor(channel, set);
     try {
+      const replaced = exchangeBase(state, set.base);
       const { changed, added } = await exchange(queries, state, set.parts);
-      await judge(state, changed);
+      await judge(state, [...replaced, ...changed]);
       for (const one of added) {
         note(state.own, one, ownFindings(one, set.rules));
       }
@@ -60,23 +63,19 @@ export class SnapshotChecker {
     }
   }
 
-  #stateFor(channel: string, { base, rules }: CheckedSet): State {
+  #stateFor(channel: string, { rules }: CheckedSet): State {
     const terms = digestOf(
       'sha256',
-      JSON.stringify([base, rules.profile.flags['CFLAGS'], [...rules.currentKeys].toSorted()]),
+      JSON.stringify([rules.profile.flags['CFLAGS'], [...rules.currentKeys].toSorted()]),
     );
     const known = this.#states.get(channel);
     if (known?.terms === terms) {
       return known;
     }
-    const universe = new Universe();
-    for (const one of base.packages) {
-      universe.add(readBasePackage(one));
-    }
-    universe.provide(base.sonames);
     const state: State = {
       terms,
-      universe,
+      base: new Map(),
+      universe: new Universe(),
       packages: new Map(),
       parts: new Map(),
       closure: new Map(),
@@ -85,6 +84,22 @@ export class SnapshotChecker {
     this.#states.set(channel, state);
     return state;
   }
+}
+
+/** Returns what came and what went. Nodes report all the time, and change seldom. */
+function exchangeBase(state: State, { packages, sonames }: BaseSystem): readonly GatePackage[] {
+  const before = state.base;
+  const now = [...packages.map(readBasePackage), ...sonames.map(readBaseSoname)];
+  state.base = new Map(now.map((one) => [one.id, before.get(one.id) ?? one]));
+  const gone = [...before.values()].filter(({ id }) => !state.base.has(id));
+  const come = [...state.base.values()].filter(({ id }) => !before.has(id));
+  for (const one of gone) {
+    state.universe.remove(one);
+  }
+  for (const one of come) {
+    state.universe.add(one);
+  }
+  return [...gone, ...come];
 }
 
 /** Takes out what is gone and puts in what is new. */

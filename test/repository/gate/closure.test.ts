@@ -89,6 +89,28 @@ describe('what a package needs', () => {
     expect(found({ ...conditional, USE: 'x' }, [LIB])).toHaveLength(2);
   });
 
+  it.each([
+    ['x on', ['ssl'], undefined, 'd/none[ssl]', true],
+    ['x off', ['-ssl'], undefined, 'd/none[-ssl]', true],
+    ['x off', ['-ssl'], undefined, 'd/none[ssl(+)]', false],
+    ['x off', ['-ssl'], undefined, 'd/none[-ssl(+)]', true],
+    ['nothing of x', [], undefined, 'd/none[ssl]', false],
+    ['nothing of x', [], undefined, 'd/none[ssl(-)]', false],
+    ['nothing of x', [], undefined, 'd/none[ssl(+)]', true],
+    ['nothing of x', [], undefined, 'd/none[-ssl(-)]', true],
+    ['nothing of x', [], undefined, 'd/none[-ssl]', true],
+    ['that there is no x', [], [], 'd/none[ssl(+)]', true],
+    ['that there is no x', [], [], 'd/none[-ssl(+)]', false],
+    ['that there is no x', [], [], 'd/none[-ssl]', false],
+    ['x in both ways', [], ['ssl'], 'd/none[ssl]', false],
+    ['x in both ways', [], ['ssl'], 'd/none[-ssl]', false],
+    ['x in both ways', [], ['ssl'], 'd/none[ssl(+)]', false],
+  ])('of the base system, which says %s %j (of %j): %s', (_, use, iuse, RDEPEND, isMet) => {
+    const known = iuse === undefined ? {} : { iuse };
+    const base = readBasePackage({ cpv: 'd/none-3', slot: '0', use, ...known });
+    expect(found({ RDEPEND }, [base])).toHaveLength(isMet ? 0 : 1);
+  });
+
   it('may come from the base system, with the flags that it has on', () => {
     const base = readBasePackage({ cpv: 'd/none-3', slot: '0/4', use: ['ssl'] });
     expect(found({ RDEPEND: '>=d/none-2:0/4=[ssl,-zlib]' }, [base])).toEqual([]);

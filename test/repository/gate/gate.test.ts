@@ -11,7 +11,8 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { NO_BASE_SYSTEM } from '../../../src/gentoo/base-system.ts';
+import type { BaseSystem } from '../../../src/gentoo/base-system.ts';
+import { sonamesIn } from '../../../src/gentoo/soname-list.ts';
 import type { JudgedFinding } from '../../../src/repository/gate/pass-gate.ts';
 import { SnapshotChecker } from '../../../src/repository/gate/snapshot-checker.ts';
 import { createLayout } from '../../../src/repository/layout.ts';
@@ -347,6 +348,12 @@ describe('the gate', () => {
     requires: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 2 }),
   });
 
+  const basePackage = fc.record({
+    cpv: fc.constantFrom('x/a-1', 'x/b-2', 'x/c-3'),
+    slot: fc.constantFrom('0/1', '0/2'),
+    use: fc.constant<string[]>([]),
+  });
+
   type Made = typeof record extends fc.Arbitrary<infer Value> ? Value : never;
 
   it('says the same of a set that it came to step by step as of one it sees for the first time', async () => {
@@ -387,8 +394,8 @@ describe('the gate', () => {
       currentKeys: new Set([template.keyFingerprint]),
     };
     /** In parts of up to three packages, as blocks of a snapshot are. */
-    const setOf = (ids: readonly string[]) => ({
-      base: NO_BASE_SYSTEM,
+    const setOf = (ids: readonly string[], base: BaseSystem) => ({
+      base,
       rules,
       parts: Array.from({ length: Math.ceil(ids.length / 3) }, (_, at) => {
         const some = ids.slice(at * 3, at * 3 + 3);
@@ -397,18 +404,25 @@ describe('the gate', () => {
     });
     const checker = new SnapshotChecker();
     const steps = fc.array(
-      fc.record({ added: fc.array(record, { maxLength: 4 }), kept: fc.array(fc.boolean()) }),
+      fc.record({
+        added: fc.array(record, { maxLength: 4 }),
+        kept: fc.array(fc.boolean()),
+        base: fc.record({
+          packages: fc.uniqueArray(basePackage, { selector: ({ cpv }) => cpv, maxLength: 2 }),
+          sonames: fc.uniqueArray(fc.constantFrom(...sonamesIn(sonames([1, 2, 3, 4])))),
+        }),
+      }),
       { minLength: 2, maxLength: 5 },
     );
     await fc.assert(
       fc.asyncProperty(steps, async (turns) => {
         let ids: string[] = [];
-        for (const { added, kept } of turns) {
+        for (const { added, kept, base } of turns) {
           ids = ids.filter((_, at) => kept[at % Math.max(1, kept.length)] ?? true);
           for (const one of added) {
             ids.push(await store(one));
           }
-          const set = setOf(ids);
+          const set = setOf(ids, base);
           const stepwise = await checker.check(database, 'x', set);
           const anew = await new SnapshotChecker().check(database, 'x', set);
           const told = (findings: typeof anew): string[] =>
