@@ -153,7 +153,7 @@ describe('a publication', () => {
     },
   );
 
-  it('is refused when a file that is new to the channel is missing', async () => {
+  it('is refused when a file of it is missing', async () => {
     const { repository } = made;
     await made.add(all(), 1);
     await repository.publish(onTesting);
@@ -174,11 +174,11 @@ describe('a publication', () => {
     const file = join(made.mirrorRoot, 'binhost', 'bench', 'packages', newest?.path ?? '');
     await rm(file);
     await expect(repository.promote({ ...onStable, force: true })).rejects.toMatchObject({
-      code: 'index-invalid',
+      code: 'publication-refused',
     });
     await symlink('/dev/null', file);
     await expect(repository.promote({ ...onStable, force: true })).rejects.toMatchObject({
-      code: 'index-invalid',
+      code: 'publication-refused',
     });
     expect(await repository.currentPublication(PROFILE.name, 'stable')).toMatchObject({
       serial: 1,

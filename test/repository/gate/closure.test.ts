@@ -105,7 +105,8 @@ describe('what a package needs', () => {
     ['x in both ways', [], ['ssl'], 'd/none[ssl]', false],
     ['x in both ways', [], ['ssl'], 'd/none[-ssl]', false],
     ['x in both ways', [], ['ssl'], 'd/none[ssl(+)]', false],
-  ])('of the base system, which says %s %j (of %j): %s', (_, use, iuse, RDEPEND, isMet) => {
+  ])('of the base system, which says %s %j (of %j): %s', (...row) => {
+    const [, use, iuse, RDEPEND, isMet] = row;
     const known = iuse === undefined ? {} : { iuse };
     const base = readBasePackage({ cpv: 'd/none-3', slot: '0', use, ...known });
     expect(found({ RDEPEND }, [base])).toHaveLength(isMet ? 0 : 1);
