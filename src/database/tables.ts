@@ -190,6 +190,10 @@ export interface RequestRow {
   readonly atoms_json: string;
   readonly rebuild: number;
   readonly publish_channel: string | null;
+  /** Whether it is published without the proof that a promotion would need. */
+  readonly publish_forced: number;
+  /** Why it is published; empty for what it builds. */
+  readonly publish_reason: string;
   readonly state: string;
   readonly reason: string | null;
   readonly author: string;

@@ -33,6 +33,7 @@ import { publishSnapshot } from './publish-snapshot.ts';
 import { readPackages } from './read-packages.ts';
 import { receiveUpload } from './receive-upload.ts';
 import { recoverRepository } from './recover-repository.ts';
+import { findLastRefusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { createRetention } from './retention/create-retention.ts';
@@ -93,6 +94,7 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
     rollback: async (request) => await rollBackChannel(context, request),
     check: async (request) => await checkChannel(context, request),
     allowances: async (key) => await allowancesOf(database, key),
+    lastRefusal: async (key) => await findLastRefusal(context.journal, key),
     compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),

@@ -4,6 +4,7 @@ import type { Allowance } from './gate/gate-store.ts';
 import type { JudgedFinding } from './gate/pass-gate.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
+import type { Refusal } from './refusal.ts';
 import type { Retention } from './retention/retention.ts';
 
 /** Who does something, and why: both stand in the journal for good. */
@@ -155,6 +156,12 @@ export interface Repository {
     readonly channel: string;
     readonly serial: number;
   }): Promise<Allowance[]>;
+
+  /** What was refused last on a channel, unless something was published there since. */
+  lastRefusal(key: {
+    readonly profile: string;
+    readonly channel: string;
+  }): Promise<Refusal | undefined>;
 
   /**
    * What is different between two publications of a profile; without a serial, the newest of the channel, which may

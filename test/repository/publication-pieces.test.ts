@@ -117,13 +117,15 @@ describe('a publication', () => {
       build += 1;
       const packageIds = await add(numbers, build);
       if (how === 'newest') {
-        const publication = await repository.publish({ ...DEED, channel });
+        const publication = await repository.publish({ ...DEED, channel, force: true });
         await expectAsFromScratch(publication);
         const shown = await repository.packagesOfSnapshot(publication.snapshotId);
         const everything = await repository.newestPackages(PROFILE.name);
         expect(shown.map(({ id }) => id)).toEqual(everything.map(({ id }) => id));
       } else if (how === 'chosen') {
-        await expectAsFromScratch(await repository.publish({ ...DEED, channel, packageIds }));
+        await expectAsFromScratch(
+          await repository.publish({ ...DEED, channel, packageIds, force: true }),
+        );
       } else if (how === 'promote') {
         await repository.publish({ ...onTesting, packageIds });
         await expectAsFromScratch(await repository.promote({ ...onStable, force: true }));

@@ -18,6 +18,8 @@ interface RequestOptions extends AnswerOptions {
   readonly publish?: string;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
+  readonly force?: boolean;
+  readonly reason?: string;
 }
 
 interface ListOptions extends AnswerOptions {
@@ -46,6 +48,8 @@ function requestCommand(context: CommandContext): Command {
     .option('--publish <channel>', 'publish the results on this channel')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--rebuild', 'build the named packages again even if the repository has them')
+    .option('--force', 'publish also without the proof that the profile asks for; needs --reason')
+    .option('--reason <text>', 'why it is published; it stands in the journal')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
       await requestBuild(context, { profile, atoms }, options);
     });
@@ -82,6 +86,8 @@ async function requestBuild(
     ...wanted,
     ...(options.publish === undefined ? {} : { publish: options.publish }),
     rebuild: options.rebuild ?? false,
+    ...(options.force === true ? { force: true } : {}),
+    ...(options.reason === undefined ? {} : { reason: options.reason }),
     ...(options.rebuildFor === undefined ? {} : { rebuildFor: options.rebuildFor }),
   });
   if (!options.wait) {

@@ -38,7 +38,8 @@ function requestRoutes(context: HttpContext): readonly Route[] {
       query: NO_QUERY,
       body: requestBodySchema,
       replies: { 201: requestViewSchema },
-      handle: async ({ body: { profile, atoms, publish, rebuild, rebuildFor }, identity }) => {
+      handle: async ({ body, identity }) => {
+        const { profile, atoms, publish, rebuild, rebuildFor, force, reason } = body;
         if (atoms.length === 0 && rebuildFor === undefined) {
           const message = '"atoms" of the body is []: it has to have at least 1 entry.';
           throw new AppError('invalid-body', message, {
@@ -50,6 +51,8 @@ function requestRoutes(context: HttpContext): readonly Route[] {
           profile,
           atoms: [...atoms, ...broken],
           rebuild: rebuild || broken.length > 0,
+          force,
+          reason,
           author: actorOf(identity),
           ...(publish === undefined ? {} : { publish }),
         });

@@ -1,5 +1,5 @@
 import type { HardwareProfile } from '../../gentoo/profile.ts';
-import { promotionPolicy } from '../../gentoo/promotion-policy.ts';
+import { isProofNeeded } from '../../gentoo/promotion-policy.ts';
 import { AppError } from '../../support/errors.ts';
 import type { ForcedPromotion } from '../publication.ts';
 import { publicationsShowing } from '../publication-store.ts';
@@ -69,10 +69,10 @@ export async function requireProofOfSnapshot(
 ): Promise<ForcedPromotion | null> {
   const { profile, channel, snapshotId, force } = publication;
   requireReason(publication);
-  const earlier = profile.channels.slice(0, profile.channels.indexOf(channel));
-  if (earlier.length === 0 || promotionPolicy(profile, channel).nodes === 0) {
+  if (!isProofNeeded(profile, channel)) {
     return null;
   }
+  const earlier = profile.channels.slice(0, profile.channels.indexOf(channel));
   const shown = await publicationsShowing(context.database, profile.name, snapshotId);
   let missing: readonly string[] = [
     `No channel before ${channel} has ever shown these packages, so that no node can have proven them.`,
