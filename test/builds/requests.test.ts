@@ -227,7 +227,10 @@ describe('publishing', () => {
     const farm = await newFarm();
     const ask = async (change: object) =>
       await farm.builds.createRequest({
-        ...{ profile: 'web', atoms: ['a/b'], author: 'token:test', publish: 'stable' },
+        profile: 'web',
+        atoms: ['a/b'],
+        author: 'token:test',
+        publish: 'stable',
         ...change,
       });
     await expect(ask({})).rejects.toMatchObject({

@@ -82,14 +82,7 @@ async function requestBuild(
   requireSomething(wanted, options);
   const { output } = context;
   const client = await connect(options, context);
-  const request = await client.createRequest({
-    ...wanted,
-    ...(options.publish === undefined ? {} : { publish: options.publish }),
-    rebuild: options.rebuild ?? false,
-    ...(options.force === true ? { force: true } : {}),
-    ...(options.reason === undefined ? {} : { reason: options.reason }),
-    ...(options.rebuildFor === undefined ? {} : { rebuildFor: options.rebuildFor }),
-  });
+  const request = await client.createRequest({ ...wanted, ...bodyOf(options) });
   if (!options.wait) {
     if (options.json) {
       output.json(request);
@@ -113,6 +106,16 @@ async function requestBuild(
       ? new AppError('request-cancelled', `Request ${detail.id} is cancelled: ${reason}`)
       : new AppError('request-failed', `Request ${detail.id} is ${detail.state}: ${reason}`);
   }
+}
+
+function bodyOf({ publish, rebuild = false, force, reason, rebuildFor }: RequestOptions) {
+  return {
+    rebuild,
+    ...(publish === undefined ? {} : { publish }),
+    ...(force === true ? { force } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    ...(rebuildFor === undefined ? {} : { rebuildFor }),
+  };
 }
 
 function listCommand(context: CommandContext): Command {

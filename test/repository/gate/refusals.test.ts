@@ -39,6 +39,32 @@ async function refusals(): Promise<Event[]> {
   return await installation.journal.find({ kind: 'publication-refused', limit: 100 });
 }
 
+/** That a node has installed what this publication of testing shows. */
+async function report(serial: number): Promise<void> {
+  const shown = await repository.publications('web', 'testing', 10);
+  const publication = shown.find((one) => one.serial === serial);
+  const packages = await repository.packagesOfSnapshot(publication?.snapshotId ?? '');
+  await installation.proofs.report(
+    {
+      node: 'pre1',
+      profile: 'web',
+      channel: 'testing',
+      timestampSeconds: publication?.timestampSeconds ?? 0,
+      checks: [],
+      installed: packages.map(({ cpv, slot, buildId, buildTimeSeconds }) => ({
+        cpv,
+        slot,
+        buildId,
+        buildTime: buildTimeSeconds,
+        repository: 'lab',
+        use: '',
+        provides: '',
+      })),
+    },
+    'token:pre1',
+  );
+}
+
 describe('a publication that is refused', () => {
   it('stands in the journal with what was found and has to be rebuilt, for as many as fit', async () => {
     await add('dev-libs/lib-1', { SLOT: '0/1' });
@@ -138,31 +164,6 @@ describe('a publication that is refused', () => {
 });
 
 describe('a publication straight to a later channel', () => {
-  const report = async (serial: number): Promise<void> => {
-    const shown = await repository.publications('web', 'testing', 10);
-    const publication = shown.find((one) => one.serial === serial);
-    const packages = await repository.packagesOfSnapshot(publication?.snapshotId ?? '');
-    await installation.proofs.report(
-      {
-        node: 'pre1',
-        profile: 'web',
-        channel: 'testing',
-        timestampSeconds: publication?.timestampSeconds ?? 0,
-        checks: [],
-        installed: packages.map(({ cpv, slot, buildId, buildTimeSeconds }) => ({
-          cpv,
-          slot,
-          buildId,
-          buildTime: buildTimeSeconds,
-          repository: 'lab',
-          use: '',
-          provides: '',
-        })),
-      },
-      'token:pre1',
-    );
-  };
-
   it('needs what a promotion would need: nodes that have proven these very contents', async () => {
     await add('app-misc/a-1');
     const unproven = { code: 'promotion-not-proven' };
