@@ -301,6 +301,15 @@ export interface FileCheckRow {
   readonly reason: string | null;
 }
 
+/** What the ELF files in one file of the pool ask of an x86 processor. */
+export interface FileLevelRow {
+  readonly sha512: string;
+  /** As in x86-64-v3; 0 when none says anything. */
+  readonly level: number;
+  /** The first file that asks for it. */
+  readonly path: string;
+}
+
 export interface MigrationRow {
   readonly name: string;
   readonly applied_at: number;
@@ -332,5 +341,6 @@ export interface Tables {
   events: EventRow;
   allowances: AllowanceRow;
   file_checks: FileCheckRow;
+  file_levels: FileLevelRow;
   migrations: MigrationRow;
 }

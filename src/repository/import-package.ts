@@ -1,3 +1,4 @@
+import { type ImageLevel, ImageLevelScan } from '../binpkg/elf/image-level.ts';
 import { type OpenGpkg, withOpenGpkg } from '../binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../binpkg/gpkg/rewrite.ts';
 import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
@@ -12,6 +13,7 @@ import { claimBuildId, nextBuildId } from './build-id-store.ts';
 import { unlessDamaged } from './check/damage-record.ts';
 import { restorePackage } from './check/restore-package.ts';
 import { describePackage } from './describe-package.ts';
+import { saveFileLevel } from './file-level-store.ts';
 import { checkMembers } from './known-members.ts';
 import { openUpload } from './open-upload.ts';
 import type { PackageRecord } from './package-record.ts';
@@ -85,7 +87,9 @@ async function importNew(
 ): Promise<PackageRecord> {
   const upload = await openUpload(context, request.file);
   try {
-    return await withOpenGpkg(upload.source, {}, async (opened) => {
+    const scan = new ImageLevelScan();
+    const options = { visit: scan.visit, visitUse: 'passing' } as const;
+    return await withOpenGpkg(upload.source, options, async (opened) => {
       const { head } = opened;
       checkMembers(head);
       const metadata = readMetadata(head.metadata);
@@ -96,7 +100,7 @@ async function importNew(
       return await context.locks.run(lock, async () => {
         const shared = await sharedRecord(context, request, candidate);
         return shared === undefined
-          ? await sign(context, request, { ...candidate, replaced })
+          ? await sign(context, request, { ...candidate, scan, replaced })
           : await store(context, shared, { actor: request.actor, replaced });
       });
     });
@@ -112,7 +116,10 @@ async function importNew(
 async function sign(
   context: RepositoryContext,
   request: ImportRequest,
-  candidate: Candidate & { readonly replaced: PackageRecord | undefined },
+  candidate: Candidate & {
+    readonly scan: ImageLevelScan;
+    readonly replaced: PackageRecord | undefined;
+  },
 ): Promise<PackageRecord> {
   const identity = await identify(context, request, candidate.parts);
   const unfinished = await context.unfinished.newPath('package');
@@ -129,8 +136,9 @@ async function sign(
     });
     await takeBuildId(context, request.profile, { cpv: candidate.metadata.cpv, ...identity });
     const record = describe(context, request, { ...candidate, identity, written });
-    const { replaced } = candidate;
-    return await store(context, record, { unfinished, actor: request.actor, replaced });
+    const { replaced, scan } = candidate;
+    const level = scan.result();
+    return await store(context, record, { unfinished, level, actor: request.actor, replaced });
   } finally {
     await context.unfinished.discard(unfinished);
   }
@@ -231,20 +239,24 @@ function describe(
   });
 }
 
+interface CommitDeed {
+  readonly actor: string;
+  /** A damaged build of the same upload, which the new one stands in for. */
+  readonly replaced: PackageRecord | undefined;
+  /** What its files ask of a processor; absent when it is known of the file already. */
+  readonly level?: ImageLevel;
+}
+
 /** Puts the signed file where it belongs, then commits. A kill in between leaves the intent, and recovery clears. */
 async function store(
   context: RepositoryContext,
   record: PackageRecord,
   {
     unfinished,
-    actor,
-    replaced,
-  }: {
+    ...deed
+  }: CommitDeed & {
     /** Absent: the pool has the file. */
     readonly unfinished?: string;
-    readonly actor: string;
-    /** A damaged build of the same upload, which the new one stands in for. */
-    readonly replaced: PackageRecord | undefined;
   },
 ): Promise<PackageRecord> {
   const { profile, path, sha512 } = record;
@@ -259,7 +271,7 @@ async function store(
         await context.pool.adopt(unfinished, record);
       }
       await context.pool.place(sha512, file);
-      return await commit(context, record, { actor, replaced });
+      return await commit(context, record, deed);
     });
     await declared.withdraw();
     context.journal.announce(event);
@@ -273,13 +285,16 @@ async function store(
 async function commit(
   context: RepositoryContext,
   record: PackageRecord,
-  { actor, replaced }: { readonly actor: string; readonly replaced: PackageRecord | undefined },
+  { actor, replaced, level }: CommitDeed,
 ): Promise<Event> {
   return await context.database.transaction().execute(async (queries) => {
     if (replaced !== undefined) {
       await releaseUpload(queries, replaced.id);
     }
     await insertPackage(queries, record);
+    if (level !== undefined) {
+      await saveFileLevel(queries, record.sha512, level);
+    }
     return await context.journal.write(queries, {
       kind: 'package-imported',
       subject: `package:${record.id}`,

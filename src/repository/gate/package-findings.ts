@@ -3,6 +3,7 @@ import { parseCpv } from '../../gentoo/cpv.ts';
 import { instructionSetOf } from '../../gentoo/instruction-set.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
 import { isErrno } from '../../support/errors.ts';
+import type { FileLevel } from '../file-level-store.ts';
 import type { Layout } from '../layout.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { GateFile, GatePackage } from './gate-package.ts';
@@ -15,11 +16,15 @@ export interface OwnRules {
   readonly currentKeys: ReadonlySet<string>;
 }
 
-/** The key that signed a package, and what it was compiled for. */
-export function ownFindings(one: GatePackage, rules: OwnRules): Finding[] {
+/** The key that signed a package, and what it was compiled for; `level` is what its files say of that, if it is known. */
+export function ownFindings(
+  one: GatePackage,
+  rules: OwnRules,
+  level: FileLevel | undefined,
+): Finding[] {
   return one.file === null
     ? []
-    : [...keyFindings(one, one.file, rules), ...levelFindings(one, rules)];
+    : [...keyFindings(one, one.file, rules), ...levelFindings(one, rules, level)];
 }
 
 /**
@@ -89,23 +94,33 @@ function keyFindings(
       ];
 }
 
-function levelFindings({ cpv, name, slot, cflags }: GatePackage, { profile }: OwnRules): Finding[] {
-  const found = levelOf(cflags);
+function levelFindings(
+  { cpv, name, slot, cflags }: GatePackage,
+  { profile }: OwnRules,
+  files: FileLevel | undefined,
+): Finding[] {
   const wanted = levelOf(profile.flags['CFLAGS'] ?? '');
-  if (found === null || wanted === null || found.level <= wanted.level) {
+  if (wanted === null) {
     return [];
   }
-  return [
-    findingOf({
-      kind: 'instruction-set',
-      cpv,
-      name: `${name}:${slot}`,
-      what: found.march,
-      message: `${cpv} was compiled with -march=${found.march} (x86-64-v${found.level}); machines of the profile have -march=${wanted.march} (x86-64-v${wanted.level}).`,
-      remedy: `Rebuild ${name}.`,
-      rebuild: `${name}:${slot}`,
-    }),
-  ];
+  const compiled = levelOf(cflags);
+  const machines = `machines of the profile have -march=${wanted.march} (x86-64-v${wanted.level})`;
+  const about = {
+    kind: 'instruction-set',
+    cpv,
+    name: `${name}:${slot}`,
+    remedy: `Rebuild ${name}.`,
+    rebuild: `${name}:${slot}`,
+  } as const;
+  if (compiled !== null && compiled.level > wanted.level) {
+    const message = `${cpv} was compiled with -march=${compiled.march} (x86-64-v${compiled.level}); ${machines}.`;
+    return [findingOf({ ...about, what: compiled.march, message })];
+  }
+  if (files !== undefined && files.level > wanted.level) {
+    const message = `${cpv} has ${files.path}, which needs x86-64-v${files.level}; ${machines}.`;
+    return [findingOf({ ...about, what: `x86-64-v${files.level}`, message })];
+  }
+  return [];
 }
 
 /** What compiler settings ask for; null where nothing is known that could be compared. */

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Queries } from '../../database/database.ts';
 import type { BaseSystem } from '../../gentoo/base-system.ts';
 import { digestOf } from '../../support/digests.ts';
+import { levelsOf } from '../file-level-store.ts';
 import { closureFindings } from './closure.ts';
 import type { Finding } from './finding.ts';
 import { type GatePackage, readBasePackage, readBaseSoname } from './gate-package.ts';
@@ -36,6 +37,8 @@ interface State {
   /** By package id; those without are left out. */
   readonly closure: Map<string, readonly Finding[]>;
   readonly own: Map<string, readonly Finding[]>;
+  /** Packages of whose files it is not known what processor they need. */
+  readonly unlevelled: Set<string>;
 }
 
 /**
@@ -52,9 +55,7 @@ export class SnapshotChecker {
       const replaced = exchangeBase(state, set.base);
       const { changed, added } = await exchange(queries, state, set.parts);
       await judge(state, [...replaced, ...changed]);
-      for (const one of added) {
-        note(state.own, one, ownFindings(one, set.rules));
-      }
+      await judgeOwn(queries, state, added, set.rules);
       const files = await lookAtFiles(state, set.rules);
       return [...[...state.closure.values()].flat(), ...[...state.own.values()].flat(), ...files];
     } catch (error) {
@@ -80,6 +81,7 @@ export class SnapshotChecker {
       parts: new Map(),
       closure: new Map(),
       own: new Map(),
+      unlevelled: new Set(),
     };
     this.#states.set(channel, state);
     return state;
@@ -122,6 +124,7 @@ async function exchange(
     const one = packages.get(id);
     if (one !== undefined && !come.has(id)) {
       packages.delete(id);
+      state.unlevelled.delete(id);
       universe.remove(one);
       changed.push(one);
       for (const findings of [state.closure, state.own]) {
@@ -157,6 +160,29 @@ async function judge(
         await setImmediate();
       }
     }
+  }
+}
+
+/** Whatever a package is by itself. What processor its files need may become known later: a deep check finds it out. */
+async function judgeOwn(
+  queries: Queries,
+  { own, packages, unlevelled }: State,
+  added: readonly GatePackage[],
+  rules: OwnRules,
+): Promise<void> {
+  for (const one of added) {
+    unlevelled.add(one.id);
+  }
+  const levels = await levelsOf(queries, [...unlevelled]);
+  for (const one of added.filter(({ id }) => !levels.has(id))) {
+    note(own, one, ownFindings(one, rules, undefined));
+  }
+  for (const [id, level] of levels) {
+    const one = packages.get(id);
+    if (one !== undefined) {
+      note(own, one, ownFindings(one, rules, level));
+    }
+    unlevelled.delete(id);
   }
 }
 
