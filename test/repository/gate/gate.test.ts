@@ -294,7 +294,12 @@ describe('a publication', () => {
       all.push((await add(`app-misc/${name}-1`)).id);
     }
     const show = async (count: number, channel: string): Promise<unknown> =>
-      await repository.publish({ ...testing, channel, packageIds: all.slice(0, count) });
+      await repository.publish({
+        ...testing,
+        channel,
+        force: true,
+        packageIds: all.slice(0, count),
+      });
     await show(4, 'testing');
     await show(2, 'fresh');
     const promote = { ...testing, force: true, from: 'fresh' };

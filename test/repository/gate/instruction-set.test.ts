@@ -99,9 +99,8 @@ describe('what the files of a package demand of a processor', () => {
     ]);
     const signed = join(installation.folders.mirrorRoot, 'binhost/web/packages', path);
     await push(repository, signed, { profile: 'v2' });
-    const { findings: found } = await repository.check({
-      ...{ profile: 'v2', channel: 'testing', contents: 'newest' },
-    });
+    const asked = { profile: 'v2', channel: 'testing', contents: 'newest' } as const;
+    const { findings: found } = await repository.check(asked);
     expect(found).toEqual([expect.objectContaining({ kind: 'instruction-set' })]);
   });
 });
