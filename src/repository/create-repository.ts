@@ -14,6 +14,7 @@ import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
 import { checkChannel } from './gate/check-channel.ts';
 import { allowancesOf } from './gate/gate-store.ts';
+import { ReportedBase } from './gate/reported-base.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
@@ -32,6 +33,7 @@ import { publishSnapshot } from './publish-snapshot.ts';
 import { readPackages } from './read-packages.ts';
 import { receiveUpload } from './receive-upload.ts';
 import { recoverRepository } from './recover-repository.ts';
+import { findLastRefusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { ResignTask } from './resign/resign-task.ts';
@@ -98,6 +100,7 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
     rollback: async (request) => await rollBackChannel(context, request),
     check: async (request) => await checkChannel(context, request),
     allowances: async (key) => await allowancesOf(database, key),
+    lastRefusal: async (key) => await findLastRefusal(context.journal, key),
     compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
@@ -136,7 +139,8 @@ function createContext({
     uploads: new TemporaryFiles(layout.uploads),
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),
-    checker: new SnapshotChecker(options.clock),
+    checker: new SnapshotChecker(),
+    reported: new ReportedBase(options),
     currentKeys: currentKeys ?? (() => new Set([signing().fingerprint])),
     damaged: async (profile) => await damagedPackages(options.database, profile),
   };

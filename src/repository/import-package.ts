@@ -1,3 +1,4 @@
+import { ImageLevelScan } from '../binpkg/elf/image-level.ts';
 import { type OpenGpkg, withOpenGpkg } from '../binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../binpkg/gpkg/rewrite.ts';
 import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
@@ -8,6 +9,7 @@ import { AppError } from '../support/errors.ts';
 import { unlessDamaged } from './check/damage-record.ts';
 import { restorePackage } from './check/restore-package.ts';
 import { describePackage } from './describe-package.ts';
+import { toFileLevel } from './file-level-store.ts';
 import { checkMembers } from './known-members.ts';
 import { openUpload } from './open-upload.ts';
 import { type Identity, identifyPackage, takeBuildId } from './package-identity.ts';
@@ -69,7 +71,9 @@ async function importNew(
 ): Promise<PackageRecord> {
   const upload = await openUpload(context, request.file);
   try {
-    return await withOpenGpkg(upload.source, {}, async (opened) => {
+    const scan = new ImageLevelScan();
+    const options = { visit: scan.visit, visitUse: 'passing' } as const;
+    return await withOpenGpkg(upload.source, options, async (opened) => {
       const { head } = opened;
       checkMembers(head);
       const metadata = readMetadata(head.metadata);
@@ -80,7 +84,7 @@ async function importNew(
       return await context.locks.run(lock, async () => {
         const shared = await sharedRecord(context, request, candidate);
         return shared === undefined
-          ? await sign(context, request, { ...candidate, replaced })
+          ? await sign(context, request, { ...candidate, scan, replaced })
           : await storePackage(context, shared, { actor: request.actor, replaced });
       });
     });
@@ -96,7 +100,10 @@ async function importNew(
 async function sign(
   context: RepositoryContext,
   request: ImportRequest,
-  candidate: Candidate & { readonly replaced: PackageRecord | undefined },
+  candidate: Candidate & {
+    readonly scan: ImageLevelScan;
+    readonly replaced: PackageRecord | undefined;
+  },
 ): Promise<PackageRecord> {
   const signer = context.signer();
   const identity = await identifyPackage(context, request, candidate.parts);
@@ -115,8 +122,14 @@ async function sign(
     await takeBuildId(context, request.profile, { cpv: candidate.metadata.cpv, ...identity });
     const signed = { ...candidate, identity, written, keyFingerprint: signer.fingerprint };
     const record = describe(request, signed);
-    const { replaced } = candidate;
-    return await storePackage(context, record, { unfinished, actor: request.actor, replaced });
+    const { replaced, scan } = candidate;
+    const level = toFileLevel(scan.result());
+    return await storePackage(context, record, {
+      unfinished,
+      level,
+      actor: request.actor,
+      replaced,
+    });
   } finally {
     await context.unfinished.discard(unfinished);
   }

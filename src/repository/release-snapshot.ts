@@ -208,7 +208,7 @@ async function publishFolder(
       serial,
     });
     try {
-      await writeNote(context, record);
+      await writeNote(context, record, release.allowances);
       await rename(temporary, context.layout.publication(profile, channel, serial));
       await syncDirectory(parent);
       const event = await commit(context, release, record);
@@ -224,12 +224,16 @@ async function publishFolder(
 }
 
 /** What only the database would know of it, on disk before anything can be seen of it. */
-async function writeNote(context: RepositoryContext, record: PublicationRecord): Promise<void> {
+async function writeNote(
+  context: RepositoryContext,
+  record: PublicationRecord,
+  allowances: Passed['allowances'],
+): Promise<void> {
   const snapshot = await findSnapshot(context.database, record.snapshotId);
   if (snapshot === undefined) {
     throw new Error(`no snapshot ${record.snapshotId}`);
   }
-  await writePublicationNote(context.layout, record, snapshot);
+  await writePublicationNote(context.layout, record, { snapshot, allowances });
 }
 
 async function commit(

@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely';
 import { z } from 'zod';
 import type { Queries } from '../../database/database.ts';
 import type { NodeReportRow, PublicationProofRow } from '../../database/tables.ts';
+import { digestOf } from '../../support/digests.ts';
 import { chunksOf } from '../package-store.ts';
 import { formerBuildIdsIn, PROVENANCE_KEY } from '../provenance.ts';
 import type { ChannelKey } from '../publication-store.ts';
@@ -26,6 +27,7 @@ const installedSchema = z.array(
     buildTime: z.number().nullable(),
     repository: z.string(),
     use: z.string(),
+    iuse: z.string().optional(),
     provides: z.string(),
   }),
 );
@@ -59,6 +61,7 @@ export async function replaceReport(
     reported_at: record.reportedAt,
     installed_count: record.installedCount,
     installed_json: JSON.stringify(installed),
+    installed_digest: digestOfInstalled(installed),
     checks_json: JSON.stringify(record.checks),
     differs: record.differs,
     differences_json: JSON.stringify(record.differences),
@@ -154,20 +157,56 @@ export async function installedOn(
   }));
 }
 
-/** What each node of a profile has said to have installed, of those that have reported since then. */
-export async function reportedInstalled(
+/** A report as far as it has to be known to read what is installed. */
+export interface ReportKey {
+  readonly node: string;
+  /** Reports with the same have the same installed. */
+  readonly content: string;
+}
+
+/** Of each node that has reported about a profile since then, what it has installed, by digest. */
+export async function reportKeys(
   queries: Queries,
   profile: string,
   since: number,
-): Promise<(readonly InstalledPackage[])[]> {
+): Promise<ReportKey[]> {
   const rows = await queries
     .selectFrom('node_reports')
-    .select('installed_json')
+    .select(['node', 'reported_at', 'installed_digest'])
     .where('profile', '=', profile)
     .where('reported_at', '>=', since)
     .orderBy('node')
     .execute();
-  return rows.map((row) => installedSchema.parse(JSON.parse(row.installed_json)));
+  return rows.map((row) => ({ node: row.node, content: contentOf(row) }));
+}
+
+/** What a report has; undefined when the node has reported something else by now. */
+export async function installedIn(
+  queries: Queries,
+  profile: string,
+  { node, content }: ReportKey,
+): Promise<readonly InstalledPackage[] | undefined> {
+  const row = await queries
+    .selectFrom('node_reports')
+    .select(['node', 'reported_at', 'installed_digest', 'installed_json'])
+    .where('profile', '=', profile)
+    .where('node', '=', node)
+    .executeTakeFirst();
+  return row === undefined || contentOf(row) !== content
+    ? undefined
+    : installedSchema.parse(JSON.parse(row.installed_json));
+}
+
+function contentOf(row: Pick<NodeReportRow, 'node' | 'reported_at' | 'installed_digest'>): string {
+  return row.installed_digest ?? `${row.node} ${row.reported_at}`;
+}
+
+/** Whole fleets report the same, but for when and from where each machine got it. */
+function digestOfInstalled(installed: readonly InstalledPackage[]): string {
+  const told = installed.map(({ cpv, slot, buildId, use, iuse, provides }) =>
+    JSON.stringify([cpv, slot, buildId, use, iuse, provides]),
+  );
+  return digestOf('sha256', told.toSorted().join('\n'));
 }
 
 /** Publications that a node has said to use, with when it did last; `since` in epoch milliseconds. */

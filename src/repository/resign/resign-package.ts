@@ -7,6 +7,7 @@ import { parseCpv } from '../../gentoo/cpv.ts';
 import { digestFile, digestOf } from '../../support/digests.ts';
 import { AppError } from '../../support/errors.ts';
 import { describePackage } from '../describe-package.ts';
+import { levelsOf } from '../file-level-store.ts';
 import { identifyPackage, takeBuildId } from '../package-identity.ts';
 import type { PackageRecord } from '../package-record.ts';
 import { formerBuildIdsIn, PROVENANCE_KEY } from '../provenance.ts';
@@ -82,7 +83,8 @@ async function makeResigned(
         keyFingerprint: signer.fingerprint,
         inputs,
       });
-      return await storePackage(context, made, { unfinished, actor, replaced: undefined });
+      const level = (await levelsOf(context.database, [record.id])).get(record.id);
+      return await storePackage(context, made, { unfinished, level, actor, replaced: undefined });
     });
   } finally {
     await source.close();
