@@ -13,7 +13,7 @@ const provenanceSchema = z.object({
   origin: z.string(),
   upload: z.string(),
   inputs: z.string().nullable().optional(),
-  /** The BUILD_IDs it had before it was signed again, the first one first: the image is that of all of them. */
+  /** The BUILD_IDs that this very image had before it was signed again. */
   formerBuildIds: z.array(z.number().int().min(1)).optional(),
 });
 

@@ -47,15 +47,7 @@ async function makeFarm(): Promise<Farm> {
   const clock = new ManualClock();
   const installation = await openInstallation(place, clock);
   const signer = await openTestSigner(join(place, 'next'), clock);
-  const { resign, repository: next } = openRepository({
-    ...installation,
-    clock,
-    log: silentLog(),
-    locks: new Locks(),
-    signer: () => signer,
-    profiles: catalogOf(PROFILES),
-    maxUploadBytes: 1024,
-  });
+  const { resign, repository: next } = openedFor(signer, installation, clock);
   for (const name of ['one', 'two']) {
     await push(
       installation.repository,
@@ -66,6 +58,18 @@ async function makeFarm(): Promise<Farm> {
   await installation.repository.promote({ ...ON_STABLE, force: true });
   clock.advance(60_000);
   return { installation, clock, signer, resign, next };
+}
+
+function openedFor(signer: Signer, installation: Installation, clock: ManualClock) {
+  return openRepository({
+    ...installation,
+    clock,
+    log: silentLog(),
+    locks: new Locks(),
+    signer: () => signer,
+    profiles: catalogOf(PROFILES),
+    maxUploadBytes: 1024,
+  });
 }
 
 async function run(resign: ResignTask, id: string): Promise<ResignState> {
@@ -225,6 +229,25 @@ describe('signing again', () => {
     expect(await shownOn(farm, 'testing')).not.toEqual(signed);
     expect(await run(resign, 'resign-2')).toMatchObject({ state: 'done', refused: [] });
     expect(await shownOn(farm, 'testing')).toEqual(signed);
+    await installation.close();
+  });
+
+  it('signs the same package with each further key, and knows its file of before', async () => {
+    const farm = await makeFarm();
+    const { installation, clock, resign } = farm;
+    const [old] = await shownOn(farm, 'testing');
+    await run(resign, 'resign-1');
+    await installation.repository.rollback({ ...ON_TESTING, serial: 1 });
+    const third = await openTestSigner(join(folder, newId('third')), clock);
+    const ended = await run(openedFor(third, installation, clock).resign, 'resign-2');
+    expect(ended).toMatchObject({ state: 'done', error: null, refused: [], skipped: [] });
+    for (const record of await shownOn(farm, 'testing')) {
+      expect(record).toMatchObject({ keyFingerprint: third.fingerprint, buildId: 3 });
+      const provenance = JSON.parse(record.metadata['ROOKERY_PROVENANCE'] ?? '');
+      expect(provenance).toMatchObject({ formerBuildIds: [1, 2] });
+    }
+    const file = join(binhost(farm), old?.path ?? '');
+    expect(await push(installation.repository, file)).toEqual({ package: old, created: false });
     await installation.close();
   });
 

@@ -79,16 +79,18 @@ async function faultsOf(
     keyring.views().length === 2 && keyring.views().every((key) => key.state !== 'next');
   const count = (kind: string): number => events.filter((one) => one === kind).length;
   const wanted = isRotated ? 1 : 0;
+  const isWrong: Readonly<Record<string, boolean>> = {
+    'what was done is gone': isFinished && !isRotated,
+    'signing again is not known to be done': keyring.resignTask() !== undefined,
+    'the channel shows packages of another key': packages.some(
+      (one) => one.keyFingerprint !== keyring.signer().fingerprint,
+    ),
+    [`there are ${all.packages.length} packages`]:
+      all.packages.length !== packages.length * (1 + wanted),
+    [`the channel shows ${shown?.serial}`]: shown?.serial !== 1 + wanted,
+  };
   return [
-    ...(isFinished && !isRotated ? ['what was done is gone'] : []),
-    ...(keyring.resignTask() === undefined ? [] : ['signing again is not known to be done']),
-    ...(packages.every((one) => one.keyFingerprint === keyring.signer().fingerprint)
-      ? []
-      : ['the channel shows packages of another key']),
-    ...(all.packages.length === packages.length * (1 + wanted)
-      ? []
-      : [`there are ${all.packages.length} packages`]),
-    ...(shown?.serial === 1 + wanted ? [] : [`the channel shows ${shown?.serial}`]),
+    ...Object.keys(isWrong).filter((fault) => isWrong[fault]),
     ...['key-made', 'key-took-over', 'resigned']
       .filter((kind) => count(kind) !== wanted)
       .map((kind) => `the journal has ${kind} ${count(kind)} times`),

@@ -4,7 +4,7 @@ import { rewriteGpkg } from '../../binpkg/gpkg/rewrite.ts';
 import { readMetadata } from '../../binpkg/metadata.ts';
 import type { AnyPackageSigner } from '../../binpkg/package-signer.ts';
 import { parseCpv } from '../../gentoo/cpv.ts';
-import { digestFile } from '../../support/digests.ts';
+import { digestFile, digestOf } from '../../support/digests.ts';
 import { AppError } from '../../support/errors.ts';
 import { describePackage } from '../describe-package.ts';
 import { levelsOf } from '../file-level-store.ts';
@@ -13,7 +13,7 @@ import type { PackageRecord } from '../package-record.ts';
 import { formerBuildIdsIn, PROVENANCE_KEY } from '../provenance.ts';
 import type { RepositoryContext } from '../repository-context.ts';
 import { storePackage } from '../store-package.ts';
-import { findResigned, resignOrigin } from './resign-store.ts';
+import { findResigned, resignedBuildIds, resignOrigin } from './resign-store.ts';
 
 /**
  * The id of this package signed by this key: made now, unless it is there. It is a package of its own, because what
@@ -46,11 +46,20 @@ async function makeResigned(
   const unfinished = await context.unfinished.newPath('package');
   try {
     return await withOpenGpkg(source, {}, async (opened) => {
+      const siblings = await resignedBuildIds(context.database, record);
       const metadata = readMetadata(opened.head.metadata);
-      const words = { profile, uploadSha512: record.sha512, origin: resignOrigin(record.id) };
+      const words = {
+        profile,
+        uploadSha512: noUpload(record, signer.fingerprint),
+        origin: resignOrigin(record.id),
+      };
       const identity = await identifyPackage(
         context,
-        { ...words, ...(inputs === null ? {} : { inputs }), provenance: formerWords(record) },
+        {
+          ...words,
+          ...(inputs === null ? {} : { inputs }),
+          provenance: formerWords(record, siblings),
+        },
         parts,
       );
       const file = await rewriteGpkg(opened, {
@@ -83,6 +92,11 @@ async function makeResigned(
   }
 }
 
+/** Nobody uploaded it: a digest that no file has, other than that of every further key. */
+function noUpload({ sha512 }: PackageRecord, fingerprint: string): string {
+  return digestOf('sha512', `signed again\n${sha512}\n${fingerprint}`);
+}
+
 /** Only what was signed here gets a new signature: the bytes have to be those of the database. */
 async function readablePool(context: RepositoryContext, record: PackageRecord): Promise<string> {
   const path = context.pool.pathOf(record.sha512);
@@ -97,11 +111,14 @@ async function readablePool(context: RepositoryContext, record: PackageRecord): 
   return path;
 }
 
-/** What a builder said about the package stays in it, and which builds it was before. */
-function formerWords(record: PackageRecord): Readonly<Record<string, unknown>> {
+/** What a builder said about the package stays in it, with the builds that have the same image. */
+function formerWords(
+  record: PackageRecord,
+  siblings: readonly number[],
+): Readonly<Record<string, unknown>> {
   const text = record.metadata[PROVENANCE_KEY] ?? '{}';
   const former: unknown = JSON.parse(text);
-  const formerBuildIds = [...formerBuildIdsIn(text), record.buildId];
+  const formerBuildIds = [...formerBuildIdsIn(text), record.buildId, ...siblings];
   return typeof former === 'object' && former !== null
     ? { ...former, formerBuildIds }
     : { formerBuildIds };

@@ -27,6 +27,22 @@ export async function signedByOthers(
   return rows.map(({ id }) => id);
 }
 
+/** The BUILD_IDs that a package has got from each key that has signed it again. */
+export async function resignedBuildIds(
+  queries: Queries,
+  { profile, cpv, id }: { readonly profile: string; readonly cpv: string; readonly id: string },
+): Promise<number[]> {
+  const rows = await queries
+    .selectFrom('packages')
+    .select('build_id as buildId')
+    .where('profile', '=', profile)
+    .where('cpv', '=', cpv)
+    .where('origin', '=', resignOrigin(id))
+    .orderBy('build_id')
+    .execute();
+  return rows.map(({ buildId }) => buildId);
+}
+
 /** What a package became when this key signed it again. */
 export async function findResigned(
   queries: Queries,
