@@ -45,6 +45,8 @@ export interface AtomCandidate {
   readonly use?: readonly string[];
   /** Words of IUSE or IUSE_EFFECTIVE, with or without `+` and `-`; without them every flag counts as there. */
   readonly iuse?: readonly string[];
+  /** Flags that are known to be off; see `UseState`. */
+  readonly off?: readonly string[];
   /** Without it, or when it is `__unknown__` as Portage names what has none, the repository is not looked at. */
   readonly repo?: string;
 }
@@ -133,7 +135,7 @@ function matchesSlot(atom: Atom, text: string): boolean {
   );
 }
 
-function matchesUse(atom: Atom, { use, iuse }: AtomCandidate): boolean {
+function matchesUse(atom: Atom, { use, iuse, off }: AtomCandidate): boolean {
   const decided = atom.blocker === '' ? (atom.decidedFlags ?? []) : [];
   if (use === undefined || (atom.use.length === 0 && decided.length === 0)) {
     return true;
@@ -141,7 +143,7 @@ function matchesUse(atom: Atom, { use, iuse }: AtomCandidate): boolean {
   const names = iuse && new Set(iuse.map((word) => word.replace(/^[+-]/, '')));
   return (
     decided.every((flag) => names === undefined || names.has(flag)) &&
-    satisfiesUse(atom.use, { use: new Set(use), iuse: names })
+    satisfiesUse(atom.use, { use: new Set(use), iuse: names, off: off && new Set(off) })
   );
 }
 
