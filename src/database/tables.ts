@@ -21,7 +21,10 @@ export interface PackageRow {
   readonly sha512: string;
   readonly mtime_seconds: number;
   readonly build_time_seconds: number;
-  /** Digest of the file as it was uploaded, before BUILD_ID and signatures were put in. */
+  /**
+   * Digest of the file as it was uploaded, before BUILD_ID and signatures were put in. Of what was signed again, a
+   * digest that no file has.
+   */
   readonly upload_sha512: string;
   /** Fingerprint of the key that signed it. */
   readonly key_fingerprint: string;

@@ -37,7 +37,7 @@ export function parseBaseSystem(
   file: string,
 ): { readonly base: BaseSystem; readonly faults: readonly string[] } {
   const packages: BasePackage[] = [];
-  const sonames: string[] = [];
+  const sonames: (readonly string[])[] = [];
   const faults: string[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     const [first, ...rest] = line
@@ -51,12 +51,12 @@ export function parseBaseSystem(
     if (typeof read === 'string') {
       faults.push(`${file}, line ${index + 1}: ${read}`);
     } else if (Array.isArray(read)) {
-      sonames.push(...read);
+      sonames.push(read);
     } else {
       packages.push(read);
     }
   }
-  return { base: { packages, sonames }, faults };
+  return { base: { packages, sonames: sonames.flat() }, faults };
 }
 
 /** The text of a file `base-system`. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { PackageSigner } from '../binpkg/package-signer.ts';
+import type { AnyPackageSigner } from '../binpkg/package-signer.ts';
 import type { Database } from '../database/database.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -36,6 +36,7 @@ import { recoverRepository } from './recover-repository.ts';
 import { findLastRefusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
+import { ResignTask } from './resign/resign-task.ts';
 import { createRetention } from './retention/create-retention.ts';
 import { rollBackChannel } from './roll-back-channel.ts';
 import { findSnapshot, packagesOfSnapshot } from './snapshot-store.ts';
@@ -48,7 +49,10 @@ export interface RepositoryOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly locks: Locks;
-  readonly signer: PackageSigner;
+  /** The key that signs, or what tells which one does so now. */
+  readonly signer: AnyPackageSigner | (() => AnyPackageSigner);
+  /** Fingerprints of the keys whose signatures nodes accept now. Absent: only that of the signer. */
+  readonly currentKeys?: () => ReadonlySet<string>;
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
@@ -63,11 +67,13 @@ export function createRepository(options: RepositoryOptions): Repository {
 export function openRepository(options: RepositoryOptions): {
   readonly repository: Repository;
   readonly check: CheckTask;
+  readonly resign: ResignTask;
 } {
   const context = createContext(options);
   return {
     repository: repositoryOf(context, options.maxUploadBytes),
     check: new CheckTask(context),
+    resign: new ResignTask(context),
   };
 }
 
@@ -116,10 +122,17 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
   };
 }
 
-function createContext({ folders, ...options }: RepositoryOptions): RepositoryContext {
+function createContext({
+  folders,
+  signer,
+  currentKeys,
+  ...options
+}: RepositoryOptions): RepositoryContext {
   const layout = createLayout(folders);
+  const signing = typeof signer === 'function' ? signer : () => signer;
   return {
     ...options,
+    signer: signing,
     layout,
     pool: new Pool(layout.pool),
     intents: new Intents(layout.intents),
@@ -128,7 +141,7 @@ function createContext({ folders, ...options }: RepositoryOptions): RepositoryCo
     version: ownVersion(),
     checker: new SnapshotChecker(),
     reported: new ReportedBase(options),
-    currentKeys: () => new Set([options.signer.fingerprint]),
+    currentKeys: currentKeys ?? (() => new Set([signing().fingerprint])),
     damaged: async (profile) => await damagedPackages(options.database, profile),
   };
 }

@@ -10,13 +10,17 @@ export interface FileLevel {
   readonly path: string;
 }
 
+export function toFileLevel({ level, files }: ImageLevel): FileLevel {
+  return { level: level ?? 0, path: files[0] ?? '' };
+}
+
 /** Keeps what was found in a file of the pool. It never changes, so it is the same for every package that is this file. */
 export async function saveFileLevel(
   queries: Queries,
   sha512: string,
-  found: ImageLevel,
+  { level, path }: FileLevel,
 ): Promise<void> {
-  const values = { level: found.level ?? 0, path: found.files[0] ?? '' };
+  const values = { level, path };
   await queries
     .insertInto('file_levels')
     .values({ sha512, ...values })

@@ -1,4 +1,4 @@
-import type { PackageSigner } from '../binpkg/package-signer.ts';
+import type { AnyPackageSigner } from '../binpkg/package-signer.ts';
 import type { Database } from '../database/database.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -20,7 +20,8 @@ export interface RepositoryContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly locks: Locks;
-  readonly signer: PackageSigner;
+  /** The key that signs now. Hold on to it for one package: all its signatures have to be by one key. */
+  readonly signer: () => AnyPackageSigner;
   readonly profiles: ProfileCatalog;
   readonly layout: Layout;
   readonly pool: Pool;

@@ -3,7 +3,7 @@ import { ImageLevelScan } from '../../binpkg/elf/image-level.ts';
 import { verifyGpkg } from '../../binpkg/gpkg/verify.ts';
 import type { PackageVerifier } from '../../binpkg/package-signer.ts';
 import { AppError, isAppError } from '../../support/errors.ts';
-import { saveFileLevel } from '../file-level-store.ts';
+import { saveFileLevel, toFileLevel } from '../file-level-store.ts';
 import type { RepositoryContext } from '../repository-context.ts';
 import { checkChannels, checkPublications } from './check-publications.ts';
 import {
@@ -122,7 +122,7 @@ class Reading {
       const scan = new ImageLevelScan();
       const visiting = { visit: scan.visit, visitUse: 'passing' } as const;
       await verifyGpkg(source, { verifier, signatures: 'required', signal, ...visiting });
-      await saveFileLevel(context.database, sha512, scan.result());
+      await saveFileLevel(context.database, sha512, toFileLevel(scan.result()));
     } catch (error) {
       refuseWhenAborted(signal);
       if (!isAppError(error) || error.code === 'program-not-found') {

@@ -4,7 +4,9 @@ import type { Queries } from '../../database/database.ts';
 import type { NodeReportRow, PublicationProofRow } from '../../database/tables.ts';
 import { digestOf } from '../../support/digests.ts';
 import { chunksOf } from '../package-store.ts';
+import { formerBuildIdsIn, PROVENANCE_KEY } from '../provenance.ts';
 import type { ChannelKey } from '../publication-store.ts';
+import { RESIGN_ORIGIN } from '../resign/resign-store.ts';
 import type { PublishedBuild } from './compare-installed.ts';
 import type { InstalledPackage, NodeProof, NodeRecord } from './node-report.ts';
 
@@ -15,6 +17,7 @@ const resultsSchema = z.array(
   z.object({ name: z.string(), passed: z.boolean(), output: z.string() }),
 );
 const provenChecksSchema = z.array(z.object({ name: z.string(), passedSince: z.number() }));
+const wordsSchema = z.record(z.string(), z.string());
 const sentencesSchema = z.array(z.string());
 const installedSchema = z.array(
   z.object({
@@ -256,7 +259,7 @@ export async function publicationAt(
     .executeTakeFirst();
 }
 
-/** The builds with these package ids. */
+/** The builds with these package ids. What signing again changed is no other build. */
 export async function buildsOf(
   queries: Queries,
   ids: readonly string[],
@@ -268,11 +271,41 @@ export async function buildsOf(
       .select(['id', 'cpv', 'build_id as buildId', 'build_time_seconds as buildTimeSeconds'])
       .where('id', 'in', chunk)
       .execute();
+    const former = await formerBuildIdsOf(queries, chunk);
     for (const { id, ...build } of rows) {
-      builds.set(id, build);
+      builds.set(id, { ...build, formerBuildIds: former.get(id) ?? [] });
     }
   }
   return builds;
+}
+
+async function formerBuildIdsOf(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const rows = await queries
+    .selectFrom('packages')
+    .select(['id', 'metadata_json as metadata'])
+    .where('id', 'in', ids)
+    .where('origin', 'like', `${RESIGN_ORIGIN}%`)
+    .execute();
+  return new Map(
+    rows.map(({ id, metadata }) => {
+      const text = wordsSchema.parse(JSON.parse(metadata))[PROVENANCE_KEY] ?? '{}';
+      return [id, formerBuildIdsIn(text)];
+    }),
+  );
+}
+
+/** What the nodes have proven of one publication holds for the other one as well: their images are the same. */
+export async function copyProofs(
+  queries: Queries,
+  from: PublicationKey,
+  to: PublicationKey,
+): Promise<void> {
+  for (const proof of await proofsOf(queries, from)) {
+    await replaceProof(queries, to, proof);
+  }
 }
 
 function toRecord(row: Pick<Selectable<NodeReportRow>, (typeof RECORD)[number]>): NodeRecord {
