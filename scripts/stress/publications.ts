@@ -4,19 +4,16 @@
  * the one before, or made of two publications.
  */
 
-import { setMaxListeners } from 'node:events';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { createStaticHandler } from '../../src/http/static/static-handler.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { isAppError, messageOf } from '../../src/support/errors.ts';
-import { silentLog } from '../../src/support/log.ts';
 import { endsRun } from '../../src/support/runs.ts';
 import { describePackage } from '../bench/made-packages.ts';
 import { type MadeRepository, makeRepository, PROFILE } from '../bench/made-repository.ts';
 import { readOnDisk, readOverHttp, type Seen } from './readers.ts';
+import { serveTree } from './serve-tree.ts';
 
 export interface StressResult {
   readonly publications: number;
@@ -55,7 +52,7 @@ export async function stressPublications(
   const end = new AbortController();
   const seen: Seen = { reads: { disk: 0, http: 0 }, texts: new Map(), faults: [] };
   const work = await openWork(made);
-  const http = await serve(made, end.signal);
+  const http = await serveTree(made.mirrorRoot, end.signal);
   try {
     const reading = CHANNELS.flatMap((channel) => [
       readOnDisk(join(made.mirrorRoot, 'binhost', PROFILE.name, channel), seen, end.signal),
@@ -124,28 +121,4 @@ function chooseNumbers(): number[] {
     }
   }
   return numbers;
-}
-
-async function serve({ mirrorRoot }: MadeRepository, stopping: AbortSignal) {
-  setMaxListeners(0, stopping);
-  const folders = { mirrorRoot, staging: join(mirrorRoot, '..', 'state', 'staging') };
-  const files = createStaticHandler({ folders, log: silentLog(), stopping });
-  const server = createServer((request, response) => {
-    void files.handle(request, response);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close: async () =>
-      await new Promise<void>((resolve) => {
-        server.close(() => {
-          resolve();
-        });
-        server.closeAllConnections();
-      }),
-  };
 }

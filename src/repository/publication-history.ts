@@ -19,8 +19,10 @@ export function readSteps<P extends Shown>(history: readonly P[]): Steps<P> {
   const leftBy = new Map<number, number>();
   for (const publication of history) {
     const { kind, snapshotId, serial } = publication;
-    const same = steps.findLastIndex((step) => step.snapshotId === snapshotId);
-    if (kind === 'rollback' && same >= 0) {
+    // Looked for only after a rollback: a history of 100,000 steps forward is read in one go.
+    const same =
+      kind === 'rollback' ? steps.findLastIndex((step) => step.snapshotId === snapshotId) : -1;
+    if (same >= 0) {
       for (const left of steps.splice(same + 1)) {
         leftBy.set(left.serial, serial);
       }
