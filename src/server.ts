@@ -12,12 +12,14 @@ import { createListenService, type ListenService } from './http/listen-service.t
 import { createRequestListener } from './http/listener.ts';
 import { Journal } from './journal/journal.ts';
 import { openRepository } from './repository/create-repository.ts';
+import { watchDiskSpace } from './repository/disk-watch.ts';
 import { createProofs } from './repository/proof/proofs.ts';
 import { watchIncoming } from './repository/watch-incoming.ts';
 import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
 import type { Signer } from './signing/signer.ts';
 import { openSigner } from './signing/signing-key.ts';
 import type { Clock } from './support/clock.ts';
+import { DiskSpace } from './support/disk-space.ts';
 import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
@@ -67,6 +69,7 @@ async function compose(
     rooms.buildService,
     housekeeping(config, rooms),
     rooms.check,
+    rooms.diskWatch,
     watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     listenService,
   ];
@@ -99,11 +102,24 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   const signer = await openKey(config, log, clock);
   await publishKey(mirrorRoot, signer);
   const shared = { database, journal, clock, log, locks, profiles };
+  const space = new DiskSpace(
+    [
+      { name: 'paths.state', path: state },
+      { name: 'paths.mirror-root', path: mirrorRoot },
+    ],
+    config.disk.keepFreeBytes,
+  );
   const { repository, check } = openRepository({
     ...shared,
     signer,
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
+    space,
+  });
+  const diskWatch = watchDiskSpace({
+    ...shared,
+    space,
+    warnBelowBytes: config.disk.warnBelowBytes,
   });
   const { builds, service: buildService } = createBuilds({
     ...shared,
@@ -113,7 +129,10 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
-  return { ...shared, signer, repository, check, proofs, builds, buildService, tokens };
+  return {
+    ...shared,
+    ...{ signer, repository, check, proofs, builds, buildService, tokens, diskWatch },
+  };
 }
 
 /** The HTTP service, and how clients reach it once it listens. */
@@ -139,6 +158,7 @@ function listening(
         publicUrl: reached,
         isPublicUrlKnown: () => http.publicUrl !== null || !listenService.isOnEveryAddress(),
         readiness: async () => await faultsOf(rooms),
+        warnings: () => [rooms.diskWatch.warning()].filter((one) => one !== undefined),
         stopping,
       }),
   });

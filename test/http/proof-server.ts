@@ -59,6 +59,7 @@ export async function startProofServer(folder: string): Promise<ProofServer> {
       publicUrl: () => url,
       isPublicUrlKnown: () => true,
       readiness: async () => [],
+      warnings: () => [],
       stopping: stopping.signal,
     }),
   );
