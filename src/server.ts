@@ -19,7 +19,7 @@ import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
 import type { Signer } from './signing/signer.ts';
 import { openSigner } from './signing/signing-key.ts';
 import type { Clock } from './support/clock.ts';
-import { DiskSpace } from './support/disk-space.ts';
+import { DiskSpace, sayingDiskFull } from './support/disk-space.ts';
 import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
@@ -43,6 +43,11 @@ export interface Server {
  * listens until all of that has worked; whatever was opened is closed again when it has not.
  */
 export async function startServer(config: Config, log: Log, clock: Clock): Promise<Server> {
+  const writing = { what: 'what a start writes', where: 'paths.state and paths.mirror-root' };
+  return await sayingDiskFull(writing, async () => await open(config, log, clock));
+}
+
+async function open(config: Config, log: Log, clock: Clock): Promise<Server> {
   const { state, mirrorRoot } = config.paths;
   await mkdir(join(state, 'tokens'), { recursive: true, mode: 0o700 });
   await mkdir(mirrorRoot, { recursive: true });

@@ -79,6 +79,9 @@ function sentenceOf(
   { keepFreeBytes }: DiskSpace,
 ): string {
   const left = `${inMib(free)} are free in ${name}`;
+  if (keepFreeBytes === 0) {
+    return `${left}: when it is full, nothing can be imported or published.`;
+  }
   return level === 'refusing'
     ? `${left}: uploads are refused until ${inMib(keepFreeBytes)} are.`
     : `${left}: below ${inMib(keepFreeBytes)} uploads are refused.`;

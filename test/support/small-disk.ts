@@ -1,5 +1,6 @@
 import { mkdir, open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isErrno } from '../../src/support/errors.ts';
 import { run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
 
 const PIECE = Buffer.alloc(64 * 1024, 1);
@@ -33,12 +34,16 @@ export class SmallDisk {
     return new SmallDisk(folder);
   }
 
-  /** Fills it up but for so many bytes. */
+  /** Fills it up but for so many bytes, while others may write. */
   async fill(leave = 0): Promise<void> {
     const handle = await open(join(this.folder, 'filler'), 'a');
     try {
-      for (let left = (await this.free()) - leave; left > 0; left -= PIECE.length) {
-        await handle.appendFile(PIECE.subarray(0, Math.min(left, PIECE.length)));
+      for (let left = await this.free(); left > leave; left = await this.free()) {
+        await handle.appendFile(PIECE.subarray(0, Math.min(left - leave, PIECE.length)));
+      }
+    } catch (error) {
+      if (!isErrno(error, 'ENOSPC')) {
+        throw error;
       }
     } finally {
       await handle.close();
