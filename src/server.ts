@@ -136,7 +136,14 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   const proofs = createProofs(shared);
   return {
     ...shared,
-    ...{ signer, repository, check, proofs, builds, buildService, tokens, diskWatch },
+    signer,
+    repository,
+    check,
+    proofs,
+    builds,
+    buildService,
+    tokens,
+    diskWatch,
   };
 }
 

@@ -67,17 +67,10 @@ const PULL = resolve(import.meta.dirname, '../mirror/pull-mirror');
 /** Makes at least so many publications below an empty folder. */
 export async function stressPublications(
   folder: string,
-  {
-    publications,
-    keepLast,
-    signal,
-    graceRounds = GRACE_ROUNDS,
-    onProgress = () => undefined,
-  }: StressOptions,
+  options: StressOptions,
 ): Promise<StressResult> {
-  let now = Date.now();
-  const clock: Clock = { now: () => now };
-  const made = await open(folder, clock, { keepLast: keepLast ?? 0, graceRounds });
+  const time = { now: Date.now() };
+  const made = await open(folder, { now: () => time.now }, options);
   const end = new AbortController();
   const seen = newSeen();
   const tally: Tally = { round: 0, publications: 0, pulls: 0, collected: 0, pulling: undefined };
@@ -85,23 +78,8 @@ export async function stressPublications(
   const served = await serve(folder, made.mirrorRoot, end.signal);
   try {
     const reading = read(folder, { made, urls: served.urls, seen, tally }, end.signal);
-    let collecting: Promise<void> | undefined;
     try {
-      while (tally.publications < publications && signal?.aborted !== true) {
-        const { round, pulling } = tally;
-        if (pulling !== undefined && round - pulling.since > graceRounds / 2) {
-          await pulling.end;
-        }
-        now += ROUND_MS;
-        tally.publications += await work(round);
-        tally.round += 1;
-        if (keepLast !== undefined && round % COLLECT_EVERY === COLLECT_EVERY - 1) {
-          await collecting;
-          collecting = collect(made.repository, tally);
-        }
-        onProgress({ ...countsOf(tally), reads: seen.reads, faults: seen.faults.length });
-      }
-      await collecting;
+      await changeChannels({ repository: made.repository, work, time, seen, tally }, options);
     } finally {
       end.abort();
       await reading;
@@ -113,6 +91,41 @@ export async function stressPublications(
   }
 }
 
+async function changeChannels(
+  on: {
+    readonly repository: Repository;
+    readonly work: (round: number) => Promise<number>;
+    readonly time: { now: number };
+    readonly seen: Seen;
+    readonly tally: Tally;
+  },
+  { publications, keepLast, graceRounds = GRACE_ROUNDS, ...options }: StressOptions,
+): Promise<void> {
+  const { repository, work, time, seen, tally } = on;
+  const isOver = (): boolean =>
+    tally.publications >= publications || options.signal?.aborted === true;
+  let collecting: Promise<void> | undefined;
+  while (!isOver()) {
+    const { round, pulling } = tally;
+    if (pulling !== undefined && round - pulling.since > graceRounds / 2) {
+      await pulling.end;
+    }
+    time.now += ROUND_MS;
+    tally.publications += await work(round);
+    tally.round += 1;
+    if (keepLast !== undefined && round % COLLECT_EVERY === COLLECT_EVERY - 1) {
+      await collecting;
+      collecting = collect(repository, tally);
+    }
+    options.onProgress?.({
+      ...countsOf(tally),
+      reads: seen.reads,
+      faults: seen.faults.length,
+    });
+  }
+  await collecting;
+}
+
 function countsOf({ publications, pulls, collected }: Tally) {
   return { publications, pulls, collected };
 }
@@ -120,7 +133,7 @@ function countsOf({ publications, pulls, collected }: Tally) {
 async function open(
   folder: string,
   clock: Clock,
-  { keepLast, graceRounds }: { readonly keepLast: number; readonly graceRounds: number },
+  { keepLast = 0, graceRounds = GRACE_ROUNDS }: StressOptions,
 ): Promise<MadeRepository> {
   const signer = await openSigner({
     folder: join(folder, 'signing'),
@@ -130,7 +143,11 @@ async function open(
     clock,
   });
   const retention = {
-    ...{ keepLast, daily: 0, weekly: 0, monthly: 0, reportedWithinMs: 0 },
+    keepLast,
+    daily: 0,
+    weekly: 0,
+    monthly: 0,
+    reportedWithinMs: 0,
     graceMs: graceRounds * ROUND_MS,
     packagesMs: Number.MAX_SAFE_INTEGER,
   };
@@ -184,7 +201,7 @@ async function pull(
     if (exitCode === 0) {
       tally.pulls += 1;
     } else {
-      seen.faults.push(`pull-mirror ended with ${exitCode}: ${stderr.toString()}`);
+      seen.faults.push(`pull-mirror ended with ${exitCode}: ${stderr}`);
     }
     await sleep(100, signal);
   }

@@ -61,7 +61,9 @@ export function watchDiskSpace(options: {
       await look().catch(onError);
       await looking.start();
     },
-    stop: looking.stop,
+    stop: async () => {
+      await looking.stop();
+    },
     warning: () => sentence,
   };
 }

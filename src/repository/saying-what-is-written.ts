@@ -4,13 +4,6 @@ import type { Repository } from './repository.ts';
 /** The same repository, whose changes throw `disk-full` with what was to be written where when there is no room. */
 export function sayingWhatIsWritten(repository: Repository): Repository {
   const { retention } = repository;
-  const publishing = async <T>(
-    { profile, channel }: { readonly profile: string; readonly channel: string },
-    work: () => Promise<T>,
-  ): Promise<T> => {
-    const where = `mirror-root/binhost/${profile}/.publications`;
-    return await sayingDiskFull({ what: `a publication on ${channel} of ${profile}`, where }, work);
-  };
   return {
     ...repository,
     receiveUpload: async (stream, expected) =>
@@ -49,4 +42,12 @@ export function sayingWhatIsWritten(repository: Repository): Repository {
         ),
     },
   };
+}
+
+async function publishing<T>(
+  { profile, channel }: { readonly profile: string; readonly channel: string },
+  work: () => Promise<T>,
+): Promise<T> {
+  const where = `mirror-root/binhost/${profile}/.publications`;
+  return await sayingDiskFull({ what: `a publication on ${channel} of ${profile}`, where }, work);
 }

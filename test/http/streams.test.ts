@@ -178,14 +178,17 @@ describe('the events of a request', () => {
   });
 });
 
+function removed(done: number) {
+  return { profile: 'web', stage: 'removing', done, total: 9 } as const;
+}
+
 describe('the events of a collection', () => {
   it('tell how far it is, and the end', async () => {
     const { retention } = farm.repository;
-    const at = (done: number) => ({ profile: 'web', stage: 'removing', done, total: 9 }) as const;
-    retention.move(at(1));
+    retention.move(removed(1));
     const reading = await read('/api/repository/collect/events');
     await poll('the first event', () => reading.text().includes('"done":1,') || undefined);
-    retention.move(at(5));
+    retention.move(removed(5));
     await poll('the change', () => reading.text().includes('"done":5,') || undefined);
     retention.move(undefined);
     await poll('the end', () => reading.ended() || undefined);

@@ -9,7 +9,14 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { readAcknowledged } from './after-a-stop.ts';
 import { inspectIndex, inspectTree } from './inspect-tree.ts';
 import { makePackage } from './make-package.ts';
-import { DEED, type Installation, keeping, openInstallation, push } from './open-installation.ts';
+import {
+  DEED,
+  type Installation,
+  keeping,
+  keepingLittle,
+  openInstallation,
+  push,
+} from './open-installation.ts';
 
 const DAY = 86_400_000;
 const DISK_MIB = 24;
@@ -23,6 +30,12 @@ const title = `a full disk${missing === undefined ? '' : ` (skipped: ${missing})
 const onTesting = { ...DEED, profile: 'web', channel: 'testing' };
 const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
 
+/** Made beside the disk. */
+async function makeBeside(cpv: string): Promise<string> {
+  await mkdir(join(folder, 'made'), { recursive: true });
+  return await makePackage(join(folder, 'made'), cpv, { content: Buffer.alloc(30_000, cpv) });
+}
+
 (missing === undefined ? describe : describe.skip)(title, () => {
   const clock = new ManualClock();
   let disk: SmallDisk;
@@ -31,12 +44,8 @@ const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
 
   beforeAll(async () => {
     disk = await SmallDisk.mount(place, DISK_MIB);
-    const policy = {
-      ...{ keepLast: 1, daily: 0, weekly: 0, monthly: 0, reportedWithinMs: 0 },
-      ...{ graceMs: DAY, packagesMs: DAY },
-    };
-    installation = await openInstallation(place, clock, keeping(policy));
-    await push(installation.repository, await package_('app-misc/first-1'));
+    installation = await openInstallation(place, clock, keeping(keepingLittle(DAY)));
+    await push(installation.repository, await makeBeside('app-misc/first-1'));
     await installation.repository.publish(onTesting);
     await installation.repository.promote(onStable);
   });
@@ -44,12 +53,6 @@ const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
     await installation.close();
     await disk.unmount();
   });
-
-  /** Made beside the disk. */
-  async function package_(cpv: string): Promise<string> {
-    await mkdir(join(folder, 'made'), { recursive: true });
-    return await makePackage(join(folder, 'made'), cpv, { content: Buffer.alloc(30_000, cpv) });
-  }
 
   /** Publications as clients find them, by name. */
   async function faultsOfChannels(): Promise<string[]> {
@@ -95,7 +98,7 @@ const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
   }
 
   it('refuses an upload and an import, and takes the same one once there is room', async () => {
-    const file = await package_(`app-misc/pushed-${(made += 1)}`);
+    const file = await makeBeside(`app-misc/pushed-${(made += 1)}`);
     const said = await tryUntilRoom(async () => await push(installation.repository, file));
     expect(said[0]).toMatch(
       /^The disk is full: the upload [0-9a-f]{12} could not be written to state\/uploads\./,
@@ -106,7 +109,7 @@ const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
   });
 
   it('refuses a publication, and shows it once there is room', async () => {
-    await push(installation.repository, await package_(`app-misc/published-${(made += 1)}`));
+    await push(installation.repository, await makeBeside(`app-misc/published-${(made += 1)}`));
     const said = await tryUntilRoom(async () => await installation.repository.publish(onTesting));
     expect(said[0]).toMatch(
       /^The disk is full: a publication on testing of web could not be written to /,
@@ -115,7 +118,7 @@ const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
 
   it('refuses a promotion and a rollback', async () => {
     const { repository } = installation;
-    await push(repository, await package_(`app-misc/promoted-${(made += 1)}`));
+    await push(repository, await makeBeside(`app-misc/promoted-${(made += 1)}`));
     await repository.publish(onTesting);
     const said = [
       ...(await tryUntilRoom(async () => await repository.promote(onStable))),
@@ -127,7 +130,7 @@ const onStable = { ...DEED, profile: 'web', channel: 'stable', force: true };
   it('refuses a collection, and carries it out once there is room', async () => {
     const { repository } = installation;
     for (let version = 1; version <= 3; version += 1) {
-      await push(repository, await package_(`app-misc/versions-${version}`));
+      await push(repository, await makeBeside(`app-misc/versions-${version}`));
       await repository.publish(onTesting);
     }
     clock.advance(20 * DAY);

@@ -7,7 +7,14 @@ import { newId } from '../../src/support/ids.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { finishedCheck } from './finished-check.ts';
 import { makePackage } from './make-package.ts';
-import { DEED, type Installation, keeping, openInstallation, push } from './open-installation.ts';
+import {
+  DEED,
+  type Installation,
+  keeping,
+  keepingLittle,
+  openInstallation,
+  push,
+} from './open-installation.ts';
 
 const DAY_MS = 86_400_000;
 const DEEP = { deep: true, all: false, maxAgeMs: DAY_MS };
@@ -33,16 +40,10 @@ interface UseCase {
 }
 
 export async function openStopped(folder: string): Promise<Opened> {
-  const kept = {
-    keepLast: 1,
-    daily: 0,
-    weekly: 0,
-    monthly: 0,
-    reportedWithinMs: 0,
-    graceMs: DAY_MS,
-    packagesMs: DAY_MS,
+  return {
+    folder,
+    installation: await openInstallation(folder, clock, keeping(keepingLittle(DAY_MS))),
   };
-  return { folder, installation: await openInstallation(folder, clock, keeping(kept)) };
 }
 
 /** What both channels show before any use case. */

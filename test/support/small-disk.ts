@@ -14,7 +14,7 @@ export async function whyNoSmallDisk(folder: string): Promise<string | undefined
   await mkdir(folder, { recursive: true });
   const { exitCode, stderr } = await run(mountCommand(folder, 1), { env });
   if (exitCode !== 0) {
-    return `mount: ${stderr.toString().trim()}`;
+    return `mount: ${stderr.trim()}`;
   }
   await runChecked(['umount', folder], { env });
   return undefined;

@@ -15,14 +15,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import SQLite from 'better-sqlite3';
 
-const READS: ReadonlySet<string> = new Set([
-  ...['access', 'glob', 'lstat', 'opendir', 'readFile', 'readdir', 'readlink', 'realpath'],
-  ...['stat', 'statfs', 'watch'],
-]);
-const HANDLE_READS: ReadonlySet<string> = new Set([
-  ...['close', 'constructor', 'createReadStream', 'getAsyncId', 'read', 'readFile', 'readLines'],
-  ...['readableWebStream', 'readv', 'stat'],
-]);
+const READS: ReadonlySet<string> = new Set(
+  'access glob lstat opendir readFile readdir readlink realpath stat statfs watch'.split(' '),
+);
+const HANDLE_READS: ReadonlySet<string> = new Set(
+  'close constructor createReadStream getAsyncId read readFile readLines readableWebStream readv stat'.split(
+    ' ',
+  ),
+);
 const OTHER_CHANGES =
   /^(?:append|chmod|chown|copyFile|cp|createWriteStream|fchmod|fchown|fdatasync|fsync|ftruncate|futimes|lchmod|lchown|link|lutimes|mkdir|mkdtemp|rename|rm|symlink|truncate|unlink|utimes|write)/;
 const CHANGING_SQL =
@@ -54,11 +54,11 @@ export async function runSteps<T>(
   onStop: (step: string) => void = () => undefined,
 ): Promise<Outcome<T>> {
   const steps: string[] = [];
-  let stop: () => void = () => undefined;
+  const stopping = new AbortController();
   const stopped = new Promise<undefined>((resolve) => {
-    stop = () => {
+    stopping.signal.addEventListener('abort', () => {
       resolve(undefined);
-    };
+    });
   });
   const run: Run = {
     steps,
@@ -67,7 +67,7 @@ export async function runSteps<T>(
     handles: [],
     onStop: () => {
       onStop(steps.at(-1) ?? '');
-      stop();
+      stopping.abort();
     },
   };
   const working = runs.run(run, async () => ({ result: await work() }));

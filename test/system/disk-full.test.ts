@@ -43,6 +43,10 @@ function recipe(): string {
   ].join('\n');
 }
 
+async function made(cpv: string): Promise<string> {
+  return await makePackage(join(folder, 'made'), cpv, { content: Buffer.alloc(90_000, cpv) });
+}
+
 (missing === undefined ? describe : describe.skip)(title, () => {
   let disk: SmallDisk;
   let server: TestServer;
@@ -82,10 +86,6 @@ function recipe(): string {
     return { status: response.status, body: await response.json() };
   }
 
-  async function made(cpv: string): Promise<string> {
-    return await makePackage(join(folder, 'made'), cpv, { content: Buffer.alloc(90_000, cpv) });
-  }
-
   async function deed(what: string, body: Record<string, unknown> = {}): Promise<unknown> {
     const answer = await server.call('POST', `${CHANNELS}/${what}`, { reason: 'test', ...body });
     return answer.status === 201 ? publicationViewSchema.parse(answer.body).serial : answer;
@@ -109,8 +109,15 @@ function recipe(): string {
     expect((await upload(await made('app-test/second-1'))).status).toBe(201);
     agent = new Program(
       [
-        ...['agent', '--server', server.url, '--name', 'pre1', '--work', join(folder, 'work')],
-        ...['--token-file', join(place, 'state/tokens/builder.token')],
+        'agent',
+        '--server',
+        server.url,
+        '--name',
+        'pre1',
+        '--work',
+        join(folder, 'work'),
+        '--token-file',
+        join(place, 'state/tokens/builder.token'),
       ],
       { cwd: folder, logFile: join(folder, 'agent.log') },
     );

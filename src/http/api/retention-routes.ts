@@ -6,12 +6,13 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
+import type { Retention } from '../../repository/retention/retention.ts';
 import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { requireChannel } from './lookups.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
-import { streamState } from './state-events.ts';
+import { type ChangingState, streamState } from './state-events.ts';
 
 const COLLECT = '/api/repository/collect';
 const PIN = '/api/profiles/:profile/channels/:channel/pins/:serial';
@@ -60,16 +61,21 @@ function collectRoutes({ repository, stopping }: HttpContext): readonly Route[] 
       body: NO_BODY,
       replies: { 200: 'text/event-stream' },
       handle: async (exchange) => {
-        const read = () => {
-          const underWay = retention.progress() ?? null;
-          return { json: JSON.stringify({ underWay }), isOver: underWay === null };
-        };
-        const listen = (listener: () => void) => retention.listen(listener);
-        await streamState({ listen, read }, { ...exchange, stopping });
+        await streamState(collectionState(retention), { ...exchange, stopping });
         return undefined;
       },
     }),
   ];
+}
+
+function collectionState(retention: Retention): ChangingState {
+  return {
+    listen: (listener) => retention.listen(listener),
+    read: () => {
+      const underWay = retention.progress() ?? null;
+      return { json: JSON.stringify({ underWay }), isOver: underWay === null };
+    },
+  };
 }
 
 function pinRoutes(context: HttpContext): readonly Route[] {

@@ -6,19 +6,22 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { finishedCheck } from '../finished-check.ts';
 import { makePackage } from '../make-package.ts';
-import { DEED, type Installation, keeping, openInstallation, push } from '../open-installation.ts';
+import {
+  DEED,
+  type Installation,
+  keeping,
+  keepingLittle,
+  openInstallation,
+  push,
+} from '../open-installation.ts';
 
 const DAY = 86_400_000;
 const folder = temporaryFolder();
 const onTesting = { ...DEED, profile: 'web', channel: 'testing' };
 
 async function open(name: string, clock: ManualClock): Promise<Installation> {
-  const policy = {
-    ...{ keepLast: 1, daily: 0, weekly: 0, monthly: 0, reportedWithinMs: 0 },
-    ...{ graceMs: DAY, packagesMs: DAY },
-  };
   await mkdir(join(folder, name));
-  return await openInstallation(join(folder, name), clock, keeping(policy));
+  return await openInstallation(join(folder, name), clock, keeping(keepingLittle(DAY)));
 }
 
 async function publishVersions({ repository }: Installation, count: number): Promise<string[]> {

@@ -12,7 +12,14 @@ import { poll } from '../../support/poll.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { inspectTree } from '../inspect-tree.ts';
 import { makePackage } from '../make-package.ts';
-import { DEED, type Installation, keeping, openInstallation, push } from '../open-installation.ts';
+import {
+  DEED,
+  type Installation,
+  keeping,
+  keepingLittle,
+  openInstallation,
+  push,
+} from '../open-installation.ts';
 
 const HOUR = 3_600_000;
 const GRACE_HOURS = 4;
@@ -78,11 +85,11 @@ async function get(url: string, { faults }: Seen): Promise<Buffer> {
 it('a client never asks in vain for what its index names, within the grace time, whatever is collected', async () => {
   const clock = new ManualClock();
   const end = new AbortController();
-  const policy = {
-    ...{ keepLast: 1, daily: 0, weekly: 0, monthly: 0, reportedWithinMs: 0, packagesMs: 0 },
-    graceMs: GRACE_HOURS * HOUR,
-  };
-  const installation = await openInstallation(folder, clock, keeping(policy));
+  const installation = await openInstallation(
+    folder,
+    clock,
+    keeping(keepingLittle(GRACE_HOURS * HOUR, 0)),
+  );
   const { mirrorRoot } = installation.folders;
   await mkdir(mirrorRoot, { recursive: true });
   const served = await serveTree(mirrorRoot, end.signal);
