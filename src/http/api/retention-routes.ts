@@ -6,11 +6,13 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
+import type { Retention } from '../../repository/retention/retention.ts';
 import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { requireChannel } from './lookups.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
+import { type ChangingState, streamState } from './state-events.ts';
 
 const COLLECT = '/api/repository/collect';
 const PIN = '/api/profiles/:profile/channels/:channel/pins/:serial';
@@ -19,7 +21,8 @@ export function retentionRoutes(context: HttpContext): readonly Route[] {
   return [...collectRoutes(context), ...pinRoutes(context)];
 }
 
-function collectRoutes({ repository }: HttpContext): readonly Route[] {
+function collectRoutes({ repository, stopping }: HttpContext): readonly Route[] {
+  const { retention } = repository;
   return [
     guardedRoute({
       method: 'post',
@@ -30,7 +33,7 @@ function collectRoutes({ repository }: HttpContext): readonly Route[] {
       body: collectBodySchema,
       replies: { 200: collectionViewSchema },
       handle: async ({ body: { profile, dryRun }, identity }) => {
-        const json = await repository.retention.collect({
+        const json = await retention.collect({
           dryRun,
           actor: actorOf(identity),
           ...(profile === undefined ? {} : { profile }),
@@ -47,10 +50,32 @@ function collectRoutes({ repository }: HttpContext): readonly Route[] {
       replies: { 200: collectionProgressSchema },
       handle: async () => ({
         status: 200,
-        json: { underWay: repository.retention.progress() ?? null },
+        json: { underWay: retention.progress() ?? null },
       }),
     }),
+    openRoute({
+      method: 'get',
+      path: `${COLLECT}/events`,
+      summary: 'How far it is as server-sent events, until none is under way',
+      query: NO_QUERY,
+      body: NO_BODY,
+      replies: { 200: 'text/event-stream' },
+      handle: async (exchange) => {
+        await streamState(collectionState(retention), { ...exchange, stopping });
+        return undefined;
+      },
+    }),
   ];
+}
+
+function collectionState(retention: Retention): ChangingState {
+  return {
+    listen: (listener) => retention.listen(listener),
+    read: () => {
+      const underWay = retention.progress() ?? null;
+      return { json: JSON.stringify({ underWay }), isOver: underWay === null };
+    },
+  };
 }
 
 function pinRoutes(context: HttpContext): readonly Route[] {
