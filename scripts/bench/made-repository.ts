@@ -9,6 +9,7 @@ import type { HardwareProfile } from '../../src/gentoo/profile.ts';
 import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { createRepository } from '../../src/repository/create-repository.ts';
+import { saveFileLevel } from '../../src/repository/file-level-store.ts';
 import { makeStanza } from '../../src/repository/index-check.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { insertPackage } from '../../src/repository/package-store.ts';
@@ -32,6 +33,8 @@ export interface MadeRepository {
   readonly close: () => Promise<void>;
 }
 
+/** As of a package without programs. */
+const NO_LEVEL = { level: 0, path: '' };
 const FIRST_BUILD = 1_780_000_000;
 /** Rows in a transaction. */
 const CHUNK = 500;
@@ -105,6 +108,7 @@ export async function makeRepository(
         await database.transaction().execute(async (queries) => {
           for (const record of records.slice(start, start + CHUNK)) {
             await insertPackage(queries, record);
+            await saveFileLevel(queries, record.sha512, NO_LEVEL);
           }
         });
       }
