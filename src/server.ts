@@ -11,13 +11,13 @@ import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
 import { Journal } from './journal/journal.ts';
+import { FarmKeys } from './keys/farm-keys.ts';
 import { openRepository } from './repository/create-repository.ts';
 import { watchDiskSpace } from './repository/disk-watch.ts';
 import { createProofs } from './repository/proof/proofs.ts';
 import { watchIncoming } from './repository/watch-incoming.ts';
 import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
-import type { Signer } from './signing/signer.ts';
-import { openSigner } from './signing/signing-key.ts';
+import { Keyring } from './signing/keyring/keyring.ts';
 import type { Clock } from './support/clock.ts';
 import { DiskSpace, sayingDiskFull } from './support/disk-space.ts';
 import { AppError, messageOf } from './support/errors.ts';
@@ -30,6 +30,8 @@ import { scheduled } from './support/schedule.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** How late a key may take over. */
+const KEYS_EVERY_MS = 60_000;
 
 /** A running Rookery. */
 export interface Server {
@@ -68,6 +70,7 @@ async function compose(
 ): Promise<Server> {
   const rooms = await openRooms(config, log, clock, database);
   await rooms.repository.recover();
+  await rooms.keys.inspect();
   await createFirstTokens(config.paths.state, rooms.tokens);
   const { listenService, reached } = listening(config, rooms);
   const services: Service[] = [
@@ -75,6 +78,8 @@ async function compose(
     housekeeping(config, rooms),
     rooms.check,
     rooms.diskWatch,
+    rooms.resign,
+    rooms.keys,
     watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     listenService,
   ];
@@ -82,7 +87,7 @@ async function compose(
   const url = reached();
   const noteFile = join(config.paths.state, 'server.json');
   await writeFileAtomic(noteFile, `${JSON.stringify({ url, pid: process.pid })}\n`);
-  log.info({ url, key: rooms.signer.primaryFingerprint }, 'listening');
+  log.info({ url, key: rooms.keys.fingerprint() }, 'listening');
   if (config.http.publicUrl === null && listenService.isOnEveryAddress()) {
     log.warn({ url }, '[http] public-url is not set: other machines get no setup scripts');
   }
@@ -104,19 +109,13 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   const locks = new Locks();
   const profiles = await openProfileCatalog(config.paths.profiles);
   reportBroken(profiles, log);
-  const signer = await openKey(config, log, clock);
-  await publishKey(mirrorRoot, signer);
+  const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
-  const space = new DiskSpace(
-    [
-      { name: 'paths.state', path: state },
-      { name: 'paths.mirror-root', path: mirrorRoot },
-    ],
-    config.disk.keepFreeBytes,
-  );
-  const { repository, check } = openRepository({
+  const space = diskSpace(config);
+  const { repository, check, resign } = openRepository({
     ...shared,
-    signer,
+    signer: () => keyring.signer(),
+    currentKeys: () => new Set(keyring.acceptedFingerprints()),
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
     space,
@@ -134,17 +133,23 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
-  return {
+  const keys = new FarmKeys({
     ...shared,
-    signer,
-    repository,
-    check,
-    proofs,
-    builds,
-    buildService,
-    tokens,
-    diskWatch,
-  };
+    keyring,
+    resigning: resign,
+    folder: join(mirrorRoot, 'keys'),
+    everyMs: KEYS_EVERY_MS,
+  });
+  const work = { check, resign, proofs, builds, buildService, diskWatch };
+  return { ...shared, ...work, keyring, keys, repository, tokens };
+}
+
+function diskSpace({ paths, disk }: Config): DiskSpace {
+  const folders = [
+    { name: 'paths.state', path: paths.state },
+    { name: 'paths.mirror-root', path: paths.mirrorRoot },
+  ];
+  return new DiskSpace(folders, disk.keepFreeBytes);
 }
 
 /** The HTTP service, and how clients reach it once it listens. */
@@ -163,8 +168,12 @@ function listening(
     createListener: (stopping) =>
       createRequestListener({
         ...rooms,
-        publicKey: rooms.signer.publicKey,
-        fingerprint: rooms.signer.primaryFingerprint,
+        get publicKey() {
+          return rooms.keys.publicKeys();
+        },
+        get fingerprint() {
+          return rooms.keys.fingerprint();
+        },
         heartbeatMs: builds.heartbeatMs,
         folders: { mirrorRoot: paths.mirrorRoot, staging: join(paths.state, 'staging') },
         publicUrl: reached,
@@ -177,19 +186,21 @@ function listening(
   return { listenService, reached };
 }
 
-async function openKey(config: Config, log: Log, clock: Clock): Promise<Signer> {
-  const { name, email, validDays, passphraseFile } = config.signing;
+async function openKeys(config: Config, log: Log, clock: Clock): Promise<Keyring> {
+  const { name, email, validDays, passphraseFile, gpg } = config.signing;
   const passphrase = passphraseFile === null ? undefined : await readPassphrase(passphraseFile);
-  return await openSigner({
+  const keyring = await Keyring.open({
     folder: join(config.paths.state, 'signing'),
     name,
     email,
     validDays,
     clock,
     log,
-    protectStored: true,
     ...(passphrase === undefined ? {} : { passphrase }),
+    ...(gpg === null ? {} : { gpg: { ...gpg, passphraseFile } }),
   });
+  reportExpiry(keyring.signer(), clock, log);
+  return keyring;
 }
 
 async function readPassphrase(file: string): Promise<string> {
@@ -202,14 +213,6 @@ async function readPassphrase(file: string): Promise<string> {
     );
   }
   return passphrase;
-}
-
-async function publishKey(mirrorRoot: string, signer: Signer): Promise<void> {
-  const path = join(mirrorRoot, 'keys', 'rookery.asc');
-  if ((await readTextIfPresent(path)) !== signer.publicKey) {
-    await mkdir(join(mirrorRoot, 'keys'), { recursive: true });
-    await writeFileAtomic(path, signer.publicKey);
-  }
 }
 
 /** One token of role admin and one of role builder, so that a new installation can be used from its own machine. */
@@ -231,7 +234,8 @@ function housekeeping(config: Config, rooms: Rooms): Service {
     name: 'housekeeping',
     expression: config.housekeeping.schedule,
     work: async () => {
-      reportExpiry(rooms.signer, rooms.clock, rooms.log);
+      reportExpiry(rooms.keyring.signer(), rooms.clock, rooms.log);
+      await rooms.keys.inspect();
       const { leftoverHours, logDays } = config.housekeeping;
       const removed = await rooms.builds.removeLeftovers({
         sourcesMs: leftoverHours * HOUR_MS,
@@ -268,8 +272,8 @@ function reportBroken(profiles: ProfileCatalog, log: Log): void {
 }
 
 /** What keeps the server from doing its work, a sentence each. */
-async function faultsOf({ database, signer, clock }: Rooms): Promise<string[]> {
-  const expired = expiryFault(signer, clock);
+async function faultsOf({ database, keyring, clock }: Rooms): Promise<string[]> {
+  const expired = expiryFault(keyring.signer(), clock);
   const faults = expired === undefined ? [] : [expired];
   try {
     await database.selectFrom('migrations').select('name').limit(1).execute();

@@ -5,28 +5,35 @@ import { Latch } from './latch.ts';
 import { beginStream, endStream, writePiece } from './streaming.ts';
 
 const KEEP_ALIVE_MS = 15_000;
-/** Work in the background steps on many times a second: it is told at most this often. */
+/** Work steps on many times a second: it is told at most this often. */
 const PAUSE_MS = 250;
 
-/** Something that goes on in the background. */
-export interface ChangingState {
-  /** Calls the listener at each change from now on. The returned function ends it. */
+/** Work in the background that tells of its steps. */
+export interface Watched<State> {
+  state(): State | undefined;
   listen(listener: () => void): () => void;
-  /** What is told of it, as JSON, and whether nothing more will come. */
-  read(): { readonly json: string; readonly isOver: boolean };
 }
 
-/** Streams it as server-sent events: as it is now and after each change, `event: end` after its end. */
-export async function streamState(
-  state: ChangingState,
+/**
+ * Streams work in the background as server-sent events: as it is now and after each step, `event: end` after its
+ * end.
+ */
+export async function streamTask<State extends { readonly state: string }>(
+  task: Watched<State>,
   {
     request,
     response,
     stopping,
-  }: { readonly request: Request; readonly response: Response; readonly stopping: AbortSignal },
+    view,
+  }: {
+    readonly request: Request;
+    readonly response: Response;
+    readonly stopping: AbortSignal;
+    readonly view: (state: State) => object;
+  },
 ): Promise<void> {
   const changed = new Latch();
-  const unlisten = state.listen(() => {
+  const unlisten = task.listen(() => {
     changed.set();
   });
   const life = lifetimeOf(response, stopping);
@@ -34,10 +41,11 @@ export async function streamState(
     beginStream(response, 'text/event-stream; charset=utf-8');
     let sent = '';
     while (request.method !== 'HEAD' && !life.signal.aborted) {
-      const { json, isOver } = state.read();
-      await writePiece(response, json === sent ? ': still here\n\n' : `data: ${json}\n\n`);
-      sent = json;
-      if (isOver) {
+      const state = task.state();
+      const text = state === undefined ? '' : JSON.stringify(view(state));
+      await writePiece(response, text === sent ? ': still here\n\n' : `data: ${text}\n\n`);
+      sent = text;
+      if (state?.state !== 'running') {
         await writePiece(response, 'event: end\ndata: {}\n\n');
         return;
       }
