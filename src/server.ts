@@ -77,9 +77,9 @@ async function compose(
     rooms.buildService,
     housekeeping(config, rooms),
     rooms.check,
+    rooms.diskWatch,
     rooms.resign,
     rooms.keys,
-    rooms.diskWatch,
     watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     listenService,
   ];
@@ -111,13 +111,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   reportBroken(profiles, log);
   const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
-  const space = new DiskSpace(
-    [
-      { name: 'paths.state', path: state },
-      { name: 'paths.mirror-root', path: mirrorRoot },
-    ],
-    config.disk.keepFreeBytes,
-  );
+  const space = diskSpace(config);
   const { repository, check, resign } = openRepository({
     ...shared,
     signer: () => keyring.signer(),
@@ -146,8 +140,16 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
-  const work = { check, resign, proofs, builds, buildService };
-  return { ...shared, ...work, keyring, keys, repository, tokens, diskWatch };
+  const work = { check, resign, proofs, builds, buildService, diskWatch };
+  return { ...shared, ...work, keyring, keys, repository, tokens };
+}
+
+function diskSpace({ paths, disk }: Config): DiskSpace {
+  const folders = [
+    { name: 'paths.state', path: paths.state },
+    { name: 'paths.mirror-root', path: paths.mirrorRoot },
+  ];
+  return new DiskSpace(folders, disk.keepFreeBytes);
 }
 
 /** The HTTP service, and how clients reach it once it listens. */

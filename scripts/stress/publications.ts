@@ -62,6 +62,8 @@ const LAST_PACKAGES = 3;
 const ROUND_MS = 1000;
 const GRACE_ROUNDS = 300;
 const COLLECT_EVERY = 20;
+/** Between pulls: they are there to be looked at, not to take the machine. */
+const PULL_PAUSE_MS = 500;
 const PULL = resolve(import.meta.dirname, '../mirror/pull-mirror');
 
 /** Makes at least so many publications below an empty folder. */
@@ -203,7 +205,7 @@ async function pull(
     } else {
       seen.faults.push(`pull-mirror ended with ${exitCode}: ${stderr}`);
     }
-    await sleep(100, signal);
+    await sleep(PULL_PAUSE_MS, signal);
   }
 }
 

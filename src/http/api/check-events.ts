@@ -2,7 +2,7 @@ import type { Request, Response } from 'express';
 import { AppError } from '../../support/errors.ts';
 import type { HttpContext } from '../context.ts';
 import { checkView } from './check-view.ts';
-import { streamTask } from './state-events.ts';
+import { streamTask } from './task-events.ts';
 
 /** See `streamTask`. Throws `check-not-running` before anything is sent when there is none to tell of. */
 export async function streamCheck(

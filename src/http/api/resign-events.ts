@@ -3,7 +3,7 @@ import type { ResignView } from '../../protocol/keys.ts';
 import type { ResignState } from '../../repository/resign/resign-task.ts';
 import { AppError } from '../../support/errors.ts';
 import type { HttpContext } from '../context.ts';
-import { streamTask } from './state-events.ts';
+import { streamTask } from './task-events.ts';
 
 export function resignView(state: ResignState): ResignView {
   return { ...state, skipped: [...state.skipped], refused: [...state.refused] };

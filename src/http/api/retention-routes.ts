@@ -6,13 +6,13 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
-import type { Retention } from '../../repository/retention/retention.ts';
+import type { CollectionProgress, Retention } from '../../repository/retention/retention.ts';
 import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { requireChannel } from './lookups.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
-import { type ChangingState, streamState } from './state-events.ts';
+import { streamTask, type Watched } from './task-events.ts';
 
 const COLLECT = '/api/repository/collect';
 const PIN = '/api/profiles/:profile/channels/:channel/pins/:serial';
@@ -61,19 +61,28 @@ function collectRoutes({ repository, stopping }: HttpContext): readonly Route[] 
       body: NO_BODY,
       replies: { 200: 'text/event-stream' },
       handle: async (exchange) => {
-        await streamState(collectionState(retention), { ...exchange, stopping });
+        await streamTask(collectionState(retention), {
+          ...exchange,
+          stopping,
+          view: ({ underWay }) => ({ underWay }),
+        });
         return undefined;
       },
     }),
   ];
 }
 
-function collectionState(retention: Retention): ChangingState {
+interface CollectionState {
+  readonly state: 'running' | 'none';
+  readonly underWay: CollectionProgress | null;
+}
+
+function collectionState(retention: Retention): Watched<CollectionState> {
   return {
     listen: (listener) => retention.listen(listener),
-    read: () => {
+    state: () => {
       const underWay = retention.progress() ?? null;
-      return { json: JSON.stringify({ underWay }), isOver: underWay === null };
+      return { state: underWay === null ? 'none' : 'running', underWay };
     },
   };
 }
