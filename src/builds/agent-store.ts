@@ -22,7 +22,17 @@ export async function upsertAgent(
   const description_json = JSON.stringify(descriptionSchema.parse(description));
   await queries
     .insertInto('agents')
-    .values({ name: description.name, description_json, registered_at: now, last_seen_at: now })
+    .values({
+      name: description.name,
+      description_json,
+      registered_at: now,
+      last_seen_at: now,
+      state: 'active',
+      state_reason: null,
+      state_since: null,
+      trial_at: null,
+      trials: 0,
+    })
     .onConflict((conflict) =>
       conflict
         .column('name')

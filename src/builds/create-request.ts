@@ -88,6 +88,7 @@ async function insertNew(
     profile_json: JSON.stringify(profile),
     plan_json: null,
     cancelled_by: null,
+    retry_blocked: 0,
   });
   await deed.tell({
     actor: deed.actor,

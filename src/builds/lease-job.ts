@@ -11,10 +11,12 @@ import {
   claimJob,
   expiredJobs,
   findLeasedJob,
+  leasedJobsByAgent,
   nextReadyJob,
   updateLeasedJob,
 } from './job-store.ts';
 import { findRequestRow, lockRequest, packagesOfRequest } from './request-store.ts';
+import { jobsToLeave, mayTake } from './retry-choice.ts';
 import { keyOf, settleAttempt } from './settle-job.ts';
 import { stagingOf, unstageInBackground } from './staging.ts';
 import { tellJobLeased } from './tell-jobs.ts';
@@ -35,11 +37,20 @@ export async function claimForFirst(
 ): Promise<{ readonly claim: Claim; readonly place: number } | undefined> {
   return await transact(context, 'server', async (deed) => {
     const inVain = new Set<string>();
+    const toLeave = await jobsToLeave(deed.queries, deed.now);
+    const held = await leasedJobsByAgent(deed.queries);
     for (const [place, agent] of agents.entries()) {
       const row = await findAgentRow(deed.queries, agent);
-      const executors = row === undefined ? [] : toAgent(row, []).executors.toSorted();
-      const kind = executors.join(' ');
-      const claim = inVain.has(kind) ? undefined : await claimNext(context, deed, agent, executors);
+      if (row === undefined || !mayTake(row, held.get(agent)?.length ?? 0, deed.now)) {
+        continue;
+      }
+      const able = {
+        agent,
+        executors: toAgent(row, []).executors.toSorted(),
+        passedOver: toLeave.get(agent) ?? [],
+      };
+      const kind = [...able.executors, ...able.passedOver].join(' ');
+      const claim = inVain.has(kind) ? undefined : await claimNext(context, deed, able);
       if (claim !== undefined) {
         return { claim, place };
       }
@@ -52,12 +63,16 @@ export async function claimForFirst(
 async function claimNext(
   context: BuildsContext,
   deed: Deed,
-  agent: string,
-  executors: readonly string[],
+  able: {
+    readonly agent: string;
+    readonly executors: readonly string[];
+    readonly passedOver: readonly string[];
+  },
 ): Promise<Claim | undefined> {
   const { queries, now } = deed;
+  const { agent, executors, passedOver } = able;
   for (;;) {
-    const next = await nextReadyJob(queries, executors);
+    const next = await nextReadyJob(queries, executors, now, passedOver);
     if (next === undefined) {
       return undefined;
     }
