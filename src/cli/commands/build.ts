@@ -11,6 +11,7 @@ import {
 import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
 import { waitForRequest } from '../wait-for-request.ts';
+import { blockedCommand, unblockCommand } from './build-blocked.ts';
 import { buildLogCommand } from './build-log.ts';
 
 interface RequestOptions extends AnswerOptions {
@@ -18,6 +19,7 @@ interface RequestOptions extends AnswerOptions {
   readonly publish?: string;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
+  readonly retry?: boolean;
 }
 
 interface ListOptions extends AnswerOptions {
@@ -32,6 +34,8 @@ export function buildCommand(context: CommandContext): Command {
   command.addCommand(showCommand(context));
   command.addCommand(buildLogCommand(context));
   command.addCommand(cancelCommand(context));
+  command.addCommand(blockedCommand(context));
+  command.addCommand(unblockCommand(context));
   return addExample(command, 'rookery build request web-v3 app-misc/rookery-web --wait');
 }
 
@@ -46,6 +50,7 @@ function requestCommand(context: CommandContext): Command {
     .option('--publish <channel>', 'publish the results on this channel')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--rebuild', 'build the named packages again even if the repository has them')
+    .option('--retry', 'try packages again that are blocked because they failed')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
       await requestBuild(context, { profile, atoms }, options);
     });
@@ -82,6 +87,7 @@ async function requestBuild(
     ...wanted,
     ...(options.publish === undefined ? {} : { publish: options.publish }),
     rebuild: options.rebuild ?? false,
+    ...(options.retry ? { retry: true } : {}),
     ...(options.rebuildFor === undefined ? {} : { rebuildFor: options.rebuildFor }),
   });
   if (!options.wait) {
