@@ -52,9 +52,10 @@ const packageLimitsSchema = z.strictObject(limitTable);
 export const limitsDocumentSchema = z.strictObject({
   ...limitTable,
   packages: z
-    .record(
-      z.string().regex(PACKAGE_NAME, 'has to be the name of a package, such as "dev-lang/php"'),
-      packageLimitsSchema,
+    .record(z.string(), packageLimitsSchema)
+    .refine(
+      (packages) => Object.keys(packages).every((name) => PACKAGE_NAME.test(name)),
+      'has to have a table for each package, with its name, such as [limits.packages."dev-lang/php"]',
     )
     .exactOptional(),
 });
