@@ -24,6 +24,7 @@ import {
 } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
+import { keyCalls } from './key-calls.ts';
 import { retryCalls } from './retry-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
@@ -71,6 +72,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
     ...retryCalls({ get, post }),
+    ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, async (call) => {
       await send(base, server.token, call);
     }),

@@ -17,6 +17,13 @@ export const buildLimitsSchema = z.strictObject({
 });
 export type BuildLimits = z.infer<typeof buildLimitsSchema>;
 
+export const NO_LIMITS: BuildLimits = {
+  silenceMs: Number.MAX_SAFE_INTEGER,
+  runMs: Number.MAX_SAFE_INTEGER,
+  logBytes: Number.MAX_SAFE_INTEGER,
+  diskBytes: Number.MAX_SAFE_INTEGER,
+};
+
 const someLimitsSchema = z.strictObject({
   silenceMs: z.number().int().min(1).exactOptional(),
   runMs: z.number().int().min(1).exactOptional(),

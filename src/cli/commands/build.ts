@@ -20,6 +20,8 @@ interface RequestOptions extends AnswerOptions {
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
   readonly retry?: boolean;
+  readonly force?: boolean;
+  readonly reason?: string;
 }
 
 interface ListOptions extends AnswerOptions {
@@ -51,6 +53,8 @@ function requestCommand(context: CommandContext): Command {
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--rebuild', 'build the named packages again even if the repository has them')
     .option('--retry', 'try packages again that are blocked because they failed')
+    .option('--force', 'publish also without the proof that the profile asks for; needs --reason')
+    .option('--reason <text>', 'why it is published; it stands in the journal')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
       await requestBuild(context, { profile, atoms }, options);
     });
@@ -83,13 +87,7 @@ async function requestBuild(
   requireSomething(wanted, options);
   const { output } = context;
   const client = await connect(options, context);
-  const request = await client.createRequest({
-    ...wanted,
-    ...(options.publish === undefined ? {} : { publish: options.publish }),
-    rebuild: options.rebuild ?? false,
-    ...(options.retry ? { retry: true } : {}),
-    ...(options.rebuildFor === undefined ? {} : { rebuildFor: options.rebuildFor }),
-  });
+  const request = await client.createRequest({ ...wanted, ...bodyOf(options) });
   if (!options.wait) {
     if (options.json) {
       output.json(request);
@@ -113,6 +111,17 @@ async function requestBuild(
       ? new AppError('request-cancelled', `Request ${detail.id} is cancelled: ${reason}`)
       : new AppError('request-failed', `Request ${detail.id} is ${detail.state}: ${reason}`);
   }
+}
+
+function bodyOf({ publish, rebuild = false, force, reason, rebuildFor, retry }: RequestOptions) {
+  return {
+    rebuild,
+    ...(publish === undefined ? {} : { publish }),
+    ...(force === true ? { force } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    ...(retry === true ? { retry } : {}),
+    ...(rebuildFor === undefined ? {} : { rebuildFor }),
+  };
 }
 
 function listCommand(context: CommandContext): Command {
