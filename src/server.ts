@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROLES, type Role } from './access/role.ts';
 import { Tokens } from './access/tokens.ts';
+import { CompilerCache } from './builds/compiler-cache.ts';
 import { createBuilds } from './builds/create-builds.ts';
 import type { Config } from './config/config.ts';
 import { openProfileCatalog } from './config/profile-catalog.ts';
@@ -131,6 +132,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folders: { state },
     settings: config.builds,
   });
+  const compilerCache = new CompilerCache({ folder: join(state, 'ccache'), locks, space });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
   const keys = new FarmKeys({
@@ -140,7 +142,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
-  const work = { check, resign, proofs, builds, buildService, diskWatch };
+  const work = { check, resign, proofs, builds, buildService, diskWatch, compilerCache };
   return { ...shared, ...work, keyring, keys, repository, tokens };
 }
 
@@ -244,12 +246,25 @@ function housekeeping(config: Config, rooms: Rooms): Service {
       if (config.housekeeping.collect) {
         await collect(rooms);
       }
-      rooms.log.info({ removed }, 'housekeeping done');
+      const ccacheBytes = await rooms.compilerCache.cleanUp(ccacheLimits(rooms.profiles));
+      rooms.log.info({ removed, ccacheBytes }, 'housekeeping done');
     },
     onError: (error) => {
       rooms.log.error({ error: messageOf(error) }, 'housekeeping failed');
     },
   });
+}
+
+/** Most bytes of the shared ccache by profile; a broken profile keeps what it has. */
+function ccacheLimits(profiles: ProfileCatalog): ReadonlyMap<string, number> {
+  const limits = new Map(Object.keys(profiles.broken()).map((name) => [name, Infinity]));
+  for (const { name, compileSharing } of profiles.list()) {
+    const bytes = compileSharing?.ccacheBytes ?? null;
+    if (bytes !== null) {
+      limits.set(name, bytes);
+    }
+  }
+  return limits;
 }
 
 async function collect({ repository, log }: Rooms): Promise<void> {

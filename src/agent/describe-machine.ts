@@ -8,6 +8,7 @@ import { cpuFlagsOf } from './cpu-flags.ts';
 import { findProgram } from './programs.ts';
 
 const PORTAGE_TIMEOUT_MS = 60_000;
+const COMPILER_TIMEOUT_MS = 10_000;
 
 /** What this machine is and can do, in the words that `POST /api/agent/register` takes. */
 export async function describeMachine(
@@ -24,7 +25,32 @@ export async function describeMachine(
     memoryBytes: totalmem(),
     portageVersion,
     executors,
+    compiler: await findCompiler(environment),
+    distccd: null,
   };
+}
+
+/** `gcc-14.2.1`, of the compiler that builds without a root of their own use; null when there is none that tells. */
+async function findCompiler(environment: Readonly<Record<string, string>>): Promise<string | null> {
+  if ((await findProgram('cc', environment)) === undefined) {
+    return null;
+  }
+  const { exitCode, stdout } = await run(['cc', '--version'], {
+    env: environment,
+    timeoutMs: COMPILER_TIMEOUT_MS,
+  });
+  return exitCode === 0 ? compilerOf(stdout.toString('utf8')) : null;
+}
+
+/** Name and version in what `cc --version` says: `cc (Debian 12.2.0-14) 12.2.0` is `gcc-12.2.0`. */
+export function compilerOf(said: string): string | null {
+  const [first = ''] = said.split('\n');
+  const clang = /\bclang version (\d+(?:\.\d+)*)/.exec(first)?.[1];
+  if (clang !== undefined) {
+    return `clang-${clang}`;
+  }
+  const gcc = /\) (\d+(?:\.\d+)*)(?: |$)/.exec(first)?.[1];
+  return gcc !== undefined && said.includes('Free Software Foundation') ? `gcc-${gcc}` : null;
 }
 
 async function findExecutors(

@@ -12,6 +12,11 @@ const descriptionSchema = z.object({
   memoryBytes: z.number(),
   portageVersion: z.string().nullable(),
   executors: z.array(executorSchema),
+  compiler: z.string().nullable().default(null),
+  distccd: z
+    .object({ host: z.string(), port: z.number(), jobs: z.number() })
+    .nullable()
+    .default(null),
 });
 
 export async function upsertAgent(

@@ -1,5 +1,11 @@
 import { type BaseSystem, mergeBaseSystems } from './base-system.ts';
 import { type LimitsDocument, limitPolicyOf, mergeLimits } from './build-limits.ts';
+import {
+  type CcacheDocument,
+  compileSharingOf,
+  type DistccDocument,
+  faultsInSharing,
+} from './compile-sharing.ts';
 import { show } from './document-faults.ts';
 import { type GateDocument, gatePolicyOf } from './gate-policy.ts';
 import { suggestion } from './nearest-word.ts';
@@ -99,6 +105,7 @@ function resolveProfile(
       faultsInWords(document, { file, arch: merged.arch }),
     ),
     ...faultsBetweenKeys(merged, source.file),
+    ...faultsInSharing(merged, source.file),
     ...faultsInPromotion(source.document?.promotion ?? {}, {
       file: source.file,
       channels: merged.channels ?? DEFAULTS.channels,
@@ -197,6 +204,8 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
       (all, { limits = {} }) => mergeLimits(all, limits),
       {},
     ),
+    distcc: farthestFirst.reduce<DistccDocument>((all, { distcc }) => ({ ...all, ...distcc }), {}),
+    ccache: farthestFirst.reduce<CcacheDocument>((all, { ccache }) => ({ ...all, ...ccache }), {}),
     use: stack(
       farthestFirst.map(({ use = [] }) => use),
       'keep',
@@ -280,6 +289,7 @@ function assemble(
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
     ...retentionIn(merged),
+    ...sharingIn(merged),
     ...limitsIn(merged),
   };
 }
@@ -292,6 +302,11 @@ function limitsIn({ limits = {} }: ProfileDocument): Pick<HardwareProfile, 'limi
   const { packages = {}, ...all } = limits;
   const isEmpty = Object.keys({ ...packages, ...all }).length === 0;
   return isEmpty ? {} : { limits: limitPolicyOf(limits) };
+}
+
+function sharingIn({ distcc, ccache }: ProfileDocument): Pick<HardwareProfile, 'compileSharing'> {
+  const compileSharing = compileSharingOf(distcc, ccache);
+  return compileSharing === undefined ? {} : { compileSharing };
 }
 
 function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { buildLimitsSchema, NO_LIMITS } from '../gentoo/build-limits.ts';
+import { COMPILE_HOST } from '../gentoo/compile-sharing.ts';
 import { executorSchema, hardwareProfileSchema } from '../gentoo/profile.ts';
 import { recipeSchema } from '../gentoo/recipe.ts';
 import { sha512Schema } from './common.ts';
@@ -29,6 +30,17 @@ export const agentDescriptionSchema = z.strictObject({
   memoryBytes: z.number().int().min(0),
   portageVersion: z.string().max(100).nullable(),
   executors: z.array(executorSchema),
+  /** Name and version of its C compiler, `gcc-14.2.1`; null when it does not say. */
+  compiler: z.string().max(100).nullable().default(null),
+  /** Where other agents reach its distccd, and how many files that compiles at once; null when it has none. */
+  distccd: z
+    .strictObject({
+      host: z.string().regex(COMPILE_HOST),
+      port: z.number().int().min(1).max(65_535),
+      jobs: z.number().int().min(1).max(1024),
+    })
+    .nullable()
+    .default(null),
 });
 export type AgentDescriptionMessage = z.infer<typeof agentDescriptionSchema>;
 
@@ -45,6 +57,15 @@ export const leaseQuerySchema = z.strictObject({
   waitMs: z.number().int().min(0).max(60_000),
 });
 
+/** An agent of the same toolchain: the address of its distccd, and how many files that compiles at once. */
+export const compileHostSchema = z.object({
+  agent: z.string(),
+  host: z.string().regex(COMPILE_HOST),
+  port: z.number().int().min(1).max(65_535),
+  jobs: z.number().int().min(1).max(1024),
+});
+export type CompileHost = z.infer<typeof compileHostSchema>;
+
 export const leaseSchema = z.object({
   jobId: z.string(),
   requestId: z.string(),
@@ -57,6 +78,10 @@ export const leaseSchema = z.object({
   limits: buildLimitsSchema.default(NO_LIMITS),
   /** The keys that packages are signed with now, armored; absent in the answer of an older server. */
   publicKey: z.string().optional(),
+  /** Other agents that compile for this job, for distcc; absent when its profile does not want that. */
+  compileHosts: z.array(compileHostSchema).optional(),
+  /** URL path of the profile's shared ccache, such as `/ccache/x/`; absent when its profile has none. */
+  ccachePath: z.string().optional(),
   work: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('plan'), atoms: z.array(z.string()), rebuild: z.boolean() }),
     z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),

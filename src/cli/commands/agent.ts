@@ -15,6 +15,13 @@ import {
 
 import { agentRestoreCommand } from './agent-restore.ts';
 
+import {
+  addDistccdOptions,
+  type DistccdOptions,
+  type DistccdSettings,
+  distccdSettings,
+} from './distccd-settings.ts';
+
 /** Runs an agent until it is told to stop. */
 export type AgentStart = (options: {
   readonly server: string;
@@ -24,9 +31,11 @@ export type AgentStart = (options: {
   readonly slots: number;
   /** Names of variables of this environment that builds see besides PATH. */
   readonly passEnvironment: readonly string[];
+  /** Absent when it compiles for no other agent. */
+  readonly distccd?: DistccdSettings;
 }) => Promise<void>;
 
-interface AgentOptions extends ServerOptions {
+interface AgentOptions extends ServerOptions, DistccdOptions {
   readonly name: string;
   readonly work: string;
   readonly slots: number;
@@ -34,7 +43,7 @@ interface AgentOptions extends ServerOptions {
 }
 
 export function agentCommand(context: CommandContext, agent: AgentStart): Command {
-  const command = addServerOptions(
+  const plain = addServerOptions(
     new Command('agent').description('build packages on this machine for a server'),
     'builder',
   )
@@ -45,24 +54,26 @@ export function agentCommand(context: CommandContext, agent: AgentStart): Comman
       '--pass-env <name>',
       'variable of this environment that builds see, such as http_proxy (may be repeated)',
       (name: string, before: readonly string[] | undefined) => [...(before ?? []), name],
-    )
-    .action(async (options: AgentOptions) => {
-      const file = await tokenFile(options, context, 'builder');
-      if (file === undefined) {
-        throw new AppError(
-          'token-file-missing',
-          'An agent needs a token of role builder: name its file with --token-file.',
-        );
-      }
-      await agent({
-        server: serverUrl(options, context),
-        token: await readToken(file, context.cwd),
-        name: options.name,
-        workFolder: resolve(context.cwd, options.work),
-        slots: options.slots,
-        passEnvironment: options.passEnv ?? [],
-      });
+    );
+  const command = addDistccdOptions(plain).action(async (options: AgentOptions) => {
+    const file = await tokenFile(options, context, 'builder');
+    if (file === undefined) {
+      throw new AppError(
+        'token-file-missing',
+        'An agent needs a token of role builder: name its file with --token-file.',
+      );
+    }
+    const distccd = distccdSettings(options);
+    await agent({
+      server: serverUrl(options, context),
+      token: await readToken(file, context.cwd),
+      name: options.name,
+      workFolder: resolve(context.cwd, options.work),
+      slots: options.slots,
+      passEnvironment: options.passEnv ?? [],
+      ...(distccd !== undefined && { distccd }),
     });
+  });
   command.addCommand(agentRestoreCommand(context));
   return addExample(
     command,

@@ -34,6 +34,8 @@ export function agentView(
     memoryBytes: agent.memoryBytes,
     portageVersion: agent.portageVersion,
     executors: [...agent.executors],
+    compiler: agent.compiler ?? null,
+    distccd: agent.distccd ?? null,
     registeredAt: agent.registeredAt,
     lastSeenAt: agent.lastSeenAt,
     isLive: isLive(agent, times),
@@ -150,6 +152,9 @@ export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
     limits,
     stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
     publicKey,
+    ...(lease.compileHosts !== undefined && { compileHosts: [...lease.compileHosts] }),
+    ...(profile.compileSharing !== undefined &&
+      profile.compileSharing.ccacheBytes !== null && { ccachePath: `/ccache/${profile.name}/` }),
     work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
   };
 }
