@@ -59,6 +59,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     CONFLICT,
     [
+      'agent-not-taken-out',
       'channel-moved',
       'index-collapsed',
       'nothing-to-rebuild',
@@ -76,6 +77,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'key-rotation-under-way',
       'key-source-gpg',
       'log-gap',
+      'not-blocked',
       'not-pinned',
       'nothing-to-promote',
       'nothing-to-roll-back',
