@@ -97,7 +97,7 @@ function overlay(
 }
 
 function toConfig(document: ConfigDocument, folder: string): Config {
-  const { http, paths, log, signing, builds, housekeeping, disk } = document;
+  const { http, paths, log, signing, builds } = document;
   const passphrase = signing['passphrase-file'];
   return Object.freeze({
     http: Object.freeze({
@@ -149,6 +149,12 @@ function toConfig(document: ConfigDocument, folder: string): Config {
         diskBytes: builds['disk-gib'] * 1024 * MIB,
       }),
     }),
+    ...upkeepOf(document),
+  });
+}
+
+function upkeepOf({ housekeeping, disk }: ConfigDocument): Pick<Config, 'housekeeping' | 'disk'> {
+  return {
     housekeeping: Object.freeze({
       schedule: housekeeping.schedule,
       leftoverHours: housekeeping['leftover-hours'],
@@ -159,7 +165,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       keepFreeBytes: disk['keep-free-mib'] * MIB,
       warnBelowBytes: disk['warn-below-mib'] * MIB,
     }),
-  });
+  };
 }
 
 function tlsFiles(http: ConfigDocument['http'], folder: string): Config['http']['tls'] {
