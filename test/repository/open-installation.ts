@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { Database } from '../../src/database/database.ts';
 import type { HardwareProfile } from '../../src/gentoo/profile.ts';
 import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
@@ -16,6 +16,7 @@ import type { Clock } from '../../src/support/clock.ts';
 import { digestFile } from '../../src/support/digests.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
+import { openTestDatabase } from '../support/test-database.ts';
 import { catalogOf, makeProfile } from './make-package.ts';
 
 export const PROFILES = [
@@ -80,7 +81,7 @@ export async function openInstallation(
   let profiles = options.profiles ?? PROFILES;
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   await mkdir(folders.state, { recursive: true });
-  const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
+  const database = await openTestDatabase(join(folders.state, 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
   const signer = await openTestSigner(folders.state, clock, options.keyDays ?? 30);
   const opened = (): ReturnType<typeof openRepository> =>

@@ -14,6 +14,7 @@ import { type AppError, isAppError } from '../../../src/support/errors.ts';
 import { newId } from '../../../src/support/ids.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { rounds } from '../../support/test-database.ts';
 import { makePackage, makeProfile, type PackageChanges } from '../make-package.ts';
 import { DEED, type Installation, openInstallation, PROFILES, push } from '../open-installation.ts';
 
@@ -378,7 +379,7 @@ describe('the gate', () => {
           expect(told(stepwise)).toEqual(told(anew));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: rounds(60) },
     );
   });
 });
