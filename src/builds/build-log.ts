@@ -50,7 +50,7 @@ export class BuildLogs {
     }
     const path = this.#path(name);
     const grown = await this.#locks.run(
-      `log:${path}`,
+      `build-log:${name.jobId}/${name.attempt}`,
       async () => await this.#grow(path, offset, bytes),
     );
     if (grown.hasGrown) {

@@ -1,4 +1,4 @@
-import { Kysely } from 'kysely';
+import { Kysely, PostgresAdapter } from 'kysely';
 import type { Clock } from '../support/clock.ts';
 import { IN_POSTGRESQL, IN_SQLITE, migrate } from './migrate.ts';
 import { isDatabaseUrl, postgresDialect, requireFit } from './postgresql.ts';
@@ -33,6 +33,11 @@ export async function openDatabase(place: string, clock: Clock): Promise<Databas
     await requireFit(db, place);
     await migrate(db, clock, IN_POSTGRESQL);
   });
+}
+
+/** Whether statements for this go to PostgreSQL. */
+export function isPostgresql(queries: Queries): boolean {
+  return queries.getExecutor().adapter instanceof PostgresAdapter;
 }
 
 async function opened(db: Database, prepare: () => Promise<void>): Promise<Database> {

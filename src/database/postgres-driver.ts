@@ -119,9 +119,28 @@ class PostgresConnection implements DatabaseConnection {
     }
   }
 
-  // oxlint-disable-next-line require-yield -- nothing in this project streams rows
-  async *streamQuery<R>(): AsyncGenerator<QueryResult<R>> {
-    throw new Error('rows are not streamed');
+  /** Rows in pieces, of one state of the database. */
+  async *streamQuery<R>(compiled: CompiledQuery, rowsAtOnce = 100): AsyncGenerator<QueryResult<R>> {
+    const isOwn = !this.#isInTransaction;
+    if (isOwn) {
+      await this.#sendFirst('begin transaction read only');
+      this.#isInTransaction = true;
+    }
+    try {
+      await this.#send(`declare rows no scroll cursor for ${compiled.sql}`, compiled.parameters);
+      for (;;) {
+        const piece = await this.#send<R>(`fetch ${rowsAtOnce} from rows`);
+        if (piece.rows.length === 0) {
+          await this.#send('close rows');
+          return;
+        }
+        yield piece;
+      }
+    } finally {
+      if (isOwn) {
+        await this.rollback();
+      }
+    }
   }
 
   async begin(): Promise<void> {

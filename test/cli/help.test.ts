@@ -26,6 +26,9 @@ const program = createProgram({
   rebuild: async () => {
     throw new Error('not to be called');
   },
+  copyDatabase: async () => {
+    throw new Error('not to be called');
+  },
   output: recordedOutput().output,
 });
 const commands = listed(program.command);
@@ -53,6 +56,7 @@ describe('the commands', () => {
         'channel',
         'package',
         'repository',
+        'database',
         'index',
         'client',
         'token',
@@ -112,6 +116,7 @@ describe('the commands', () => {
       'package convert',
       'package diff',
       'repository rebuild',
+      'database copy',
     ];
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);

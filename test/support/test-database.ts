@@ -78,6 +78,31 @@ export function serverUrl(database: string): string {
   return (process.env['ROOKERY_TEST_POSTGRESQL'] ?? '').replace('DATABASE', database);
 }
 
+/** Empty databases of this test file. Drop them after the last test. */
+export function newServerDatabase(): {
+  make(name: string, how?: string): Promise<string>;
+  drop(): Promise<void>;
+} {
+  const made: string[] = [];
+  return {
+    make: async (name, how = '') => {
+      const full = `own_${digest(newId('database')).slice(0, 8)}_${name}`;
+      await onServer(async (client) => {
+        await client.query(`create database "${full}" template template0 ${how}`);
+      });
+      made.push(full);
+      return serverUrl(full);
+    },
+    drop: async () => {
+      await onServer(async (client) => {
+        for (const name of made) {
+          await client.query(`drop database "${name}" with (force)`);
+        }
+      });
+    },
+  };
+}
+
 /** Drops what an earlier test file of this worker has left. */
 async function tidyUp(client: Client): Promise<void> {
   if (isTidy) {
