@@ -179,6 +179,13 @@ export class BuildLogs {
     }
   }
 
+  /** For logs that other processes write, too: whoever follows one looks again. */
+  notifyAll(): void {
+    for (const jobId of this.#followers.keys()) {
+      this.notify(jobId);
+    }
+  }
+
   /** The jobs that have logs. */
   async jobIds(): Promise<string[]> {
     return (await namesIn(this.#folder)).filter((name) => !name.endsWith(REMOVED));

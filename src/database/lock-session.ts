@@ -36,6 +36,7 @@ export class LockSession {
   /** The lock, or undefined when another process has it. Within a process, ask for a name once at a time. */
   async tryLock(name: string, mode: 'alone' | 'shared' = 'alone'): Promise<HeldLock | undefined> {
     const client = await this.#connection();
+    const connected = this.#client;
     const suffix = mode === 'shared' ? '_shared' : '';
     const number = lockNumber(name);
     const row = await this.#ask(
@@ -49,7 +50,11 @@ export class LockSession {
       this.#held.delete(held);
       await this.#ask(client, `select pg_advisory_unlock${suffix}(${number})`);
     });
-    this.#held.add(held);
+    if (this.#client === connected) {
+      this.#held.add(held);
+    } else {
+      held.lose();
+    }
     return held;
   }
 

@@ -9,8 +9,10 @@ import {
   UpdateQueryNode,
 } from 'kysely';
 import type pg from 'pg';
-import { isAppError } from '../support/errors.ts';
+import { AppError, isAppError } from '../support/errors.ts';
+import { heldLocks } from './held-locks.ts';
 import { lockNumber } from './lock-number.ts';
+import type { HeldLock } from './lock-session.ts';
 import { translated } from './postgres-faults.ts';
 
 /** Whoever changes anything holds this, until its commit: docs/decisions/0020. */
@@ -146,6 +148,32 @@ class PostgresConnection implements DatabaseConnection {
   async begin(): Promise<void> {
     await this.#sendFirst(BEGIN);
     this.#isInTransaction = true;
+    try {
+      await this.#requireLocks(heldLocks());
+    } catch (error) {
+      await this.rollback();
+      throw error;
+    }
+  }
+
+  /**
+   * The locks that the work relies on are still there. From here until the commit nobody else writes, so whoever
+   * takes a lock that is lost meanwhile comes after it.
+   */
+  async #requireLocks(locks: readonly HeldLock[]): Promise<void> {
+    for (const { name, number, pid, state } of locks) {
+      const { rows } = await this.#send(
+        `select 1 from pg_locks where locktype = 'advisory' and granted and pid = $1
+          and (classid::bigint << 32) | objid::bigint = $2::bigint`,
+        [pid, number],
+      );
+      if (state === 'lost' || rows.length === 0) {
+        throw new AppError(
+          'lock-lost',
+          `The lock ${name} was lost with its connection to the database: nothing was changed, try again.`,
+        );
+      }
+    }
   }
 
   async commit(): Promise<void> {

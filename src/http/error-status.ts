@@ -96,7 +96,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     TOO_LARGE,
     ['body-too-large', 'log-too-large', 'plan-too-large', 'source-too-large', 'upload-too-large'],
   ],
-  [UNAVAILABLE, ['database-unreachable', 'database-unusable']],
+  [UNAVAILABLE, ['database-unreachable', 'database-unusable', 'lock-lost']],
   [415, ['unsupported-media-type']],
   [416, ['range-not-satisfiable']],
   [

@@ -16,7 +16,7 @@ import { checkChannel } from './gate/check-channel.ts';
 import { allowancesOf } from './gate/gate-store.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { importPackage } from './import-package.ts';
-import { Intents } from './intents.ts';
+import { Intents, type ServerNames } from './intents.ts';
 import { createLayout } from './layout.ts';
 import {
   findPackage,
@@ -50,6 +50,8 @@ export interface RepositoryOptions {
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
+  /** Given where several servers share the folders. */
+  readonly servers?: ServerNames;
 }
 
 /** As `openRepository`, without the check. */
@@ -57,7 +59,7 @@ export function createRepository(options: RepositoryOptions): Repository {
   return openRepository(options).repository;
 }
 
-/** The repository of an installation. One process at a time may have it; call `recover` before anything else. */
+/** The repository of an installation. Call `recover` before anything else. */
 export function openRepository(options: RepositoryOptions): {
   readonly repository: Repository;
   readonly check: CheckTask;
@@ -107,19 +109,19 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
       await unstagePackages(context, name);
     },
     retention: createRetention(context),
-    recover: async () => {
-      await recoverRepository(context);
+    recover: async (options) => {
+      await recoverRepository(context, options);
     },
   };
 }
 
-function createContext({ folders, ...options }: RepositoryOptions): RepositoryContext {
+function createContext({ folders, servers, ...options }: RepositoryOptions): RepositoryContext {
   const layout = createLayout(folders);
   return {
     ...options,
     layout,
     pool: new Pool(layout.pool),
-    intents: new Intents(layout.intents),
+    intents: new Intents(layout.intents, servers),
     uploads: new TemporaryFiles(layout.uploads),
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),
