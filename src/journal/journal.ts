@@ -26,7 +26,7 @@ export class Journal {
   readonly #hint: (() => void) | undefined;
   /** Of the last event that listeners know, once `follow` was called. */
   #told: number | undefined;
-  #look: Promise<void> | undefined;
+  #isLooking = false;
   #isLookWanted = false;
 
   /** `hint`, where several servers write: tells all of them to `look`, this one too. */
@@ -48,23 +48,22 @@ export class Journal {
   /** Tells listeners what is new in the database, soon. What keeps it from reading is thrown to `onError`. */
   look(onError: (error: unknown) => void): void {
     this.#isLookWanted = true;
-    this.#look ??= this.#tellNew().catch(onError);
+    if (!this.#isLooking) {
+      this.#tellNew().catch(onError);
+    }
   }
 
   async #tellNew(): Promise<void> {
+    this.#isLooking = true;
     try {
       while (this.#isLookWanted) {
         this.#isLookWanted = false;
-        for (;;) {
-          const events = await this.find({ limit: EVENTS_AT_ONCE, after: this.#told ?? 0 });
-          this.#tell(events);
-          if (events.length < EVENTS_AT_ONCE) {
-            break;
-          }
-        }
+        const events = await this.find({ limit: EVENTS_AT_ONCE, after: this.#told ?? 0 });
+        this.#isLookWanted ||= events.length === EVENTS_AT_ONCE;
+        this.#tell(events);
       }
     } finally {
-      this.#look = undefined;
+      this.#isLooking = false;
     }
   }
 
