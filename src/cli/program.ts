@@ -8,6 +8,7 @@ import { clientCommand } from './commands/client.ts';
 import { type CopyStart, databaseCommand } from './commands/database.ts';
 import { indexCommand } from './commands/index.ts';
 import { journalCommand } from './commands/journal.ts';
+import { keyCommand } from './commands/key.ts';
 import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
 import { profileCommand } from './commands/profile.ts';
@@ -54,6 +55,7 @@ export function createProgram(parts: ProgramParts): Program {
     databaseCommand(context, parts.copyDatabase),
     indexCommand(context),
     clientCommand(context),
+    keyCommand(context),
     tokenCommand(context),
     journalCommand(context),
     agentsCommand(context),

@@ -24,6 +24,7 @@ import {
 } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
+import { keyCalls } from './key-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -69,6 +70,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, async (call) => {
       await send(base, server.token, call);
     }),
@@ -111,7 +113,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
   };
 }
 
-interface Calls {
+export interface Calls {
   readonly get: <T>(
     path: string,
     schema: z.ZodType<T>,

@@ -59,6 +59,7 @@ describe('the commands', () => {
         'database',
         'index',
         'client',
+        'key',
         'token',
         'journal',
         'agents',
@@ -117,6 +118,8 @@ describe('the commands', () => {
       'package diff',
       'repository rebuild',
       'database copy',
+      'key backup',
+      'key restore',
     ];
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);
@@ -127,6 +130,7 @@ describe('the commands', () => {
         'agent',
         'build log',
         'client',
+        'key export',
         'token revoke',
         'node forget',
         'channel pin',

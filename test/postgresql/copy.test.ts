@@ -58,6 +58,8 @@ beforeAll(async () => {
       atoms_json: '["a/b"]',
       rebuild: 1,
       publish_channel: null,
+      publish_forced: 0,
+      publish_reason: '',
       state: 'running',
       reason: null,
       author: 'me',

@@ -135,7 +135,7 @@ export function jobView(job: Job): JobView {
   };
 }
 
-export function leaseMessage(lease: Lease): LeaseMessage {
+export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
   const { jobId, requestId, attempt, expiresAt, profile, work } = lease;
   return {
     jobId,
@@ -144,6 +144,7 @@ export function leaseMessage(lease: Lease): LeaseMessage {
     expiresAt,
     profile,
     stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
+    publicKey,
     work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
   };
 }
