@@ -64,6 +64,7 @@ describe('loadConfig', () => {
         email: 'rookery@localhost',
         validDays: 1825,
         passphraseFile: null,
+        gpg: null,
       },
       builds: {
         leaseMs: 60_000,

@@ -151,6 +151,8 @@ export async function request(server: TestServer): Promise<string> {
     profile: PROFILE,
     atoms: ['app-test/all'],
     publish: 'stable',
+    force: true,
+    reason: 'there is no node here',
   });
   return requestViewSchema.parse(body).id;
 }

@@ -154,6 +154,8 @@ describe('two servers on one PostgreSQL', () => {
       atoms: ['app-test/all'],
       rebuild: true,
       publish: 'stable',
+      force: true,
+      reason: 'there is no node here',
     });
     const { id } = z.looseObject({ id: z.string() }).parse(body);
     expect(await ended([other], id)).toMatchObject({ state: 'done', publication: { serial: 2 } });
