@@ -97,7 +97,7 @@ function overlay(
 }
 
 function toConfig(document: ConfigDocument, folder: string): Config {
-  const { http, paths, log, signing, builds } = document;
+  const { http, paths, database, log, signing, builds } = document;
   const passphrase = signing['passphrase-file'];
   return Object.freeze({
     http: Object.freeze({
@@ -113,6 +113,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       mirrorRoot: resolve(folder, paths['mirror-root']),
       profiles: resolve(folder, paths.profiles),
     }),
+    database: Object.freeze({ url: database.url || null }),
     log: Object.freeze({ level: log.level }),
     signing: Object.freeze({
       name: signing.name,
