@@ -198,6 +198,11 @@ export interface RequestRow {
   readonly plan_json: string | null;
   /** Who asked for it to be cancelled; the jobs under way are told so. */
   readonly cancelled_by: string | null;
+  readonly priority: number;
+  /** Since when none of its jobs is handed out; null when it is not paused. */
+  readonly paused_at: number | null;
+  readonly paused_by: string | null;
+  readonly pause_reason: string | null;
 }
 
 export interface JobRow {
@@ -221,6 +226,43 @@ export interface JobRow {
   readonly package_id: string | null;
   /** What it built, when retention has removed that since. */
   readonly collected_package_id: string | null;
+  /** Which agents can do it; null until it has been given its place in the queue. */
+  readonly lane: string | null;
+  /** Its place in the queue, the smallest first; see `builds/schedule-policy.ts`. */
+  readonly turn: number | null;
+  readonly estimate_ms: number | null;
+  readonly estimate_source: string | null;
+  /** Its request is paused. */
+  readonly is_held: number;
+}
+
+/** What jobs need of an agent; jobs with the same needs share one. */
+export interface LaneRow {
+  /** Digest of the rest. */
+  readonly id: string;
+  readonly profile: string;
+  readonly needs_json: string;
+  readonly is_giant: number;
+}
+
+/** How long a package takes to build, in milliseconds. */
+export interface BuildTimeRow {
+  readonly profile: string;
+  /** category/name. */
+  readonly package: string;
+  readonly category: string;
+  /** The newest times. */
+  readonly recent_json: string;
+  readonly typical_ms: number;
+  readonly measured_at: number;
+}
+
+/** No job for this profile is handed out. */
+export interface ProfilePauseRow {
+  readonly profile: string;
+  readonly author: string;
+  readonly reason: string;
+  readonly paused_at: number;
 }
 
 /** `job_id` cannot start before `needs_job_id` has succeeded. */
@@ -252,6 +294,8 @@ export interface AgentRow {
   readonly description_json: string;
   readonly registered_at: number;
   readonly last_seen_at: number;
+  /** Where it builds, as it said last. */
+  readonly disk_free_bytes: number | null;
 }
 
 export interface TokenRow {
@@ -322,6 +366,9 @@ export interface Tables {
   attempts: AttemptRow;
   request_packages: RequestPackageRow;
   agents: AgentRow;
+  lanes: LaneRow;
+  build_times: BuildTimeRow;
+  profile_pauses: ProfilePauseRow;
   tokens: TokenRow;
   events: EventRow;
   allowances: AllowanceRow;

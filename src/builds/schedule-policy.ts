@@ -1,0 +1,125 @@
+import { fits, type Ability, type JobNeeds } from './fits.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** One step of a request's priority counts as much as having been asked for so much earlier. */
+export const PRIORITY_STEP_MS = 24 * HOUR_MS;
+export const MAX_PRIORITY = 10;
+
+/** A job that is expected to take longer is a giant: an agent builds one at a time. */
+export const GIANT_MS = 0.5 * HOUR_MS;
+
+/** A plan takes a minute, and everything waits for it: it goes before what was asked for a day earlier. */
+export const PLAN_PATH_MS = 24 * HOUR_MS;
+
+/** No path counts for more, so that a wrong time cannot keep others waiting for ever. */
+const LONGEST_PATH_MS = 7 * 24 * HOUR_MS;
+
+/**
+ * For each job how long it takes until the last of those that need it, directly or not, is done, when nothing else
+ * stands in the way: its own time and the longest way from there. `needs` are indices of jobs, without circles.
+ */
+export function pathLengths(
+  jobs: readonly { readonly estimateMs: number; readonly needs: readonly number[] }[],
+): number[] {
+  const open = jobs.map(() => 0);
+  for (const { needs } of jobs) {
+    for (const need of needs) {
+      open[need] = (open[need] ?? 0) + 1;
+    }
+  }
+  const longestAfter = jobs.map(() => 0);
+  const paths = jobs.map(() => 0);
+  const next = [...jobs.keys()].filter((index) => open[index] === 0);
+  for (let index = next.pop(); index !== undefined; index = next.pop()) {
+    const path = (jobs[index]?.estimateMs ?? 0) + (longestAfter[index] ?? 0);
+    paths[index] = path;
+    for (const need of jobs[index]?.needs ?? []) {
+      longestAfter[need] = Math.max(longestAfter[need] ?? 0, path);
+      open[need] = (open[need] ?? 0) - 1;
+      if (open[need] === 0) {
+        next.push(need);
+      }
+    }
+  }
+  return paths;
+}
+
+/**
+ * The place of a job in the queue: the smallest goes first. It is a moment in epoch milliseconds, that at which the
+ * job's request was made, brought forward by its priority and by the length of the job's path. So within a request
+ * the critical path goes first; between requests, waiting counts as much as a longer path, and nothing starves: only
+ * what is asked for within `MAX_PRIORITY` steps and the longest path from now can overtake a job. Nothing has to be computed
+ * again as time passes.
+ */
+export function turnOf(job: {
+  readonly requestedAt: number;
+  readonly priority: number;
+  readonly pathMs: number;
+}): number {
+  const path = Math.min(Math.max(job.pathMs, 0), LONGEST_PATH_MS);
+  return Math.round(job.requestedAt - job.priority * PRIORITY_STEP_MS - path);
+}
+
+export function isGiant(estimateMs: number): boolean {
+  return estimateMs >= GIANT_MS;
+}
+
+/** Ready jobs that the same agents can build. Giants have lanes of their own. */
+export interface Lane {
+  readonly id: string;
+  readonly needs: JobNeeds;
+  readonly isGiant: boolean;
+}
+
+/** A job that could be begun now. */
+export interface Candidate {
+  readonly id: string;
+  readonly turn: number;
+  readonly position: number;
+  /** Agents that are not to try it again. */
+  readonly notOn: readonly string[];
+}
+
+export interface Asker extends Ability {
+  readonly name: string;
+  /** Whether it is building a giant now. */
+  readonly hasGiant: boolean;
+}
+
+/** Whether this agent may be given jobs of this lane now. */
+export function isOpenTo(lane: Lane, agent: Asker): boolean {
+  return !(lane.isGiant && agent.hasGiant) && fits(lane.needs, agent);
+}
+
+/** Of two jobs, the one that goes first has the smaller result: for sorting. */
+export function compareTurns(
+  one: Pick<Candidate, 'id' | 'turn' | 'position'>,
+  other: Pick<Candidate, 'id' | 'turn' | 'position'>,
+): number {
+  return (
+    one.turn - other.turn ||
+    one.position - other.position ||
+    (one.id < other.id ? -1 : Number(one.id > other.id))
+  );
+}
+
+/**
+ * The job that this agent builds next: of the lanes that are open to it, the first in turn. `heads` are the first
+ * jobs of each lane, in the order of their turns.
+ */
+export function chooseJob(
+  agent: Asker,
+  heads: readonly { readonly lane: Lane; readonly jobs: readonly Candidate[] }[],
+): { readonly lane: Lane; readonly job: Candidate } | undefined {
+  let best: { readonly lane: Lane; readonly job: Candidate } | undefined;
+  for (const { lane, jobs } of heads) {
+    const job = jobs.find(({ notOn }) => !notOn.includes(agent.name));
+    const isBetter =
+      job !== undefined && (best === undefined || compareTurns(job, best.job) < 0);
+    if (job !== undefined && isBetter && isOpenTo(lane, agent)) {
+      best = { lane, job };
+    }
+  }
+  return best;
+}
