@@ -5,6 +5,7 @@ import { type Clock, sleep } from '../support/clock.ts';
 import { digestFile } from '../support/digests.ts';
 import { isAppError, messageOf } from '../support/errors.ts';
 import type { Log } from '../support/log.ts';
+import { diskFree } from './describe-machine.ts';
 import type { JobContext, JobExecutor, JobOutput } from './executors/executor.ts';
 import { JobLog, LogStream } from './job-log.ts';
 import { JobTraces } from './job-traces.ts';
@@ -53,7 +54,8 @@ async function takeLease(
 ): Promise<LeaseMessage | undefined> {
   const begun = context.clock.now();
   try {
-    const lease = await context.connection.lease(LEASE_WAIT_MS, signal);
+    const free = await diskFree(context.workFolder.path);
+    const lease = await context.connection.lease(LEASE_WAIT_MS, free, signal);
     if (lease === undefined) {
       await sleep(begun + SHORTEST_ROUND_MS - context.clock.now(), signal);
     }

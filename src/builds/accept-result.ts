@@ -1,4 +1,5 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
+import { hardwareProfileSchema } from '../gentoo/profile.ts';
 import { AppError, isAppError } from '../support/errors.ts';
 import { resolvePlan, storedPlan } from './accept-plan.ts';
 import { findAttempt, markHeard } from './attempt-store.ts';
@@ -8,7 +9,7 @@ import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { heldJob, staleAttempt } from './fence.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import type { AttemptEnd, ReportedOutcome } from './job.ts';
-import { findLeasedJob, toJob } from './job-store.ts';
+import { findLeasedJob } from './job-store.ts';
 import { findRequestRow, lockRequest, moveRequest } from './request-store.ts';
 import { settleAttempt } from './settle-job.ts';
 import { unstageInBackground } from './staging.ts';
@@ -46,7 +47,7 @@ export async function acceptResult(
       const held = await heldJob(deed.queries, key);
       await markHeard(deed.queries, key, deed.now);
       if (plan !== undefined && locked.cancelled_by === null) {
-        await insertPlanOf(deed, held, plan);
+        await insertPlanOf(deed, locked, plan);
       }
       const maxLost = context.settings.maxAttempts;
       return await settleAttempt(deed, { job: held, request: locked, maxLost }, end);
@@ -105,12 +106,12 @@ function reasonOf(job: JobRow, result: Result): string {
   return (reason ?? `The agent ${job.agent} gave no reason.`).slice(0, MAX_REASON);
 }
 
-async function insertPlanOf(deed: Deed, job: JobRow, plan: BuildPlan): Promise<void> {
-  const { executor } = toJob(job, []);
-  await moveRequest(deed.queries, job.request_id, 'planning', {
+async function insertPlanOf(deed: Deed, request: RequestRow, plan: BuildPlan): Promise<void> {
+  await moveRequest(deed.queries, request.id, 'planning', {
     state: 'building',
     reason: null,
     finishedAt: null,
   });
-  await insertPlan(deed, { id: job.request_id, executor }, plan);
+  const profile = hardwareProfileSchema.parse(JSON.parse(request.profile_json));
+  await insertPlan(deed, { ...request, profile }, plan);
 }

@@ -14,6 +14,9 @@ export async function insertAttempt(queries: Queries, key: LeaseKey, now: number
       finished_at: null,
       outcome: null,
       reason: null,
+      fault: null,
+      code: null,
+      log_at: null,
     })
     .execute();
 }

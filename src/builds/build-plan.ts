@@ -1,9 +1,10 @@
-import type { Executor } from '../gentoo/profile.ts';
 import { newId } from '../support/ids.ts';
 import type { Deed } from './builds-context.ts';
 import type { JobSpec } from './job.ts';
+import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf } from './job-store.ts';
 import { newJobRow } from './new-job-row.ts';
+import { type PlacedRequest, placePackages } from './place-jobs.ts';
 import { addPackages } from './request-store.ts';
 import { tellJobReady } from './tell-jobs.ts';
 
@@ -26,7 +27,7 @@ export interface PlannedJob {
 /** Writes the jobs of a planned request. Those that need nothing are ready at once. */
 export async function insertPlan(
   deed: Deed,
-  request: { readonly id: string; readonly executor: Executor },
+  request: PlacedRequest & { readonly id: string },
   plan: BuildPlan,
 ): Promise<void> {
   const ids = plan.jobs.map(() => newId('job'));
@@ -37,16 +38,18 @@ export async function insertPlan(
     }
     return id;
   };
+  const placements = await placePackages(deed.queries, request, plan.jobs);
   await insertJobs(
     deed.queries,
     plan.jobs.map((job, index) =>
       newJobRow({
+        ...at(placements, index),
         id: idOf(index),
         request_id: request.id,
         kind: 'package',
         position: index + 1,
         name: job.name,
-        executor: request.executor,
+        executor: request.profile.executor,
         spec_json: JSON.stringify(job.spec),
         state: job.needs.length === 0 ? 'ready' : 'waiting',
         created_at: deed.now,

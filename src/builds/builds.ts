@@ -47,6 +47,15 @@ export interface AgentDescription {
   readonly memoryBytes: number;
   readonly portageVersion: string | null;
   readonly executors: readonly Executor[];
+  /** `gcc-14.2.1`; null when it has not said. */
+  readonly compiler: string | null;
+  /** Free where it builds, in bytes; null when it has not said. */
+  readonly diskFreeBytes: number | null;
+  readonly labels: readonly string[];
+  /** The only profiles that it serves; empty means all. */
+  readonly profiles: readonly string[];
+  /** Jobs that it does at once. */
+  readonly slots: number;
 }
 
 export interface AgentRecord extends AgentDescription {
@@ -54,6 +63,10 @@ export interface AgentRecord extends AgentDescription {
   readonly lastSeenAt: number;
   /** The jobs it holds now. */
   readonly jobIds: readonly string[];
+  /** `drained` by an administrator, or `taken-out` because too much failed on it: it gets no new jobs. */
+  readonly state: 'active' | 'drained' | 'taken-out';
+  /** Why it is not active; a sentence. */
+  readonly stateReason: string | null;
 }
 
 /** How many were removed; of `logs`, how many jobs lost theirs. */
@@ -93,8 +106,13 @@ export interface Builds {
 
   registerAgent(description: AgentDescription): Promise<AgentRecord>;
   listAgents(): Promise<AgentRecord[]>;
-  /** Waits up to `waitMs` for a job that fits the agent. Throws `unknown-agent`. */
-  lease(agent: string, waitMs: number, signal: AbortSignal): Promise<Lease | undefined>;
+  /** Waits up to `waitMs` for a job that fits the agent, which has so much disk left now. Throws `unknown-agent`. */
+  lease(
+    agent: string,
+    waitMs: number,
+    signal: AbortSignal,
+    diskFreeBytes?: number,
+  ): Promise<Lease | undefined>;
   /** Extends the lease. `cancel` tells the agent to stop. Throws `stale-attempt` (409) as all the following do. */
   heartbeat(key: LeaseKey): Promise<'go-on' | 'cancel'>;
   /**

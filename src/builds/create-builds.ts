@@ -17,7 +17,7 @@ import { repeating } from '../support/schedule.ts';
 import { acceptPackage } from './accept-package.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
-import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
+import { findAgentRow, setDiskFree, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
 import { markHeard } from './attempt-store.ts';
 import { BuildLogs } from './build-log.ts';
 import type { AgentDescription, AgentRecord, Builds, Lease, LeaseKey } from './builds.ts';
@@ -29,6 +29,7 @@ import { resumePublishing } from './finish-request.ts';
 import { jobSpecSchema } from './job.ts';
 import { leasedJobsByAgent, prolongLeases, updateLeasedJob } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
+import { placeOldJobs } from './place-jobs.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
@@ -108,7 +109,8 @@ function createInterface(context: BuildsContext, queue: Queue<Claim>): Builds {
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
     registerAgent: async (description) => await registerAgent(context, description),
     listAgents: async () => await listAgents(context, live),
-    lease: async (agent, waitMs, signal) => await lease(context, queue, agent, { waitMs, signal }),
+    lease: async (agent, waitMs, signal, diskFreeBytes) =>
+      await lease(context, queue, agent, { waitMs, signal, diskFreeBytes }),
     heartbeat: async (key) => await heartbeat(context, key),
     appendLog: async (key, offset, bytes) => await appendLog(context, key, offset, bytes),
     openSource: async (key) => await openSource(context, key),
@@ -160,6 +162,7 @@ function createService(
     name: 'builds',
     start: async () => {
       await mkdir(join(context.folders.state, 'logs'), { recursive: true });
+      await placeOldJobs(context);
       await prolongLeases(context.database, context.clock.now() + leaseMs);
       await publish();
       await sweep.start();
@@ -196,7 +199,11 @@ async function lease(
   context: BuildsContext,
   queue: Queue<Claim>,
   agent: string,
-  wait: { readonly waitMs: number; readonly signal: AbortSignal },
+  wait: {
+    readonly waitMs: number;
+    readonly signal: AbortSignal;
+    readonly diskFreeBytes: number | undefined;
+  },
 ): Promise<Lease | undefined> {
   const { database, clock } = context;
   if ((await findAgentRow(database, agent)) === undefined) {
@@ -205,6 +212,9 @@ async function lease(
     });
   }
   await touchAgent(database, agent, clock.now());
+  if (wait.diskFreeBytes !== undefined) {
+    await setDiskFree(database, agent, wait.diskFreeBytes);
+  }
   await expireLeases(context);
   const claim = await queue.next(agent, wait.waitMs, wait.signal);
   if (claim === undefined) {

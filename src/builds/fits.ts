@@ -69,7 +69,8 @@ export function needsOf(profile: HardwareProfile, packageName: string | null): J
 /** Everything that keeps this agent from building this job; empty when it fits. */
 export function lacksOf(needs: JobNeeds, agent: Ability): Lack[] {
   const lacks: Lack[] = [];
-  const list = (words: readonly string[]): string => (words.length === 0 ? 'none' : words.join(' '));
+  const list = (words: readonly string[]): string =>
+    words.length === 0 ? 'none' : words.join(' ');
   if (agent.profiles.length > 0 && !agent.profiles.includes(needs.profile)) {
     lacks.push({ what: 'profile', wanted: needs.profile, has: list(agent.profiles) });
   }

@@ -26,25 +26,35 @@ function* inPieces<T>(rows: readonly T[]): Generator<T[]> {
   }
 }
 
-/** The first ready job of the oldest request that one of these executors can do. */
-export async function nextReadyJob(
+/** The ready jobs that have failed or were lost before, each with an agent that this happened to. */
+export async function troubledJobs(
   queries: Queries,
-  executors: readonly string[],
-): Promise<Pick<JobRow, 'id' | 'attempt'> | undefined> {
-  if (executors.length === 0) {
-    return undefined;
-  }
+): Promise<{ id: string; executor: string; agent: string }[]> {
   return await queries
     .selectFrom('jobs')
-    .innerJoin('requests', 'requests.id', 'jobs.request_id')
-    .select(['jobs.id', 'jobs.attempt'])
+    .innerJoin('attempts', 'attempts.job_id', 'jobs.id')
+    .select(['jobs.id', 'jobs.executor', 'attempts.agent'])
+    .distinct()
+    .where('jobs.not_before', 'is not', null)
     .where('jobs.state', '=', 'ready')
-    .where('jobs.executor', 'in', executors)
-    .orderBy('requests.created_at')
-    .orderBy('requests.id')
-    .orderBy('jobs.position')
+    .where('attempts.fault', 'is not', null)
+    .execute();
+}
+
+/** Whether a back-off has ended in this time, `until` included. */
+export async function hasComeDue(
+  queries: Queries,
+  { after, until }: { readonly after: number; readonly until: number },
+): Promise<boolean> {
+  const row = await queries
+    .selectFrom('jobs')
+    .select('id')
+    .where('not_before', '>', after)
+    .where('not_before', '<=', until)
+    .where('state', '=', 'ready')
     .limit(1)
     .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** Takes the job that stood ready after `attempt`; undefined when somebody else was faster. */
@@ -61,6 +71,7 @@ export async function claimJob(
       attempt: job.attempt + 1,
       agent: lease.agent,
       lease_expires_at: lease.expiresAt,
+      not_before: null,
       started_at: eb.fn.coalesce('started_at', eb.val(lease.now)),
     }))
     .where('id', '=', job.id)
@@ -107,6 +118,7 @@ export async function endLease(
     readonly state: JobState;
     readonly reason: string | null;
     readonly finishedAt: number | null;
+    readonly notBefore?: number | null;
   },
 ): Promise<JobRow | undefined> {
   return await queries
@@ -114,6 +126,7 @@ export async function endLease(
     .set({
       state: end.state,
       reason: end.reason,
+      not_before: end.notBefore ?? null,
       lease_expires_at: null,
       finished_at: end.finishedAt,
       ...(end.state === 'succeeded' ? {} : { package_id: null }),

@@ -18,10 +18,10 @@ export function newJobRow(
     | 'estimate_ms'
     | 'estimate_source'
     | 'is_held'
-  >,
+  > &
+    Partial<Pick<JobRow, 'inputs' | 'reason' | 'finished_at'>>,
 ): JobRow {
   return {
-    ...job,
     reason: null,
     attempt: 0,
     agent: null,
@@ -30,5 +30,8 @@ export function newJobRow(
     finished_at: null,
     package_id: null,
     collected_package_id: null,
+    not_before: null,
+    inputs: null,
+    ...job,
   };
 }

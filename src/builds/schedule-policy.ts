@@ -1,4 +1,4 @@
-import { fits, type Ability, type JobNeeds } from './fits.ts';
+import { type Ability, fits, type JobNeeds } from './fits.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -72,13 +72,11 @@ export interface Lane {
   readonly isGiant: boolean;
 }
 
-/** A job that could be begun now. */
-export interface Candidate {
+/** A job's place in the queue: the turn, then the place in its plan, then the id decide. */
+export interface Turn {
   readonly id: string;
   readonly turn: number;
   readonly position: number;
-  /** Agents that are not to try it again. */
-  readonly notOn: readonly string[];
 }
 
 export interface Asker extends Ability {
@@ -93,10 +91,7 @@ export function isOpenTo(lane: Lane, agent: Asker): boolean {
 }
 
 /** Of two jobs, the one that goes first has the smaller result: for sorting. */
-export function compareTurns(
-  one: Pick<Candidate, 'id' | 'turn' | 'position'>,
-  other: Pick<Candidate, 'id' | 'turn' | 'position'>,
-): number {
+export function compareTurns(one: Turn, other: Turn): number {
   return (
     one.turn - other.turn ||
     one.position - other.position ||
@@ -104,22 +99,13 @@ export function compareTurns(
   );
 }
 
-/**
- * The job that this agent builds next: of the lanes that are open to it, the first in turn. `heads` are the first
- * jobs of each lane, in the order of their turns.
- */
-export function chooseJob(
-  agent: Asker,
-  heads: readonly { readonly lane: Lane; readonly jobs: readonly Candidate[] }[],
-): { readonly lane: Lane; readonly job: Candidate } | undefined {
-  let best: { readonly lane: Lane; readonly job: Candidate } | undefined;
-  for (const { lane, jobs } of heads) {
-    const job = jobs.find(({ notOn }) => !notOn.includes(agent.name));
-    const isBetter =
-      job !== undefined && (best === undefined || compareTurns(job, best.job) < 0);
-    if (job !== undefined && isBetter && isOpenTo(lane, agent)) {
-      best = { lane, job };
+/** The job that comes first in turn. */
+export function firstInTurn<T extends Turn>(jobs: readonly T[]): T | undefined {
+  let first: T | undefined;
+  for (const job of jobs) {
+    if (first === undefined || compareTurns(job, first) < 0) {
+      first = job;
     }
   }
-  return best;
+  return first;
 }

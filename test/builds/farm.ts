@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
+import type { AgentDescription, Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
 import type { BuildSettings } from '../../src/builds/builds-context.ts';
 import { createBuilds } from '../../src/builds/create-builds.ts';
 import type { BuildRequest, Job } from '../../src/builds/request.ts';
@@ -18,6 +18,7 @@ import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { poll } from '../support/poll.ts';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { createFakeRepository, FakeDisk, packageBytes, sha512Of } from './fake-repository.ts';
 
 export const SETTINGS: BuildSettings = {
@@ -204,6 +205,7 @@ export class Farm {
   async agent(
     name: string,
     executors: readonly Executor[] = ['portage', 'source'],
+    more: Partial<AgentDescription> = {},
   ): Promise<string> {
     await this.builds.registerAgent({
       name,
@@ -213,6 +215,8 @@ export class Farm {
       memoryBytes: 2 ** 30,
       portageVersion: '3.0.82',
       executors,
+      ...UNSAID_ABILITIES,
+      ...more,
     });
     return name;
   }

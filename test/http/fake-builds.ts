@@ -155,7 +155,14 @@ export class FakeBuilds implements Builds {
 
   async registerAgent(description: AgentDescription): Promise<AgentRecord> {
     const now = this.#clock.now();
-    const record = { ...description, registeredAt: now, lastSeenAt: now, jobIds: [] };
+    const record: AgentRecord = {
+      ...description,
+      registeredAt: now,
+      lastSeenAt: now,
+      jobIds: [],
+      state: 'active',
+      stateReason: null,
+    };
     this.agents.push(record);
     return record;
   }

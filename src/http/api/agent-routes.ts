@@ -80,10 +80,10 @@ function leaseRoute({ builds, stopping }: HttpContext): Route {
     query: NO_QUERY,
     body: leaseQuerySchema,
     replies: { 200: leaseSchema, 204: null },
-    handle: async ({ body: { agent, waitMs }, response }) => {
+    handle: async ({ body: { agent, waitMs, diskFreeBytes }, response }) => {
       const life = lifetimeOf(response, stopping);
       try {
-        const lease = await builds.lease(agent, waitMs, life.signal);
+        const lease = await builds.lease(agent, waitMs, life.signal, diskFreeBytes);
         return lease === undefined ? { status: 204 } : { status: 200, json: leaseMessage(lease) };
       } finally {
         life.end();

@@ -34,10 +34,17 @@ export function agentView(
     memoryBytes: agent.memoryBytes,
     portageVersion: agent.portageVersion,
     executors: [...agent.executors],
+    compiler: agent.compiler,
+    diskFreeBytes: agent.diskFreeBytes,
+    labels: [...agent.labels],
+    profiles: [...agent.profiles],
+    slots: agent.slots,
     registeredAt: agent.registeredAt,
     lastSeenAt: agent.lastSeenAt,
     isLive: isLive(agent, times),
     jobIds: [...agent.jobIds],
+    state: agent.state,
+    stateReason: agent.stateReason,
   };
 }
 
