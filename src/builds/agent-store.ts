@@ -59,6 +59,14 @@ export async function touchAgent(queries: Queries, name: string, now: number): P
     .execute();
 }
 
+export async function setAgentState(
+  queries: Queries,
+  name: string,
+  change: Partial<Pick<AgentRow, 'state' | 'state_reason' | 'state_since' | 'trial_at' | 'trials'>>,
+): Promise<void> {
+  await queries.updateTable('agents').set(change).where('name', '=', name).execute();
+}
+
 /** Notes how much is free where the agent builds, in bytes. */
 export async function setDiskFree(queries: Queries, name: string, bytes: number): Promise<void> {
   await queries

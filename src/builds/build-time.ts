@@ -58,7 +58,7 @@ export function estimateTime(name: string, known: KnownTimes): Estimate {
 }
 
 /** Whether an estimate is good enough to tell somebody when a job will be done. */
-export function isTelling(source: EstimateSource | null): boolean {
+export function isTelling(source: string | null): boolean {
   return source === 'measured' || source === 'other-profile';
 }
 

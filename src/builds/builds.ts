@@ -3,7 +3,8 @@ import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
-import type { BuildRequest, Job } from './request.ts';
+import type { ProfilePause } from './profile-pause.ts';
+import type { BuildRequest, ExplainedJob } from './request.ts';
 
 /** Which job, and which try at it. Every call of an agent about a job carries both. */
 export interface LeaseKey {
@@ -79,7 +80,7 @@ export interface Leftovers {
 /** What the other rooms may ask of the build farm. */
 export interface Builds {
   /**
-   * Throws `unknown-profile`, `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
+   * Throws `invalid-priority`, `unknown-profile`, `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
    * `source` also `unknown-recipe`, `plan-cycle` and the codes of packing a source folder (`source-missing`,
    * `source-too-large`, `source-unsupported`, `source-changed`).
    */
@@ -88,6 +89,8 @@ export interface Builds {
     readonly atoms: readonly string[];
     readonly publish?: string;
     readonly rebuild?: boolean;
+    /** From -10 to 10. */
+    readonly priority?: number;
     readonly author: string;
   }): Promise<BuildRequest>;
   findRequest(id: string): Promise<BuildRequest | undefined>;
@@ -96,13 +99,40 @@ export interface Builds {
     readonly profile?: string;
     readonly limit: number;
   }): Promise<BuildRequest[]>;
-  jobsOf(requestId: string): Promise<Job[]>;
-  findJob(id: string): Promise<Job | undefined>;
+  jobsOf(requestId: string): Promise<ExplainedJob[]>;
+  findJob(id: string): Promise<ExplainedJob | undefined>;
   packagesOf(
     requestId: string,
   ): Promise<readonly { readonly package: PackageRecord; readonly how: 'built' | 'reused' }[]>;
   /** Jobs not yet begun are cancelled; those under way are told at their next word. Throws `unknown-request`, `request-finished`. */
   cancelRequest(id: string, actor: string): Promise<BuildRequest>;
+  /** Hands out no more of its jobs; those under way go on. Throws `unknown-request`, `request-finished`. */
+  pauseRequest(
+    id: string,
+    pause: { readonly actor: string; readonly reason: string },
+  ): Promise<BuildRequest>;
+  /** Throws `unknown-request`, `request-finished`. */
+  resumeRequest(id: string, actor: string): Promise<BuildRequest>;
+  /** Throws `invalid-priority`, `unknown-request`, `request-finished`. */
+  prioritizeRequest(
+    id: string,
+    change: { readonly actor: string; readonly priority: number },
+  ): Promise<BuildRequest>;
+  /** Hands out no more jobs for the profile. Throws `unknown-profile`. */
+  pauseProfile(
+    profile: string,
+    pause: { readonly actor: string; readonly reason: string },
+  ): Promise<ProfilePause>;
+  /** Throws `profile-not-paused`. */
+  resumeProfile(profile: string, actor: string): Promise<void>;
+  listPauses(): Promise<ProfilePause[]>;
+  /** Gives the agent no new jobs; what it holds it finishes. Throws `unknown-agent`. */
+  drainAgent(
+    name: string,
+    drain: { readonly actor: string; readonly reason: string },
+  ): Promise<AgentRecord>;
+  /** Gives an agent that is drained or taken out jobs again. Throws `unknown-agent`. */
+  resumeAgent(name: string, actor: string): Promise<AgentRecord>;
 
   registerAgent(description: AgentDescription): Promise<AgentRecord>;
   listAgents(): Promise<AgentRecord[]>;

@@ -24,16 +24,20 @@ import type { AgentDescription, AgentRecord, Builds, Lease, LeaseKey } from './b
 import { type BuildSettings, type BuildsContext, transact } from './builds-context.ts';
 import { cancelRequest } from './cancel-request.ts';
 import { createRequest } from './create-request.ts';
+import { drainAgent, resumeAgent } from './drain-agent.ts';
 import { heldJob, staleAttempt } from './fence.ts';
 import { resumePublishing } from './finish-request.ts';
 import { jobSpecSchema } from './job.ts';
 import { leasedJobsByAgent, prolongLeases, updateLeasedJob } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
+import { pauseProfile, resumeProfile } from './pause-profile.ts';
+import { allPauses } from './pause-store.ts';
 import { placeOldJobs } from './place-jobs.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
 import { findRequestRow, listRequestRows, toRequest } from './request-store.ts';
+import { pauseRequest, prioritizeRequest, resumeRequest } from './steer-request.ts';
 
 export interface BuildsOptions {
   readonly database: Database;
@@ -83,8 +87,11 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
   };
 }
 
+/** Events after which somebody who waits may have a job. */
+const OFFERS = new Set(['job-ready', 'request-resumed', 'profile-resumed', 'agent-resumed']);
+
 function onEvent(event: Event, logs: BuildLogs, queue: Queue<Claim>): void {
-  if (event.kind === 'job-ready') {
+  if (OFFERS.has(event.kind)) {
     queue.wake();
   }
   const { jobId } = event.data;
@@ -107,6 +114,7 @@ function createInterface(context: BuildsContext, queue: Queue<Claim>): Builds {
     findJob: async (id) => await findJob(context, live, id),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
+    ...steering(context),
     registerAgent: async (description) => await registerAgent(context, description),
     listAgents: async () => await listAgents(context, live),
     lease: async (agent, waitMs, signal, diskFreeBytes) =>
@@ -124,6 +132,32 @@ function createInterface(context: BuildsContext, queue: Queue<Claim>): Builds {
     readLog: async (jobId, options) => await readLog(context, jobId, options),
     followLog: (jobId, listener) => context.logs.follow(jobId, listener),
     removeLeftovers: async (ages) => await removeLeftovers(context, ages),
+  };
+}
+
+type Steering =
+  | 'pauseRequest'
+  | 'resumeRequest'
+  | 'prioritizeRequest'
+  | 'pauseProfile'
+  | 'resumeProfile'
+  | 'listPauses'
+  | 'drainAgent'
+  | 'resumeAgent';
+
+/** What people say about who builds what when. */
+function steering(context: BuildsContext): Pick<Builds, Steering> {
+  return {
+    pauseRequest: async (id, pause) => await pauseRequest(context, id, pause),
+    resumeRequest: async (id, actor) => await resumeRequest(context, id, actor),
+    prioritizeRequest: async (id, change) => await prioritizeRequest(context, id, change),
+    pauseProfile: async (profile, pause) => await pauseProfile(context, profile, pause),
+    resumeProfile: async (profile, actor) => {
+      await resumeProfile(context, profile, actor);
+    },
+    listPauses: async () => await allPauses(context.database),
+    drainAgent: async (name, drain) => await drainAgent(context, name, drain),
+    resumeAgent: async (name, actor) => await resumeAgent(context, name, actor),
   };
 }
 

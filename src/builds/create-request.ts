@@ -17,6 +17,7 @@ import type { BuildRequest } from './request.ts';
 import { expandAtoms } from './request-atoms.ts';
 import { findRequestRow, insertRequest, toRequest } from './request-store.ts';
 import { packSource, type SourceArchive } from './source-archive.ts';
+import { checkPriority } from './steer-request.ts';
 import { tellJobReady } from './tell-jobs.ts';
 
 export interface NewRequest {
@@ -37,6 +38,7 @@ export async function createRequest(
   context: BuildsContext,
   wanted: NewRequest,
 ): Promise<BuildRequest> {
+  checkPriority(wanted.priority ?? 0);
   const profile = context.profiles.get(wanted.profile);
   if (wanted.publish !== undefined && !profile.channels.includes(wanted.publish)) {
     throw new AppError(

@@ -68,23 +68,30 @@ export function needsOf(profile: HardwareProfile, packageName: string | null): J
 
 /** Everything that keeps this agent from building this job; empty when it fits. */
 export function lacksOf(needs: JobNeeds, agent: Ability): Lack[] {
+  return [...lacksOfKind(needs, agent), ...lacksOfSize(needs, agent)];
+}
+
+function lacksOfKind(needs: JobNeeds, agent: Ability): Lack[] {
+  const { profile, executor, chost, compiler } = needs;
   const lacks: Lack[] = [];
-  const list = (words: readonly string[]): string =>
-    words.length === 0 ? 'none' : words.join(' ');
-  if (agent.profiles.length > 0 && !agent.profiles.includes(needs.profile)) {
-    lacks.push({ what: 'profile', wanted: needs.profile, has: list(agent.profiles) });
+  if (agent.profiles.length > 0 && !agent.profiles.includes(profile)) {
+    lacks.push({ what: 'profile', wanted: profile, has: list(agent.profiles) });
   }
-  if (!agent.executors.includes(needs.executor)) {
-    lacks.push({ what: 'executor', wanted: needs.executor, has: list(agent.executors) });
+  if (!agent.executors.includes(executor)) {
+    lacks.push({ what: 'executor', wanted: executor, has: list(agent.executors) });
   }
   if (!canBuildFor(needs, agent.chost)) {
-    lacks.push({ what: 'chost', wanted: needs.chost, has: agent.chost });
+    lacks.push({ what: 'chost', wanted: chost, has: agent.chost });
   }
-  if (!needs.hasOwnRoot && needs.compiler !== null && agent.compiler !== null) {
-    if (!isVersionOf(agent.compiler, needs.compiler)) {
-      lacks.push({ what: 'compiler', wanted: needs.compiler, has: agent.compiler });
-    }
+  const isAsked = !needs.hasOwnRoot && compiler !== null && agent.compiler !== null;
+  if (isAsked && !isVersionOf(agent.compiler, compiler)) {
+    lacks.push({ what: 'compiler', wanted: compiler, has: agent.compiler });
   }
+  return lacks;
+}
+
+function lacksOfSize(needs: JobNeeds, agent: Ability): Lack[] {
+  const lacks: Lack[] = [];
   if (agent.memoryBytes < needs.memoryBytes) {
     const [wanted, has] = [gib(needs.memoryBytes), gib(agent.memoryBytes)];
     lacks.push({ what: 'memory', wanted, has });
@@ -97,6 +104,10 @@ export function lacksOf(needs: JobNeeds, agent: Ability): Lack[] {
     lacks.push({ what: 'label', wanted: label, has: list(agent.labels) });
   }
   return lacks;
+}
+
+function list(words: readonly string[]): string {
+  return words.length === 0 ? 'none' : words.join(' ');
 }
 
 export function fits(needs: JobNeeds, agent: Ability): boolean {

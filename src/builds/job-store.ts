@@ -1,8 +1,10 @@
 import type { Queries } from '../database/database.ts';
 import type { JobRow } from '../database/tables.ts';
 import { executorSchema } from '../gentoo/profile.ts';
+import { isTelling } from './build-time.ts';
 import type { LeaseKey } from './builds.ts';
 import { JOB_STATES, type Job, type JobCounts, type JobState } from './request.ts';
+import type { RunningJob } from './waiting-reason.ts';
 
 /** Rows of one statement: SQLite takes 32,766 variables. */
 const ROWS_AT_ONCE = 1000;
@@ -29,11 +31,11 @@ function* inPieces<T>(rows: readonly T[]): Generator<T[]> {
 /** The ready jobs that have failed or were lost before, each with an agent that this happened to. */
 export async function troubledJobs(
   queries: Queries,
-): Promise<{ id: string; executor: string; agent: string }[]> {
+): Promise<{ id: string; lane: string | null; agent: string }[]> {
   return await queries
     .selectFrom('jobs')
     .innerJoin('attempts', 'attempts.job_id', 'jobs.id')
-    .select(['jobs.id', 'jobs.executor', 'attempts.agent'])
+    .select(['jobs.id', 'jobs.lane', 'attempts.agent'])
     .distinct()
     .where('jobs.not_before', 'is not', null)
     .where('jobs.state', '=', 'ready')
@@ -327,6 +329,27 @@ export async function leasedJobsByAgent(queries: Queries): Promise<Map<string, s
     }
   }
   return held;
+}
+
+/** The jobs that are being built now, with the start of the present attempt. */
+export async function runningJobs(queries: Queries): Promise<RunningJob[]> {
+  const rows = await queries
+    .selectFrom('jobs')
+    .innerJoin('attempts', (join) =>
+      join.onRef('attempts.job_id', '=', 'jobs.id').onRef('attempts.attempt', '=', 'jobs.attempt'),
+    )
+    .leftJoin('lanes', 'lanes.id', 'jobs.lane')
+    .select(['jobs.id', 'attempts.agent', 'attempts.started_at', 'lanes.is_giant'])
+    .select(['jobs.estimate_ms', 'jobs.estimate_source'])
+    .where('jobs.state', '=', 'leased')
+    .execute();
+  return rows.map((row) => ({
+    jobId: row.id,
+    agent: row.agent,
+    startedAt: row.started_at,
+    usualMs: isTelling(row.estimate_source) ? row.estimate_ms : null,
+    isGiant: row.is_giant === 1,
+  }));
 }
 
 export function toJob(row: JobRow, needs: readonly string[], reason = row.reason): Job {

@@ -63,6 +63,19 @@ export async function lanesById(
   return new Map(rows.map((row) => [row.id, toLane(row)]));
 }
 
+/** The lanes of a profile, by id. */
+export async function lanesOfProfile(
+  queries: Queries,
+  profile: string,
+): Promise<Map<string, Lane>> {
+  const rows = await queries
+    .selectFrom('lanes')
+    .selectAll()
+    .where('profile', '=', profile)
+    .execute();
+  return new Map(rows.map((row) => [row.id, toLane(row)]));
+}
+
 /** The job of a lane whose turn it is, but for those to be passed over. */
 export async function headOfLane(
   queries: Queries,
@@ -131,6 +144,30 @@ export async function setPlacement(
   placement: Pick<JobRow, 'lane' | 'turn' | 'estimate_ms' | 'estimate_source' | 'is_held'>,
 ): Promise<void> {
   await queries.updateTable('jobs').set(placement).where('id', '=', id).execute();
+}
+
+/** Keeps the jobs of a request that are not over from being handed out, or lets them. */
+export async function holdJobs(
+  queries: Queries,
+  requestId: string,
+  isHeld: boolean,
+): Promise<void> {
+  await queries
+    .updateTable('jobs')
+    .set({ is_held: isHeld ? 1 : 0 })
+    .where('request_id', '=', requestId)
+    .where('state', 'in', ['waiting', 'ready', 'leased'])
+    .execute();
+}
+
+/** Moves the jobs of a request that are not over in the queue, by so many milliseconds. */
+export async function shiftTurns(queries: Queries, requestId: string, ms: number): Promise<void> {
+  await queries
+    .updateTable('jobs')
+    .set((eb) => ({ turn: eb('turn', '+', ms) }))
+    .where('request_id', '=', requestId)
+    .where('state', 'in', ['waiting', 'ready', 'leased'])
+    .execute();
 }
 
 function toLane(row: LaneRow): Lane {

@@ -1,4 +1,5 @@
 import { type Ability, fits, type JobNeeds } from './fits.ts';
+import { at, stronglyConnected } from './job-graph.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -22,27 +23,21 @@ const LONGEST_PATH_MS = 7 * 24 * HOUR_MS;
 export function pathLengths(
   jobs: readonly { readonly estimateMs: number; readonly needs: readonly number[] }[],
 ): number[] {
-  const open = jobs.map(() => 0);
-  for (const { needs } of jobs) {
-    for (const need of needs) {
-      open[need] = (open[need] ?? 0) + 1;
-    }
-  }
-  const longestAfter = jobs.map(() => 0);
-  const paths = jobs.map(() => 0);
-  const next = [...jobs.keys()].filter((index) => open[index] === 0);
-  for (let index = next.pop(); index !== undefined; index = next.pop()) {
-    const path = (jobs[index]?.estimateMs ?? 0) + (longestAfter[index] ?? 0);
-    paths[index] = path;
-    for (const need of jobs[index]?.needs ?? []) {
-      longestAfter[need] = Math.max(longestAfter[need] ?? 0, path);
-      open[need] = (open[need] ?? 0) - 1;
-      if (open[need] === 0) {
-        next.push(need);
-      }
+  const paths = jobs.map(({ estimateMs }) => estimateMs);
+  const order = lastFirst(jobs);
+  for (const index of order) {
+    const path = at(paths, index);
+    for (const need of at(jobs, index).needs) {
+      paths[need] = Math.max(at(paths, need), path + at(jobs, need).estimateMs);
     }
   }
   return paths;
+}
+
+/** The jobs in an order in which each comes before all that it needs. */
+function lastFirst(jobs: readonly { readonly needs: readonly number[] }[]): number[] {
+  const { components } = stronglyConnected(jobs.map(({ needs }) => needs));
+  return components.flat().toReversed();
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Deed } from './builds-context.ts';
 import { type AfterConclusion, concludeIfComplete } from './finish-request.ts';
 import { type AttemptEnd, judgeAttempt, outcomeOf, skipReason, type Verdict } from './job.ts';
 import { endLease, readyDependants, skipDependants } from './job-store.ts';
+import { recordBuildTime } from './record-build-time.ts';
 import { addPackages } from './request-store.ts';
 import { tellJobFinished, tellJobReady } from './tell-jobs.ts';
 
@@ -36,6 +37,9 @@ export async function settleAttempt(
   });
   if (settled === undefined) {
     throw new Error(`job ${job.id} was settled by somebody else within the transaction`);
+  }
+  if (verdict.state === 'succeeded') {
+    await recordBuildTime(deed, settled, request.profile);
   }
   await follow(deed, settled, verdict);
   return verdict.state === 'ready' ? 'nothing' : await concludeIfComplete(deed, request.id);

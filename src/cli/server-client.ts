@@ -2,9 +2,10 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
-import { agentListSchema } from '../protocol/agents.ts';
+import { agentListSchema, agentViewSchema } from '../protocol/agents.ts';
 import {
   jobViewSchema,
+  profilePauseSchema,
   requestDetailSchema,
   requestListSchema,
   requestViewSchema,
@@ -63,15 +64,17 @@ export function createServerClient(server: { readonly url: string; readonly toke
   ): Promise<T> => await ask({ method: 'GET', path, query, signal }, schema);
   const post = async <T>(path: string, json: unknown, schema: z.ZodType<T>): Promise<T> =>
     await ask({ method: 'POST', path, json }, schema);
+  const act = async (call: Call): Promise<void> => {
+    await send(base, server.token, call);
+  };
   return {
     url: base,
     ...packageCalls({ get, ask }),
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
-    ...retentionCalls({ get, post, ask }, async (call) => {
-      await send(base, server.token, call);
-    }),
+    ...agentCalls({ get, post }, act),
+    ...retentionCalls({ get, post, ask }, act),
     forgetNode: async (name: string, reason: string): Promise<void> => {
       const path = `/api/nodes/${encoded(name)}`;
       await send(base, server.token, { method: 'DELETE', path, json: { reason } });
@@ -93,7 +96,6 @@ export function createServerClient(server: { readonly url: string; readonly toke
       await ask({ method: 'DELETE', path: '/api/repository/check' }, checkViewSchema),
     journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
       (await get('/api/journal', journalViewSchema, query)).events,
-    agents: async () => (await get('/api/agents', agentListSchema)).agents,
     /** The shell script that sets up a node. */
     clientScript: async (profile: string, channel: string): Promise<string> => {
       const path = `/api/profiles/${encoded(profile)}/client`;
@@ -120,6 +122,25 @@ interface Calls {
   ) => Promise<T>;
   readonly post: <T>(path: string, json: unknown, schema: z.ZodType<T>) => Promise<T>;
   readonly ask: <T>(call: Call, schema: z.ZodType<T>) => Promise<T>;
+}
+
+function agentCalls(
+  { get, post }: Pick<Calls, 'get' | 'post'>,
+  act: (call: Call) => Promise<void>,
+) {
+  return {
+    agents: async () => (await get('/api/agents', agentListSchema)).agents,
+    drainAgent: async (name: string, reason: string) =>
+      await post(`/api/agents/${encoded(name)}/drain`, { reason }, agentViewSchema),
+    resumeAgent: async (name: string) =>
+      await post(`/api/agents/${encoded(name)}/resume`, {}, agentViewSchema),
+    pauseProfile: async (profile: string, reason: string) =>
+      await post(`/api/profiles/${encoded(profile)}/pause`, { reason }, profilePauseSchema),
+    resumeProfile: async (profile: string): Promise<void> => {
+      const path = `/api/profiles/${encoded(profile)}/resume`;
+      await act({ method: 'POST', path, json: {} });
+    },
+  };
 }
 
 function packageCalls({ get, ask }: Pick<Calls, 'get' | 'ask'>) {
@@ -154,6 +175,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly publish?: string;
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
+      readonly priority?: number;
     }) => await post('/api/requests', body, requestViewSchema),
     requests: async (query: { readonly profile?: string; readonly limit: number }) =>
       (await get('/api/requests', requestListSchema, query)).requests,
@@ -161,6 +183,12 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       await get(`/api/requests/${encoded(id)}`, requestDetailSchema, {}, signal),
     cancelRequest: async (id: string) =>
       await post(`/api/requests/${encoded(id)}/cancel`, {}, requestViewSchema),
+    pauseRequest: async (id: string, reason: string) =>
+      await post(`/api/requests/${encoded(id)}/pause`, { reason }, requestViewSchema),
+    resumeRequest: async (id: string) =>
+      await post(`/api/requests/${encoded(id)}/resume`, {}, requestViewSchema),
+    prioritizeRequest: async (id: string, priority: number) =>
+      await post(`/api/requests/${encoded(id)}/priority`, { priority }, requestViewSchema),
     job: async (id: string, signal?: AbortSignal) =>
       await get(`/api/jobs/${encoded(id)}`, jobViewSchema, {}, signal),
   };

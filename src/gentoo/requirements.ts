@@ -94,22 +94,22 @@ function sizesAndLabels(
   };
 }
 
-/** What a builder needs for this package, or for a plan when it is null. A package has its labels besides those of all. */
-export function requirementsFor(
-  requirements: Requirements | undefined,
-  packageName: string | null,
-): {
+export interface BuilderNeeds {
   readonly compiler: string | null;
   readonly memoryBytes: number;
   readonly diskBytes: number;
   readonly labels: readonly string[];
-} {
-  const { compiler = null, memoryBytes = 0, diskBytes = 0, labels: all = [] } = requirements ?? {};
-  const own = packageName === null ? undefined : requirements?.packages?.[packageName];
-  return {
-    compiler,
-    memoryBytes: own?.memoryBytes ?? memoryBytes,
-    diskBytes: own?.diskBytes ?? diskBytes,
-    labels: [...new Set([...all, ...(own?.labels ?? [])])],
-  };
+}
+
+const NOTHING: BuilderNeeds = { compiler: null, memoryBytes: 0, diskBytes: 0, labels: [] };
+
+/** What a builder needs for this package, or for a plan when it is null. A package has its labels besides those of all. */
+export function requirementsFor(
+  requirements: Requirements | undefined,
+  packageName: string | null,
+): BuilderNeeds {
+  const { packages = {}, ...general } = requirements ?? {};
+  const all = { ...NOTHING, ...general };
+  const own = packageName === null ? undefined : packages[packageName];
+  return { ...all, ...own, labels: [...new Set([...all.labels, ...(own?.labels ?? [])])] };
 }

@@ -21,6 +21,8 @@ export function jobView(values: Partial<JobView> = {}): JobView {
     finishedAt: null,
     packageId: null,
     needs: [],
+    why: { code: 'no-agent' },
+    whySentence: 'waits for an agent; none has registered',
     ...values,
   };
 }
@@ -37,6 +39,8 @@ export function requestDetail(values: Partial<RequestDetail> = {}): RequestDetai
     author: 'token:first-admin',
     createdAt: NOON,
     finishedAt: null,
+    priority: 0,
+    paused: null,
     jobs: [],
     packages: [],
     publication: null,

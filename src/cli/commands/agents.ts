@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { AgentView } from '../../protocol/agents.ts';
 import {
   type AnswerOptions,
   addAnswerOptions,
@@ -36,7 +37,7 @@ export function agentsCommand(context: CommandContext): Command {
       ],
       agents.map((agent) => [
         agent.name,
-        agent.isLive ? output.paint('green', 'live') : output.paint('red', 'away'),
+        stateOf(agent, output),
         formatAge(agent.lastSeenAt, clock.now()),
         String(agent.cores),
         formatSize(agent.memoryBytes),
@@ -47,5 +48,63 @@ export function agentsCommand(context: CommandContext): Command {
       ]),
     );
   });
+  command.addCommand(drainCommand(context));
+  command.addCommand(resumeCommand(context));
   return addExample(command, 'rookery agents');
+}
+
+function stateOf(agent: AgentView, output: CommandContext['output']): string {
+  if (!agent.isLive) {
+    return output.paint('red', 'away');
+  }
+  return agent.state === 'active'
+    ? output.paint('green', 'live')
+    : output.paint('red', agent.state);
+}
+
+interface DrainOptions extends AnswerOptions {
+  readonly reason: string;
+}
+
+function drainCommand(context: CommandContext): Command {
+  const command = addAnswerOptions(
+    new Command('drain')
+      .description('give an agent no new jobs; what it holds it finishes')
+      .argument('<agent>'),
+  )
+    .requiredOption('--reason <text>', 'why, for those whose jobs wait')
+    .action(async (name: string, _: unknown, self: Command) => {
+      const options: DrainOptions = self.optsWithGlobals();
+      const agent = await (await connect(options, context)).drainAgent(name, options.reason);
+      tell(context, options, agent, `${agent.name} is drained; it holds ${held(agent)}.`);
+    });
+  return addExample(command, 'rookery agents drain builder-1 --reason "new memory"');
+}
+
+function resumeCommand(context: CommandContext): Command {
+  const command = addAnswerOptions(
+    new Command('resume').description('give an agent jobs again').argument('<agent>'),
+  ).action(async (name: string, _: unknown, self: Command) => {
+    const options: AnswerOptions = self.optsWithGlobals();
+    const agent = await (await connect(options, context)).resumeAgent(name);
+    tell(context, options, agent, `${agent.name} gets jobs again.`);
+  });
+  return addExample(command, 'rookery agents resume builder-1');
+}
+
+function held(agent: AgentView): string {
+  return agent.jobIds.length === 0 ? 'no job' : agent.jobIds.join(' ');
+}
+
+function tell(
+  { output }: CommandContext,
+  options: AnswerOptions,
+  agent: AgentView,
+  line: string,
+): void {
+  if (options.json) {
+    output.json(agent);
+  } else {
+    output.line(line);
+  }
 }

@@ -12,12 +12,14 @@ import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
 import { waitForRequest } from '../wait-for-request.ts';
 import { buildLogCommand } from './build-log.ts';
+import { buildSteeringCommands, parsePriority } from './build-steering.ts';
 
 interface RequestOptions extends AnswerOptions {
   readonly wait?: boolean;
   readonly publish?: string;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
+  readonly priority?: number;
 }
 
 interface ListOptions extends AnswerOptions {
@@ -32,6 +34,9 @@ export function buildCommand(context: CommandContext): Command {
   command.addCommand(showCommand(context));
   command.addCommand(buildLogCommand(context));
   command.addCommand(cancelCommand(context));
+  for (const steering of buildSteeringCommands(context)) {
+    command.addCommand(steering);
+  }
   return addExample(command, 'rookery build request web-v3 app-misc/rookery-web --wait');
 }
 
@@ -45,6 +50,7 @@ function requestCommand(context: CommandContext): Command {
     .option('--wait', 'show the jobs until the end; exit code 1 when the request fails')
     .option('--publish <channel>', 'publish the results on this channel')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
+    .option('--priority <n>', 'from -10 to 10: each step counts as a day of waiting', parsePriority)
     .option('--rebuild', 'build the named packages again even if the repository has them')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
       await requestBuild(context, { profile, atoms }, options);
@@ -83,6 +89,7 @@ async function requestBuild(
     ...(options.publish === undefined ? {} : { publish: options.publish }),
     rebuild: options.rebuild ?? false,
     ...(options.rebuildFor === undefined ? {} : { rebuildFor: options.rebuildFor }),
+    ...(options.priority === undefined ? {} : { priority: options.priority }),
   });
   if (!options.wait) {
     if (options.json) {

@@ -24,38 +24,48 @@ const logQuerySchema = z.object({
 });
 
 export function buildRoutes(context: HttpContext): readonly Route[] {
-  return [...requestRoutes(context), ...followRoutes(context), ...jobRoutes(context)];
+  return [
+    createRoute(context),
+    ...requestRoutes(context),
+    ...followRoutes(context),
+    ...jobRoutes(context),
+  ];
 }
 
-function requestRoutes(context: HttpContext): readonly Route[] {
+function createRoute(context: HttpContext): Route {
   const { builds } = context;
-  return [
-    guardedRoute({
-      method: 'post',
-      path: '/api/requests',
-      role: 'admin',
-      summary: 'Ask for packages to be built',
-      query: NO_QUERY,
-      body: requestBodySchema,
-      replies: { 201: requestViewSchema },
-      handle: async ({ body: { profile, atoms, publish, rebuild, rebuildFor }, identity }) => {
-        if (atoms.length === 0 && rebuildFor === undefined) {
-          const message = '"atoms" of the body is []: it has to have at least 1 entry.';
-          throw new AppError('invalid-body', message, {
-            details: { faults: [{ path: 'atoms', message }] },
-          });
-        }
-        const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
-        const made = await builds.createRequest({
-          profile,
-          atoms: [...atoms, ...broken],
-          rebuild: rebuild || broken.length > 0,
-          author: actorOf(identity),
-          ...(publish === undefined ? {} : { publish }),
+  return guardedRoute({
+    method: 'post',
+    path: '/api/requests',
+    role: 'admin',
+    summary: 'Ask for packages to be built',
+    query: NO_QUERY,
+    body: requestBodySchema,
+    replies: { 201: requestViewSchema },
+    handle: async ({ body, identity }) => {
+      const { profile, atoms, publish, rebuild, rebuildFor, priority } = body;
+      if (atoms.length === 0 && rebuildFor === undefined) {
+        const message = '"atoms" of the body is []: it has to have at least 1 entry.';
+        throw new AppError('invalid-body', message, {
+          details: { faults: [{ path: 'atoms', message }] },
         });
-        return { status: 201, json: requestView(made) };
-      },
-    }),
+      }
+      const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
+      const made = await builds.createRequest({
+        profile,
+        atoms: [...atoms, ...broken],
+        rebuild: rebuild || broken.length > 0,
+        priority,
+        author: actorOf(identity),
+        ...(publish === undefined ? {} : { publish }),
+      });
+      return { status: 201, json: requestView(made) };
+    },
+  });
+}
+
+function requestRoutes({ builds }: HttpContext): readonly Route[] {
+  return [
     openRoute({
       method: 'get',
       path: '/api/requests',

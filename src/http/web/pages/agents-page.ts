@@ -45,11 +45,17 @@ function agentArticle(agent: AgentRecord, times: Times): Html {
   return html`<article class="card">
 <h2>${presence(agent, times)} ${agent.name}</h2>
 <p>${doing(agent)}</p>
+${agent.state !== 'active' && html`<p><span class="pill warn">${agent.state === 'drained' ? 'drained' : 'taken out'}</span> Gets no new jobs. ${agent.stateReason}</p>`}
 ${factList([
   ['CHOST', html`<code>${agent.chost}</code>`],
   ['Machine', `${count(agent.cores, 'core')}, ${bytes(agent.memoryBytes)}`],
   ['Portage', agent.portageVersion ?? 'not installed'],
   ['Builds with', agent.executors.join(', ')],
+  ['Compiler', agent.compiler],
+  ['Disk left', agent.diskFreeBytes !== null && bytes(agent.diskFreeBytes)],
+  ['Labels', agent.labels.join(', ')],
+  ['Only for', agent.profiles.join(', ')],
+  ['Jobs at once', agent.slots > 1 && String(agent.slots)],
   ['Last heard of', timeAgo(agent.lastSeenAt, times.now)],
   ['Registered', timeAgo(agent.registeredAt, times.now)],
 ])}
