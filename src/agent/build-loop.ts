@@ -1,6 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentDescriptionMessage, LeaseMessage, Registration } from '../protocol/agents.ts';
+import type {
+  AgentDescriptionMessage,
+  IdleMessage,
+  LeaseMessage,
+  Registration,
+} from '../protocol/agents.ts';
 import { type Clock, sleep } from '../support/clock.ts';
 import { digestFile } from '../support/digests.ts';
 import { isAppError, messageOf } from '../support/errors.ts';
@@ -10,6 +15,7 @@ import type { JobContext, JobExecutor, JobOutput } from './executors/executor.ts
 import { JobLog, LogStream } from './job-log.ts';
 import { JobTraces } from './job-traces.ts';
 import { type Ending, JobWatch } from './job-watch.ts';
+import { LimitWatch } from './limit-watch.ts';
 import type { ServerConnection } from './server-connection.ts';
 import type { WorkFolder } from './work-folder.ts';
 
@@ -32,7 +38,23 @@ export interface BuildLoopContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly cores: number;
   readonly clock: Clock;
+  readonly idle: IdleNotice;
   readonly log: Log;
+}
+
+/** Says once why the server gives this agent nothing, and once that it does again. */
+export class IdleNotice {
+  #said = '';
+
+  tell(idle: IdleMessage['idle'] | undefined, log: Log): void {
+    const said = idle === undefined ? '' : `${idle.state}: ${idle.reason}`;
+    if (said !== '' && said !== this.#said) {
+      log.warn(idle ?? {}, `this agent gets no jobs, it is ${idle?.state}`);
+    } else if (said === '' && this.#said !== '') {
+      log.info('this agent gets jobs again');
+    }
+    this.#said = said;
+  }
 }
 
 /**
@@ -55,11 +77,14 @@ async function takeLease(
   const begun = context.clock.now();
   try {
     const free = await diskFree(context.workFolder.path);
-    const lease = await context.connection.lease(LEASE_WAIT_MS, free, signal);
-    if (lease === undefined) {
-      await sleep(begun + SHORTEST_ROUND_MS - context.clock.now(), signal);
+    const answer = await context.connection.lease(LEASE_WAIT_MS, free, signal);
+    const idle = answer !== undefined && 'idle' in answer ? answer.idle : undefined;
+    context.idle.tell(idle, context.log);
+    if (answer !== undefined && !('idle' in answer)) {
+      return answer;
     }
-    return lease;
+    await sleep(begun + SHORTEST_ROUND_MS - context.clock.now(), signal);
+    return undefined;
   } catch (error) {
     if (isAppError(error, 'agent-refused')) {
       throw error;
@@ -104,7 +129,9 @@ async function doJob(
       const build = join(folder, 'build');
       await mkdir(build);
       const traces = new JobTraces(folder);
-      return await attemptJob(context, { lease, folder: build, log, traces, signal });
+      const { limits: allowed } = lease;
+      const limits = new LimitWatch({ limits: allowed, log, folder: build });
+      return await attemptJob(context, { lease, folder: build, log, traces, limits, signal });
     } finally {
       log.close();
     }
@@ -120,6 +147,7 @@ interface JobRun {
   readonly folder: string;
   readonly log: JobLog;
   readonly traces: JobTraces;
+  readonly limits: LimitWatch;
   /** Of the agent as a whole. */
   readonly signal: AbortSignal;
 }
@@ -135,11 +163,11 @@ async function attemptJob(context: BuildLoopContext, job: JobRun): Promise<Endin
     await workAndTell(context, job, watch);
     const told = watch.ending;
     await watch.settle(async () => {
-      await report(context, job.lease, told, watch.silence);
+      await report(context, job, told, watch.silence);
     });
     if (watch.ending !== told) {
       await watch.settle(async () => {
-        await report(context, job.lease, watch.ending, watch.silence);
+        await report(context, job, watch.ending, watch.silence);
       });
     }
   } finally {
@@ -180,11 +208,15 @@ async function workAndTell(context: BuildLoopContext, job: JobRun, watch: JobWat
   ];
   try {
     await watch.settle(async () => {
-      const output = await execute(context, job, watch.signal);
+      const output = await withinLimits(job, watch, async () =>
+        execute(context, job, watch.signal),
+      );
       await deliver(context, job, output, watch.signal);
     });
     if (watch.ending.kind === 'cancelled') {
       log.note('The job was cancelled.');
+    } else if (watch.ending.kind === 'failed' && watch.ending.code === 'limit-exceeded') {
+      log.note(watch.ending.reason);
     }
     await watch.settle(async () => {
       await stream.finish(watch.silence);
@@ -192,6 +224,20 @@ async function workAndTell(context: BuildLoopContext, job: JobRun, watch: JobWat
   } finally {
     watch.end();
     await Promise.all(background);
+  }
+}
+
+/** A build that breaks a limit is ended like one that is cancelled, and has failed. */
+async function withinLimits<T>(job: JobRun, watch: JobWatch, work: () => Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const watched = watch.guard(async (ended) => {
+    await job.limits.follow(AbortSignal.any([ended, over.signal]));
+  });
+  try {
+    return await work();
+  } finally {
+    over.abort();
+    await watched;
   }
 }
 
@@ -210,6 +256,7 @@ async function execute(
     folder: job.folder,
     log: job.log,
     traces: job.traces,
+    limits: job.limits,
     signal,
     connection: context.connection,
     server: context.server,
@@ -240,13 +287,17 @@ async function deliver(
 
 async function report(
   context: BuildLoopContext,
-  lease: LeaseMessage,
+  { lease, limits }: JobRun,
   ending: Ending,
   signal: AbortSignal,
 ): Promise<void> {
   switch (ending.kind) {
     case 'running':
-      await context.connection.sendResult(lease, { outcome: 'succeeded' }, signal);
+      await context.connection.sendResult(
+        lease,
+        { outcome: 'succeeded', measured: limits.measured },
+        signal,
+      );
       return;
     case 'cancelled':
       await context.connection.sendResult(lease, { outcome: 'cancelled' }, signal);

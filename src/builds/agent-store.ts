@@ -118,8 +118,10 @@ export function toAgent(row: AgentRow, jobIds: readonly string[]): AgentRecord {
     registeredAt: row.registered_at,
     lastSeenAt: row.last_seen_at,
     diskFreeBytes: row.disk_free_bytes,
-    jobIds,
     state: row.state,
     stateReason: row.state_reason,
+    stateSince: row.state_since,
+    trialAt: row.trial_at,
+    jobIds,
   };
 }

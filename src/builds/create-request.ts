@@ -27,6 +27,8 @@ export interface NewRequest {
   readonly rebuild?: boolean;
   /** From -10 to 10; 0 when it is not given. */
   readonly priority?: number;
+  /** Packages that are blocked are tried again. */
+  readonly retry?: boolean;
   readonly author: string;
 }
 
@@ -99,7 +101,7 @@ async function insertNew(
     paused_at: null,
     paused_by: null,
     pause_reason: null,
-    retry_blocked: 0,
+    retry_blocked: wanted.retry === true ? 1 : 0,
   };
   await insertRequest(deed.queries, row);
   await deed.tell({

@@ -63,6 +63,14 @@ export async function lanesById(
   return new Map(rows.map((row) => [row.id, toLane(row)]));
 }
 
+/** Undefined for a job without a place in the queue. */
+export async function needsOfLane(
+  queries: Queries,
+  lane: string | null,
+): Promise<JobNeeds | undefined> {
+  return lane === null ? undefined : (await lanesById(queries, [lane])).get(lane)?.needs;
+}
+
 /** The lanes of a profile, by id. */
 export async function lanesOfProfile(
   queries: Queries,

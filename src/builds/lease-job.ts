@@ -1,13 +1,14 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
-import { hardwareProfileSchema } from '../gentoo/profile.ts';
 import { messageOf } from '../support/errors.ts';
 import { agentsByName, lockAgent } from './agent-store.ts';
-import { insertAttempt } from './attempt-store.ts';
+import { insertAttempt, updateAttempt } from './attempt-store.ts';
 import type { Lease } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { type Asked, QueueView } from './choose-job.ts';
+import { moveTimes } from './clock-jumps.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
+import { limitsFor, profileOf } from './job-limits.ts';
 import {
   claimJob,
   expiredJobs,
@@ -109,13 +110,16 @@ export async function prepareLease(
     unstageInBackground(context, job);
     return undefined;
   }
+  const limits = await limitsFor(context, job, request);
+  await updateAttempt(context.database, key, { limits_json: JSON.stringify(limits) });
   return {
     jobId: job.id,
     requestId: request.id,
     attempt: job.attempt,
     expiresAt,
-    profile: hardwareProfileSchema.parse(JSON.parse(request.profile_json)),
+    profile: profileOf(request),
     staging,
+    limits,
     work: jobSpecSchema.parse(JSON.parse(job.spec_json)),
   };
 }
@@ -145,8 +149,7 @@ export async function endAttempt(
       if (held === undefined || !isStillDue(held)) {
         return undefined;
       }
-      const maxLost = context.settings.maxAttempts;
-      return await settleAttempt(deed, { job: held, request, maxLost }, end);
+      return await settleAttempt(deed, { job: held, request, settings: context.settings }, end);
     },
   );
   if (after !== undefined) {
@@ -157,6 +160,11 @@ export async function endAttempt(
 
 /** Ends the attempts of agents that have not been heard from for the length of a lease. */
 export async function expireLeases(context: BuildsContext): Promise<void> {
+  const jumpMs = context.jumps.look();
+  if (jumpMs !== 0) {
+    context.log.warn({ jumpMs }, 'the clock was set; leases are moved with it');
+    await moveTimes(context.database, jumpMs);
+  }
   const now = context.clock.now();
   for (const job of await expiredJobs(context.database, now)) {
     const { id: jobId, attempt, agent } = job;

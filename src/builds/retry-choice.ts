@@ -7,10 +7,14 @@ import { lanesById } from './lane-store.ts';
 import { LIVE_AGENT_MS } from './waiting-reason.ts';
 
 /** The agents that could take a job now or soon: alive, active, and able to. */
-export function candidates(rows: readonly AgentRow[], needs: JobNeeds, now: number): string[] {
+export function candidates(
+  rows: readonly AgentRow[],
+  needs: JobNeeds | undefined,
+  now: number,
+): string[] {
   return rows
     .filter((row) => row.state === 'active' && row.last_seen_at > now - LIVE_AGENT_MS)
-    .filter((row) => fits(needs, toAgent(row, [])))
+    .filter((row) => needs !== undefined && fits(needs, toAgent(row, [])))
     .map(({ name }) => name);
 }
 
@@ -38,7 +42,7 @@ export async function jobsToLeave(queries: Queries, now: number): Promise<Map<st
   ]);
   for (const [id, { lane, agents }] of failures) {
     const needs = lanes.get(lane)?.needs;
-    const others = needs === undefined ? [] : candidates(rows, needs, now);
+    const others = candidates(rows, needs, now);
     for (const agent of agents) {
       if (mustLeave(agent, agents, others)) {
         toLeave.set(agent, [...(toLeave.get(agent) ?? []), id]);

@@ -25,6 +25,7 @@ import {
 } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
+import { retryCalls } from './retry-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -113,7 +114,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
   };
 }
 
-interface Calls {
+export interface Calls {
   readonly get: <T>(
     path: string,
     schema: z.ZodType<T>,
@@ -129,6 +130,7 @@ function agentCalls(
   act: (call: Call) => Promise<void>,
 ) {
   return {
+    ...retryCalls({ get, post }),
     agents: async () => (await get('/api/agents', agentListSchema)).agents,
     drainAgent: async (name: string, reason: string) =>
       await post(`/api/agents/${encoded(name)}/drain`, { reason }, agentViewSchema),

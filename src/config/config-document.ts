@@ -67,6 +67,13 @@ const buildsSection = z.strictObject({
   'heartbeat-seconds': whole(1, MAX_DAYS * 86_400).default(15),
   'max-attempts': whole(1, 100).default(3),
   'max-log-mib': whole(1, 4096).default(64),
+  'retry-seconds': whole(0, MAX_DAYS * 86_400).default(30),
+  'longest-retry-seconds': whole(0, MAX_DAYS * 86_400).default(1800),
+  'failures-in-a-row': whole(1, 1000).default(3),
+  'trial-minutes': whole(1, MAX_DAYS * 1440).default(60),
+  'silence-minutes': whole(1, MAX_DAYS * 1440).default(120),
+  'run-minutes': whole(1, MAX_DAYS * 1440).default(600),
+  'disk-gib': whole(1, 1_000_000).default(64),
 });
 
 const housekeepingSection = z.strictObject({

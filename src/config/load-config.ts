@@ -22,6 +22,7 @@ export interface ConfigPlace {
 }
 
 const MIB = 1024 * 1024;
+const MINUTE = 60_000;
 
 /**
  * The configuration: defaults, overridden by the file, overridden by the environment; checked completely and frozen.
@@ -124,6 +125,20 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       heartbeatMs: builds['heartbeat-seconds'] * 1000,
       maxAttempts: builds['max-attempts'],
       maxLogBytes: builds['max-log-mib'] * MIB,
+      retry: Object.freeze({
+        initialMs: builds['retry-seconds'] * 1000,
+        maximumMs: builds['longest-retry-seconds'] * 1000,
+      }),
+      breaker: Object.freeze({
+        failures: builds['failures-in-a-row'],
+        trialMs: builds['trial-minutes'] * MINUTE,
+      }),
+      limits: Object.freeze({
+        silenceMs: builds['silence-minutes'] * MINUTE,
+        runMs: builds['run-minutes'] * MINUTE,
+        logBytes: builds['max-log-mib'] * MIB,
+        diskBytes: builds['disk-gib'] * 1024 * MIB,
+      }),
     }),
     housekeeping: Object.freeze({
       schedule: housekeeping.schedule,

@@ -299,6 +299,8 @@ export interface AttemptRow {
   readonly code: string | null;
   /** When its log last grew, to a few seconds. */
   readonly log_at: number | null;
+  /** The limits that its agent was told. */
+  readonly limits_json: string | null;
 }
 
 /** A build that failed for good: the same package with the same inputs is not tried again. */

@@ -1,4 +1,5 @@
 import { type BaseSystem, mergeBaseSystems } from './base-system.ts';
+import { type LimitsDocument, limitPolicyOf, mergeLimits } from './build-limits.ts';
 import { show } from './document-faults.ts';
 import { type GateDocument, gatePolicyOf } from './gate-policy.ts';
 import { suggestion } from './nearest-word.ts';
@@ -193,6 +194,10 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
       (all, { retention }) => ({ ...all, ...retention }),
       {},
     ),
+    limits: farthestFirst.reduce<LimitsDocument>(
+      (all, { limits = {} }) => mergeLimits(all, limits),
+      {},
+    ),
     use: stack(
       farthestFirst.map(({ use = [] }) => use),
       'keep',
@@ -277,6 +282,7 @@ function assemble(
     }),
     ...requirementsIn(sources),
     ...retentionIn(merged),
+    ...limitsIn(merged),
   };
 }
 
@@ -287,6 +293,12 @@ function requirementsIn(sources: readonly ReadSource[]): Pick<HardwareProfile, '
 
 function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {
   return Object.keys(retention).length === 0 ? {} : { retention: retentionOf(retention) };
+}
+
+function limitsIn({ limits = {} }: ProfileDocument): Pick<HardwareProfile, 'limits'> {
+  const { packages = {}, ...all } = limits;
+  const isEmpty = Object.keys({ ...packages, ...all }).length === 0;
+  return isEmpty ? {} : { limits: limitPolicyOf(limits) };
 }
 
 function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {

@@ -59,6 +59,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     CONFLICT,
     [
+      'agent-not-taken-out',
       'channel-moved',
       'index-collapsed',
       'nothing-to-rebuild',
@@ -73,6 +74,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'job-takes-no-package',
       'job-takes-no-plan',
       'log-gap',
+      'not-blocked',
       'not-pinned',
       'nothing-to-promote',
       'nothing-to-roll-back',

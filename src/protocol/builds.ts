@@ -17,7 +17,7 @@ import { whySchema } from './why.ts';
  *     POST /api/profiles/:profile/resume    -> 204                                                (admin)
  *     POST /api/agents/:agent/drain         pauseBodySchema -> agentViewSchema                    (admin)
  *     POST /api/agents/:agent/resume        -> agentViewSchema                                    (admin)
- *     GET  /api/jobs/:id                    -> jobViewSchema
+ *     GET  /api/jobs/:id                    -> jobDetailSchema
  *     GET  /api/jobs/:id/log?attempt=&offset=&follow=1   text/plain; with `follow` it stays open until the end
  */
 export const requestBodySchema = z.strictObject({
@@ -26,6 +26,8 @@ export const requestBodySchema = z.strictObject({
   atoms: z.array(z.string().min(1).max(500)).max(10_000),
   publish: nameSchema.optional(),
   rebuild: z.boolean().default(false),
+  /** Packages that are blocked are tried again. */
+  retry: z.boolean().default(false),
   /** Also what the gate of this channel would want rebuilt of the newest packages. */
   rebuildFor: nameSchema.optional(),
   /** Each step counts as much as having been asked for a day earlier. */
@@ -82,6 +84,22 @@ export const jobViewSchema = z.object({
   whySentence: z.string(),
 });
 export type JobView = z.infer<typeof jobViewSchema>;
+
+export const attemptViewSchema = z.object({
+  attempt: z.number(),
+  agent: z.string(),
+  startedAt: z.number(),
+  finishedAt: z.number().nullable(),
+  /** `succeeded`, `failed`, `cancelled`, `vanished`, `overdue`, `undelivered`, `unstaged`; null while it goes on. */
+  outcome: z.string().nullable(),
+  /** Whose fault it is that it gave nothing. */
+  fault: z.enum(['package', 'machine']).nullable(),
+  code: z.string().nullable(),
+  reason: z.string().nullable(),
+  /** URL path. */
+  log: z.string(),
+});
+export const jobDetailSchema = jobViewSchema.extend({ attempts: z.array(attemptViewSchema) });
 
 export const requestDetailSchema = requestViewSchema.extend({
   jobs: z.array(jobViewSchema),

@@ -14,6 +14,9 @@ import {
   tokenFile,
 } from '../command-context.ts';
 
+import { agentDrainCommand, agentResumeCommand } from './agent-drain.ts';
+import { agentRestoreCommand } from './agent-restore.ts';
+
 /** Runs an agent until it is told to stop. */
 export type AgentStart = (options: {
   readonly server: string;
@@ -78,6 +81,9 @@ export function agentCommand(context: CommandContext, agent: AgentStart): Comman
         profiles: options.profile ?? [],
       });
     });
+  command.addCommand(agentDrainCommand(context));
+  command.addCommand(agentResumeCommand(context));
+  command.addCommand(agentRestoreCommand(context));
   return addExample(
     command,
     'rookery agent --server http://farm:8700 --token-file /etc/rookery/builder.token --name builder-1',

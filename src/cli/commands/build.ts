@@ -11,6 +11,7 @@ import {
 import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
 import { waitForRequest } from '../wait-for-request.ts';
+import { blockedCommand, unblockCommand } from './build-blocked.ts';
 import { buildLogCommand } from './build-log.ts';
 import { buildSteeringCommands, parsePriority } from './build-steering.ts';
 
@@ -20,6 +21,7 @@ interface RequestOptions extends AnswerOptions {
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
   readonly priority?: number;
+  readonly retry?: boolean;
 }
 
 interface ListOptions extends AnswerOptions {
@@ -37,6 +39,8 @@ export function buildCommand(context: CommandContext): Command {
   for (const steering of buildSteeringCommands(context)) {
     command.addCommand(steering);
   }
+  command.addCommand(blockedCommand(context));
+  command.addCommand(unblockCommand(context));
   return addExample(command, 'rookery build request web-v3 app-misc/rookery-web --wait');
 }
 
@@ -52,6 +56,7 @@ function requestCommand(context: CommandContext): Command {
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--priority <n>', 'from -10 to 10: each step counts as a day of waiting', parsePriority)
     .option('--rebuild', 'build the named packages again even if the repository has them')
+    .option('--retry', 'try packages again that are blocked because they failed')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
       await requestBuild(context, { profile, atoms }, options);
     });
@@ -76,6 +81,17 @@ function requireSomething(
   }
 }
 
+function wishesOf(options: RequestOptions) {
+  const { publish, rebuild = false, retry = false, rebuildFor, priority } = options;
+  return {
+    ...(publish === undefined ? {} : { publish }),
+    rebuild,
+    ...(retry ? { retry } : {}),
+    ...(rebuildFor === undefined ? {} : { rebuildFor }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+}
+
 async function requestBuild(
   context: CommandContext,
   wanted: { readonly profile: string; readonly atoms: readonly string[] },
@@ -84,13 +100,7 @@ async function requestBuild(
   requireSomething(wanted, options);
   const { output } = context;
   const client = await connect(options, context);
-  const request = await client.createRequest({
-    ...wanted,
-    ...(options.publish === undefined ? {} : { publish: options.publish }),
-    rebuild: options.rebuild ?? false,
-    ...(options.rebuildFor === undefined ? {} : { rebuildFor: options.rebuildFor }),
-    ...(options.priority === undefined ? {} : { priority: options.priority }),
-  });
+  const request = await client.createRequest({ ...wanted, ...wishesOf(options) });
   if (!options.wait) {
     if (options.json) {
       output.json(request);

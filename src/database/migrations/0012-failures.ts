@@ -8,6 +8,7 @@ export const statements: readonly string[] = [
   'alter table attempts add column fault text',
   'alter table attempts add column code text',
   'alter table attempts add column log_at bigint',
+  'alter table attempts add column limits_json text',
   'create index attempts_by_agent on attempts (agent, finished_at)',
   "alter table agents add column state text not null default 'active'",
   'alter table agents add column state_reason text',

@@ -6,13 +6,15 @@ import {
   agentViewSchema,
   heartbeatReplySchema,
   leaseQuerySchema,
-  leaseSchema,
+  leaseReplySchema,
   logReplySchema,
   portagePlanSchema,
   registrationSchema,
   resultSchema,
 } from '../../protocol/agents.ts';
+import { blockedListSchema, unblockBodySchema } from '../../protocol/blocked.ts';
 import {
+  jobDetailSchema,
   jobViewSchema,
   requestBodySchema,
   requestDetailSchema,
@@ -80,11 +82,13 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   Result: resultSchema,
   RollbackBody: rollbackBodySchema,
   TokenBody: tokenBodySchema,
+  UnblockBody: unblockBodySchema,
   UnpinBody: unpinBodySchema,
 };
 const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
+  BlockedList: blockedListSchema,
   Channel: channelViewSchema,
   Check: checkViewSchema,
   CheckAnswer: checkAnswerSchema,
@@ -96,8 +100,9 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
   Job: jobViewSchema,
+  JobDetail: jobDetailSchema,
   Journal: journalViewSchema,
-  Lease: leaseSchema,
+  Lease: leaseReplySchema,
   LogReply: logReplySchema,
   NewToken: newTokenSchema,
   Node: nodeViewSchema,

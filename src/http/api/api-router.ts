@@ -4,6 +4,7 @@ import type { HttpContext } from '../context.ts';
 import { accessRoutes } from './access-routes.ts';
 import { agentRoutes } from './agent-routes.ts';
 import { apiDocument } from './api-document.ts';
+import { blockedRoutes } from './blocked-routes.ts';
 import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
@@ -28,6 +29,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     gateRoute(context),
     ...buildRoutes(context),
     ...steeringRoutes(context),
+    ...blockedRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
     ...retentionRoutes(context),

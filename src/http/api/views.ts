@@ -43,9 +43,11 @@ export function agentView(
     registeredAt: agent.registeredAt,
     lastSeenAt: agent.lastSeenAt,
     isLive: isLive(agent, times),
-    jobIds: [...agent.jobIds],
     state: agent.state,
     stateReason: agent.stateReason,
+    stateSince: agent.stateSince,
+    trialAt: agent.trialAt,
+    jobIds: [...agent.jobIds],
   };
 }
 
@@ -148,13 +150,14 @@ export function jobView(job: ExplainedJob): JobView {
 }
 
 export function leaseMessage(lease: Lease): LeaseMessage {
-  const { jobId, requestId, attempt, expiresAt, profile, work } = lease;
+  const { jobId, requestId, attempt, expiresAt, profile, limits, work } = lease;
   return {
     jobId,
     requestId,
     attempt,
     expiresAt,
     profile,
+    limits,
     stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
     work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
   };

@@ -10,7 +10,7 @@ import type { Page } from '../layout.ts';
 import { channelHref, profileHref } from '../links.ts';
 import { copyBox } from '../parts.ts';
 import { count, timeAgo } from '../units.ts';
-import { agentCard } from './agents-page.ts';
+import { agentCard, takenOutNotice } from './agents-page.ts';
 import { clientCommand } from './channel-page.ts';
 import { searchField } from './package-table.ts';
 import { requestTable } from './request-table.ts';
@@ -41,6 +41,7 @@ export async function homePage(context: HttpContext, publicUrl: string | undefin
 <p class="lead">Each profile is one kind of machine. Nodes point at a channel of theirs.</p>
 <div data-live-region="home" data-refresh="15">
 ${brokenProfiles(context)}
+${takenOutNotice(agents)}
 ${states.length === 0 && html`<p class="empty">No profile is set up yet. <code>rookery profile list</code> tells what was found.</p>`}
 <div class="cards">${states.map((state) => profileCard(state, { now, publicUrl }))}</div>
 ${buildsSection(requests, now)}

@@ -1,3 +1,4 @@
+import type { Attempt } from '../../../builds/builds.ts';
 import { sentenceOf } from '../../../builds/reason-sentence.ts';
 import { FINAL_JOB_STATES, type Job } from '../../../builds/request.ts';
 import { AppError } from '../../../support/errors.ts';
@@ -39,11 +40,13 @@ export async function jobPage(context: HttpContext, id: string, wanted?: unknown
   const attempt = wanted === undefined ? job.attempt : attemptOf(job, wanted);
   const isOver = attempt < job.attempt || FINAL_JOB_STATES.includes(job.state);
   const tail = await readTail(context, job.id, attempt);
+  const attempts = await context.builds.attemptsOf(job.id);
   const now = context.clock.now();
   const name = job.kind === 'plan' ? 'Plan' : job.name;
   const head = html`<h1>${name} ${stateBadge(job.state)}</h1>
 <p class="lead">${upperFirst(sentenceOf(job.why))}</p>
-${facts(job, now)}`;
+${facts(job, now)}
+${attemptList(job.id, attempts)}`;
   const main = html`${crumbs(
     [
       ['Builds', '/requests'],
@@ -91,6 +94,14 @@ function facts(job: Job, now: number): Html {
       job.packageId !== null && html`<a href="${packageHref(job.packageId)}">${job.packageId}</a>`,
     ],
   ]);
+}
+
+/** What came of the attempts that gave nothing, each with its log. */
+function attemptList(jobId: string, attempts: readonly Attempt[]): Html | false {
+  const lost = attempts.filter(({ outcome }) => outcome !== null && outcome !== 'succeeded');
+  const item = ({ attempt, agent, outcome, reason }: Attempt): Html =>
+    html`<li><a href="${attemptHref(jobId, attempt)}">Try ${attempt}</a> on ${agent}: ${reason ?? outcome}</li>`;
+  return lost.length > 0 && html`<ul>${lost.slice(-SHOWN_ATTEMPTS).map(item)}</ul>`;
 }
 
 function logSection(job: Job, { tail, attempt, isOver }: ShownLog): Html {
