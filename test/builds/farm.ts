@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { AgentDescription, Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
 import type { BuildSettings } from '../../src/builds/builds-context.ts';
 import { createBuilds } from '../../src/builds/create-builds.ts';
-import type { BuildRequest, Job } from '../../src/builds/request.ts';
+import type { BuildRequest, ExplainedJob } from '../../src/builds/request.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
@@ -305,7 +305,7 @@ export class Farm {
   }
 
   /** Package jobs by CPV. */
-  async jobs(requestId: string): Promise<Record<string, Job>> {
+  async jobs(requestId: string): Promise<Record<string, ExplainedJob>> {
     const jobs = await this.builds.jobsOf(requestId);
     return Object.fromEntries(jobs.map((job) => [job.name, job]));
   }
