@@ -145,6 +145,7 @@ export class FakeBuilds implements Builds {
       atoms: request.atoms,
       publish: request.publish ?? null,
       rebuild: request.rebuild ?? false,
+      priority: request.priority ?? 0,
       author: request.author,
       state: 'planning',
     });
