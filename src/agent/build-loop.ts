@@ -216,6 +216,7 @@ async function workAndTell(context: BuildLoopContext, job: JobRun, watch: JobWat
     if (watch.ending.kind === 'cancelled') {
       log.note('The job was cancelled.');
     } else if (watch.ending.kind === 'failed' && watch.ending.code === 'limit-exceeded') {
+      log.cut(Math.max(lease.limits.logBytes, stream.reached));
       log.note(watch.ending.reason);
     }
     await watch.settle(async () => {
