@@ -152,6 +152,7 @@ export class Simulation {
     if (this.#asked % 16 === 0) {
       this.#isOver = (await this.#farm.openJobs()) === 0;
     }
+    this.#trace(`${agent.name} gets nothing`);
     this.#park(agent);
   }
 
@@ -164,7 +165,8 @@ export class Simulation {
       }
     };
     this.#parked.push(ask);
-    const wait = ASK_AGAIN_MS * (0.5 + this.#chance(`${agent.name} ${this.#now}`));
+    const wait =
+      ASK_AGAIN_MS * (0.5 + this.#chance(`${agent.name} ${this.#now - this.#world.startAt}`));
     this.#in(wait, ask);
   }
 
