@@ -1,3 +1,4 @@
+import { cautious } from '../../src/builds/build-time.ts';
 import { gaussian, seeded } from './seeded.ts';
 
 /** A package of a made-up request. Times in milliseconds. */
@@ -21,7 +22,6 @@ const SPREAD = 1.2;
 const NOISE = 0.15;
 /** Packages that have not been built before. Giants are known: measured, or by name. */
 const UNKNOWN = 0.05;
-const UNKNOWN_MS = MINUTE;
 
 /**
  * A graph with the shape of a `@world` rebuild: a package needs two others in the middle, those that many need already
@@ -34,7 +34,7 @@ export function packageGraph(count: number, seed: number): MadePackage[] {
   const isGiant = new Set(
     Array.from({ length: giants }, () => Math.floor(count * (0.1 + 0.9 * random()))),
   );
-  return Array.from({ length: count }, (_, index) => {
+  const made = Array.from({ length: count }, (_, index) => {
     const needs = needsOf(index, popular, random);
     if (!isGiant.has(index)) {
       popular.push(...needs, index);
@@ -44,8 +44,13 @@ export function packageGraph(count: number, seed: number): MadePackage[] {
     const ms = Math.round(isGiant.has(index) ? giant : Math.max(3 * SECOND, usual));
     const isUnknown = random() < UNKNOWN && !isGiant.has(index);
     const measured = Math.round(ms * Math.exp(NOISE * gaussian(random)));
-    return { name: `a/p${index}-1`, needs, ms, expectedMs: isUnknown ? UNKNOWN_MS : measured };
+    return { name: `a/p${index}-1`, needs, ms, measured, isUnknown };
   });
+  const guess = cautious(made.map(({ measured }) => measured));
+  return made.map(({ measured, isUnknown, ...one }) => ({
+    ...one,
+    expectedMs: isUnknown ? guess : measured,
+  }));
 }
 
 function needsOf(index: number, popular: readonly number[], random: () => number): number[] {

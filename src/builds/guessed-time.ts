@@ -35,7 +35,8 @@ const WELL_KNOWN: Readonly<Record<string, number>> = {
 /** Categories whose packages compile nothing. */
 const NOTHING_TO_COMPILE: readonly string[] = ['acct-group', 'acct-user', 'virtual'];
 const NOTHING_MS = 5000;
-const ORDINARY_MS = MINUTE_MS;
+/** Rather too long: see `cautious`. */
+const ORDINARY_MS = 3 * MINUTE_MS;
 
 /** How long a package takes of which nothing has been measured. `name` is category/name. */
 export function guessedTime(name: string): { readonly ms: number; readonly isWellKnown: boolean } {

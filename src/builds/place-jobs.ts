@@ -2,7 +2,7 @@ import type { Queries } from '../database/database.ts';
 import type { JobRow } from '../database/tables.ts';
 import { parseCpv } from '../gentoo/cpv.ts';
 import { type HardwareProfile, hardwareProfileSchema } from '../gentoo/profile.ts';
-import { type Estimate, estimateTime } from './build-time.ts';
+import { type Estimate, estimateTime, isKnown } from './build-time.ts';
 import { knownTimes } from './build-time-store.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { needsOf } from './fits.ts';
@@ -96,9 +96,9 @@ class LaneCache {
 
   async of(name: string, estimate: Estimate): Promise<string> {
     const needs = needsOf(this.#profile, name);
-    const key = JSON.stringify([needs, isGiant(estimate.ms)]);
-    const lane =
-      this.#lanes.get(key) ?? (await ensureLane(this.#queries, needs, isGiant(estimate.ms)));
+    const isForGiants = isKnown(estimate.source) && isGiant(estimate.ms);
+    const key = JSON.stringify([needs, isForGiants]);
+    const lane = this.#lanes.get(key) ?? (await ensureLane(this.#queries, needs, isForGiants));
     this.#lanes.set(key, lane);
     return lane;
   }
