@@ -115,6 +115,8 @@ async function fillQueue(database: Database): Promise<void> {
         atoms_json: '[]',
         rebuild: 0,
         publish_channel: null,
+        publish_forced: 0,
+        publish_reason: '',
         state: 'building',
         reason: null,
         author: 'bench',

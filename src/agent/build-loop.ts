@@ -5,6 +5,7 @@ import type {
   IdleMessage,
   LeaseMessage,
   Registration,
+  ResultMessage,
 } from '../protocol/agents.ts';
 import { type Clock, sleep } from '../support/clock.ts';
 import { digestFile } from '../support/digests.ts';
@@ -14,7 +15,7 @@ import { diskFree } from './describe-machine.ts';
 import type { JobContext, JobExecutor, JobOutput } from './executors/executor.ts';
 import { JobLog, LogStream } from './job-log.ts';
 import { JobTraces } from './job-traces.ts';
-import { type Ending, JobWatch } from './job-watch.ts';
+import { type Ending, failureCode, JobWatch } from './job-watch.ts';
 import { LimitWatch } from './limit-watch.ts';
 import type { ServerConnection } from './server-connection.ts';
 import type { WorkFolder } from './work-folder.ts';
@@ -99,7 +100,7 @@ async function takeLease(
   }
 }
 
-/** A fault of this machine, such as a full disk, ends the job without a word: its lease runs out. */
+/** A fault of this machine before the job has a folder and a log, such as a full disk, is told if that can be done. */
 async function doJobAndRecover(
   context: BuildLoopContext,
   lease: LeaseMessage,
@@ -112,6 +113,11 @@ async function doJobAndRecover(
       throw error;
     }
     context.log.error({ jobId: lease.jobId, reason: messageOf(error) }, 'job dropped');
+    await sendLastWord(context, lease, {
+      outcome: 'failed',
+      code: failureCode(error),
+      reason: messageOf(error).slice(0, MAXIMUM_REASON),
+    });
     await sleep(PAUSE_AFTER_FAULT_MS, signal);
   }
 }
@@ -181,12 +187,16 @@ async function attemptJob(context: BuildLoopContext, job: JobRun): Promise<Endin
 
 /** Lets another agent have the job at once, instead of when the lease has run out. */
 async function giveBack(context: BuildLoopContext, lease: LeaseMessage): Promise<void> {
+  await sendLastWord(context, lease, { outcome: 'cancelled', reason: 'The agent was stopped.' });
+}
+
+async function sendLastWord(
+  context: BuildLoopContext,
+  lease: LeaseMessage,
+  result: ResultMessage,
+): Promise<void> {
   try {
-    await context.connection.sendResult(
-      lease,
-      { outcome: 'cancelled', reason: 'The agent was stopped.' },
-      AbortSignal.timeout(GIVE_BACK_MS),
-    );
+    await context.connection.sendResult(lease, result, AbortSignal.timeout(GIVE_BACK_MS));
   } catch (error) {
     const fields = { jobId: lease.jobId, reason: messageOf(error) };
     context.log.warn(fields, 'the job could not be given back; its lease will run out');
@@ -235,7 +245,9 @@ async function withinLimits<T>(job: JobRun, watch: JobWatch, work: () => Promise
     await job.limits.follow(AbortSignal.any([ended, over.signal]));
   });
   try {
-    return await work();
+    const output = await work();
+    await job.limits.finish();
+    return output;
   } finally {
     over.abort();
     await watched;
@@ -261,7 +273,7 @@ async function execute(
     signal,
     connection: context.connection,
     server: context.server,
-    publicKey: context.registration.publicKey,
+    publicKey: job.lease.publicKey ?? context.registration.publicKey,
     environment: context.environment,
     cores: context.cores,
     clock: context.clock,

@@ -56,7 +56,7 @@ export class LogStream {
   readonly #attempt: Attempt;
   readonly #agentLog: Log;
   #sent = 0;
-  /** Where the piece that is on its way ends. */
+  /** Where the piece that is on its way ends, at the latest. */
   #reached = 0;
   #isRefused = false;
 
@@ -99,10 +99,10 @@ export class LogStream {
 
   async #sendPiece(file: FileHandle, signal: AbortSignal): Promise<void> {
     const buffer = Buffer.alloc(CHUNK_BYTES);
+    this.#reached = this.#sent + CHUNK_BYTES;
     const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, this.#sent);
     try {
       const piece = buffer.subarray(0, bytesRead);
-      this.#reached = this.#sent + bytesRead;
       this.#sent = await this.#connection.appendLog(this.#attempt, this.#sent, piece, signal);
     } catch (error) {
       if (isAppError(error, 'log-too-large')) {

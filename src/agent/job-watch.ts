@@ -143,11 +143,11 @@ function endingOf(error: unknown): Ending {
   if (isAppError(error) && LOST_CODES.includes(error.code)) {
     return { kind: 'lost', reason: error.message };
   }
-  return { kind: 'failed', code: codeOf(error), reason: messageOf(error) };
+  return { kind: 'failed', code: failureCode(error), reason: messageOf(error) };
 }
 
 /** What is no error of Rookery's is one of this machine. */
-function codeOf(error: unknown): string {
+export function failureCode(error: unknown): string {
   if (isAppError(error)) {
     return error.code;
   }

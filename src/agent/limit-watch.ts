@@ -90,6 +90,11 @@ export class LimitWatch {
     }
   }
 
+  /** How much of the disk it has at the end. */
+  async finish(): Promise<void> {
+    await this.#lookAtDisk();
+  }
+
   #look(passed: number): void {
     const { size } = this.#log;
     this.#silenceMs = size > this.#logBytes || this.#pauses > 0 ? 0 : this.#silenceMs + passed;

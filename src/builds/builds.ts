@@ -108,7 +108,9 @@ export interface Leftovers {
 /** What the other rooms may ask of the build farm. */
 export interface Builds {
   /**
-   * Throws `invalid-priority`, `unknown-profile`, `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
+   * What is to be published on a channel that needs proof has to be forced, with a reason: what is only built now
+   * cannot be proven. Throws `promotion-not-proven`, `reason-required`, `invalid-priority`, `unknown-profile`,
+   * `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
    * `source` also `unknown-recipe`, `plan-cycle` and the codes of packing a source folder (`source-missing`,
    * `source-too-large`, `source-unsupported`, `source-changed`).
    */
@@ -121,6 +123,9 @@ export interface Builds {
     readonly priority?: number;
     /** Packages that are blocked are tried again. */
     readonly retry?: boolean;
+    readonly force?: boolean;
+    /** Why it is published. */
+    readonly reason?: string;
     readonly author: string;
   }): Promise<BuildRequest>;
   findRequest(id: string): Promise<BuildRequest | undefined>;

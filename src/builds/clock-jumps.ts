@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { Database } from '../database/database.ts';
 import type { Clock } from '../support/clock.ts';
 
@@ -34,22 +33,25 @@ export async function moveTimes(database: Database, byMs: number): Promise<void>
   await database.transaction().execute(async (queries) => {
     await queries
       .updateTable('jobs')
-      .set({ lease_expires_at: sql`lease_expires_at + ${byMs}` })
+      .set((eb) => ({ lease_expires_at: eb('lease_expires_at', '+', byMs) }))
       .where('state', '=', 'leased')
       .execute();
     await queries
       .updateTable('jobs')
-      .set({ not_before: sql`not_before + ${byMs}` })
+      .set((eb) => ({ not_before: eb('not_before', '+', byMs) }))
       .where('not_before', 'is not', null)
       .execute();
     await queries
       .updateTable('attempts')
-      .set({ started_at: sql`started_at + ${byMs}`, log_at: sql`log_at + ${byMs}` })
+      .set((eb) => ({ started_at: eb('started_at', '+', byMs), log_at: eb('log_at', '+', byMs) }))
       .where('finished_at', 'is', null)
       .execute();
     await queries
       .updateTable('agents')
-      .set({ last_seen_at: sql`last_seen_at + ${byMs}`, trial_at: sql`trial_at + ${byMs}` })
+      .set((eb) => ({
+        last_seen_at: eb('last_seen_at', '+', byMs),
+        trial_at: eb('trial_at', '+', byMs),
+      }))
       .execute();
   });
 }

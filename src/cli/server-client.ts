@@ -25,6 +25,7 @@ import {
 } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
+import { keyCalls } from './key-calls.ts';
 import { retryCalls } from './retry-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
@@ -75,6 +76,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
     ...agentCalls({ get, post }, act),
+    ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),
     forgetNode: async (name: string, reason: string): Promise<void> => {
       const path = `/api/nodes/${encoded(name)}`;
@@ -85,9 +87,8 @@ export function createServerClient(server: { readonly url: string; readonly toke
       await post('/api/tokens', { name, role }, newTokenSchema),
     rotateToken: async (name: string) =>
       await post(`/api/tokens/${encoded(name)}/rotate`, {}, newTokenSchema),
-    revokeToken: async (name: string): Promise<void> => {
-      await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
-    },
+    revokeToken: async (name: string) =>
+      await act({ method: 'DELETE', path: `/api/tokens/${encoded(name)}` }),
     beginCheck: async (body: {
       readonly deep: boolean;
       readonly all: boolean;

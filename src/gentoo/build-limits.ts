@@ -17,6 +17,13 @@ export const buildLimitsSchema = z.strictObject({
 });
 export type BuildLimits = z.infer<typeof buildLimitsSchema>;
 
+export const NO_LIMITS: BuildLimits = {
+  silenceMs: Number.MAX_SAFE_INTEGER,
+  runMs: Number.MAX_SAFE_INTEGER,
+  logBytes: Number.MAX_SAFE_INTEGER,
+  diskBytes: Number.MAX_SAFE_INTEGER,
+};
+
 const someLimitsSchema = z.strictObject({
   silenceMs: z.number().int().min(1).exactOptional(),
   runMs: z.number().int().min(1).exactOptional(),
@@ -52,9 +59,10 @@ const packageLimitsSchema = z.strictObject(limitTable);
 export const limitsDocumentSchema = z.strictObject({
   ...limitTable,
   packages: z
-    .record(
-      z.string().regex(PACKAGE_NAME, 'has to be the name of a package, such as "dev-lang/php"'),
-      packageLimitsSchema,
+    .record(z.string(), packageLimitsSchema)
+    .refine(
+      (packages) => Object.keys(packages).every((name) => PACKAGE_NAME.test(name)),
+      'has to have a table for each package, with its name, such as [limits.packages."dev-lang/php"]',
     )
     .exactOptional(),
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { buildLimitsSchema } from '../gentoo/build-limits.ts';
+import { buildLimitsSchema, NO_LIMITS } from '../gentoo/build-limits.ts';
 import { executorSchema, hardwareProfileSchema } from '../gentoo/profile.ts';
 import { recipeSchema } from '../gentoo/recipe.ts';
 import { LABEL } from '../gentoo/requirements.ts';
@@ -65,8 +65,10 @@ export const leaseSchema = z.object({
   profile: hardwareProfileSchema,
   /** URL path of a binhost with everything that the job may install as a binary, such as `/staging/x/`. */
   stagingPath: z.string(),
-  /** What the attempt may take; the agent ends a build that takes more. */
-  limits: buildLimitsSchema,
+  /** What the attempt may take; the agent ends a build that takes more. An older server says nothing. */
+  limits: buildLimitsSchema.default(NO_LIMITS),
+  /** The keys that packages are signed with now, armored; absent in the answer of an older server. */
+  publicKey: z.string().optional(),
   work: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('plan'), atoms: z.array(z.string()), rebuild: z.boolean() }),
     z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),

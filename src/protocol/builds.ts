@@ -28,6 +28,10 @@ export const requestBodySchema = z.strictObject({
   rebuild: z.boolean().default(false),
   /** Packages that are blocked are tried again. */
   retry: z.boolean().default(false),
+  /** Publishes on a later channel also without the proof that a promotion would need; needs a reason. */
+  force: z.boolean().default(false),
+  /** Why; it stands with the publication and in the journal. */
+  reason: z.string().max(2000).default(''),
   /** Also what the gate of this channel would want rebuilt of the newest packages. */
   rebuildFor: nameSchema.optional(),
   /** Each step counts as much as having been asked for a day earlier. */

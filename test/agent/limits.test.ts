@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { codeOf } from '../../src/agent/executors/failure-code.ts';
@@ -164,6 +164,20 @@ describe('what a failed build says', () => {
     const job = addJob(['echo "ld: final link failed: No space left on device"', 'exit 1']);
     startAgent();
     expect(await resultOf(job)).toMatchObject({ outcome: 'failed', code: 'disk-full' });
+  });
+});
+
+describe('an agent that cannot make a folder for a job', () => {
+  it('says so, and what is wrong with the machine', async () => {
+    startAgent();
+    await poll('a registration', () => (server.agents.length > 0 ? true : undefined));
+    const jobs = join(folder, `agent-${count}`, 'jobs');
+    await rm(jobs, { recursive: true });
+    await writeFile(jobs, '');
+    const job = addJob([]);
+    const result = await resultOf(job);
+    expect(result).toMatchObject({ outcome: 'failed', code: 'agent-error' });
+    expect(result.reason).toContain('ENOTDIR');
   });
 });
 

@@ -374,7 +374,7 @@ describe('agents', () => {
   it('lists the agents and what they hold', async () => {
     const server = await startFarmServer();
     server.answer('GET /api/agents', {
-      agents: [agentView({ jobIds: ['job-1'] })],
+      agents: [agentView()],
     });
     expect((await runAt(server, 'agents')).stdout).toBe(
       [

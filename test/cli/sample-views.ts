@@ -50,7 +50,7 @@ export function agentView(values: Partial<AgentView> = {}): AgentView {
     stateReason: null,
     stateSince: null,
     trialAt: null,
-    jobIds: [],
+    jobIds: ['job-1'],
     ...values,
   };
 }

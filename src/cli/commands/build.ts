@@ -22,6 +22,8 @@ interface RequestOptions extends AnswerOptions {
   readonly rebuildFor?: string;
   readonly priority?: number;
   readonly retry?: boolean;
+  readonly force?: boolean;
+  readonly reason?: string;
 }
 
 interface ListOptions extends AnswerOptions {
@@ -57,6 +59,8 @@ function requestCommand(context: CommandContext): Command {
     .option('--priority <n>', 'from -10 to 10: each step counts as a day of waiting', parsePriority)
     .option('--rebuild', 'build the named packages again even if the repository has them')
     .option('--retry', 'try packages again that are blocked because they failed')
+    .option('--force', 'publish also without the proof that the profile asks for; needs --reason')
+    .option('--reason <text>', 'why it is published; it stands in the journal')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
       await requestBuild(context, { profile, atoms }, options);
     });
@@ -81,17 +85,6 @@ function requireSomething(
   }
 }
 
-function wishesOf(options: RequestOptions) {
-  const { publish, rebuild = false, retry = false, rebuildFor, priority } = options;
-  return {
-    ...(publish === undefined ? {} : { publish }),
-    rebuild,
-    ...(retry ? { retry } : {}),
-    ...(rebuildFor === undefined ? {} : { rebuildFor }),
-    ...(priority === undefined ? {} : { priority }),
-  };
-}
-
 async function requestBuild(
   context: CommandContext,
   wanted: { readonly profile: string; readonly atoms: readonly string[] },
@@ -100,7 +93,7 @@ async function requestBuild(
   requireSomething(wanted, options);
   const { output } = context;
   const client = await connect(options, context);
-  const request = await client.createRequest({ ...wanted, ...wishesOf(options) });
+  const request = await client.createRequest({ ...wanted, ...bodyOf(options) });
   if (!options.wait) {
     if (options.json) {
       output.json(request);
@@ -124,6 +117,19 @@ async function requestBuild(
       ? new AppError('request-cancelled', `Request ${detail.id} is cancelled: ${reason}`)
       : new AppError('request-failed', `Request ${detail.id} is ${detail.state}: ${reason}`);
   }
+}
+
+function bodyOf(options: RequestOptions) {
+  const { publish, rebuild = false, force, reason, rebuildFor, retry, priority } = options;
+  return {
+    ...(priority === undefined ? {} : { priority }),
+    rebuild,
+    ...(publish === undefined ? {} : { publish }),
+    ...(force === true ? { force } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    ...(retry === true ? { retry } : {}),
+    ...(rebuildFor === undefined ? {} : { rebuildFor }),
+  };
 }
 
 function listCommand(context: CommandContext): Command {

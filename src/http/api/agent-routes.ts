@@ -56,7 +56,8 @@ function listRoute({ builds, clock, heartbeatMs }: HttpContext): Route {
   });
 }
 
-function registerRoute({ builds, heartbeatMs, publicKey }: HttpContext): Route {
+function registerRoute(context: HttpContext): Route {
+  const { builds, heartbeatMs } = context;
   return guardedRoute({
     method: 'post',
     path: '/api/agent/register',
@@ -67,12 +68,13 @@ function registerRoute({ builds, heartbeatMs, publicKey }: HttpContext): Route {
     replies: { 200: registrationSchema },
     handle: async ({ body }) => {
       const { name } = await builds.registerAgent(body);
-      return { status: 200, json: { agent: name, heartbeatMs, publicKey } };
+      return { status: 200, json: { agent: name, heartbeatMs, publicKey: context.publicKey } };
     },
   });
 }
 
-function leaseRoute({ builds, stopping }: HttpContext): Route {
+function leaseRoute(context: HttpContext): Route {
+  const { builds, stopping } = context;
   return guardedRoute({
     method: 'post',
     path: '/api/agent/lease',
@@ -86,7 +88,7 @@ function leaseRoute({ builds, stopping }: HttpContext): Route {
       try {
         const lease = await builds.lease(agent, waitMs, life.signal, diskFreeBytes);
         if (lease !== undefined) {
-          return { status: 200, json: leaseMessage(lease) };
+          return { status: 200, json: leaseMessage(lease, context.publicKey) };
         }
         const idle = await builds.whyIdle(agent);
         return idle === undefined ? { status: 204 } : { status: 200, json: { idle } };

@@ -36,39 +36,6 @@ export function buildRoutes(context: HttpContext): readonly Route[] {
   ];
 }
 
-function createRoute(context: HttpContext): Route {
-  const { builds } = context;
-  return guardedRoute({
-    method: 'post',
-    path: '/api/requests',
-    role: 'admin',
-    summary: 'Ask for packages to be built',
-    query: NO_QUERY,
-    body: requestBodySchema,
-    replies: { 201: requestViewSchema },
-    handle: async ({ body, identity }) => {
-      const { profile, atoms, publish, rebuild, rebuildFor, priority, retry } = body;
-      if (atoms.length === 0 && rebuildFor === undefined) {
-        const message = '"atoms" of the body is []: it has to have at least 1 entry.';
-        throw new AppError('invalid-body', message, {
-          details: { faults: [{ path: 'atoms', message }] },
-        });
-      }
-      const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
-      const made = await builds.createRequest({
-        profile,
-        atoms: [...atoms, ...broken],
-        rebuild: rebuild || broken.length > 0,
-        priority,
-        retry,
-        author: actorOf(identity),
-        ...(publish === undefined ? {} : { publish }),
-      });
-      return { status: 201, json: requestView(made) };
-    },
-  });
-}
-
 function requestRoutes({ builds }: HttpContext): readonly Route[] {
   return [
     openRoute({
@@ -100,6 +67,40 @@ function requestRoutes({ builds }: HttpContext): readonly Route[] {
       }),
     }),
   ];
+}
+
+function createRoute(context: HttpContext): Route {
+  return guardedRoute({
+    method: 'post',
+    path: '/api/requests',
+    role: 'admin',
+    summary: 'Ask for packages to be built',
+    query: NO_QUERY,
+    body: requestBodySchema,
+    replies: { 201: requestViewSchema },
+    handle: async ({ body, identity }) => {
+      const { profile, atoms, publish, rebuild, rebuildFor, force, reason, retry, priority } = body;
+      if (atoms.length === 0 && rebuildFor === undefined) {
+        const message = '"atoms" of the body is []: it has to have at least 1 entry.';
+        throw new AppError('invalid-body', message, {
+          details: { faults: [{ path: 'atoms', message }] },
+        });
+      }
+      const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
+      const made = await context.builds.createRequest({
+        profile,
+        atoms: [...atoms, ...broken],
+        rebuild: rebuild || broken.length > 0,
+        force,
+        reason,
+        retry,
+        priority,
+        author: actorOf(identity),
+        ...(publish === undefined ? {} : { publish }),
+      });
+      return { status: 201, json: requestView(made) };
+    },
+  });
 }
 
 /**

@@ -149,7 +149,7 @@ export function jobView(job: ExplainedJob): JobView {
   };
 }
 
-export function leaseMessage(lease: Lease): LeaseMessage {
+export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
   const { jobId, requestId, attempt, expiresAt, profile, limits, work } = lease;
   return {
     jobId,
@@ -159,6 +159,7 @@ export function leaseMessage(lease: Lease): LeaseMessage {
     profile,
     limits,
     stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
+    publicKey,
     work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
   };
 }
