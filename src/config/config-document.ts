@@ -95,6 +95,11 @@ const housekeepingSection = z.strictObject({
   collect: z.boolean().default(true),
 });
 
+const diskSection = z.strictObject({
+  'keep-free-mib': whole(0, 1024 * 1024).default(512),
+  'warn-below-mib': whole(0, 16 * 1024 * 1024).default(4096),
+});
+
 /** The configuration file, with the default of each key beside it. */
 export const configDocumentSchema = z.strictObject({
   http: httpSection.prefault({}),
@@ -103,6 +108,7 @@ export const configDocumentSchema = z.strictObject({
   signing: signingSection.prefault({}),
   builds: buildsSection.prefault({}),
   housekeeping: housekeepingSection.prefault({}),
+  disk: diskSection.prefault({}),
 });
 export type ConfigDocument = z.infer<typeof configDocumentSchema>;
 
@@ -115,4 +121,5 @@ export const CONFIG_KEYS: DocumentKeys = {
   signing: Object.keys(signingSection.shape),
   builds: Object.keys(buildsSection.shape),
   housekeeping: Object.keys(housekeepingSection.shape),
+  disk: Object.keys(diskSection.shape),
 };

@@ -62,4 +62,9 @@ export interface Config {
     /** Whether housekeeping collects what the profiles do not keep. */
     readonly collect: boolean;
   };
+  readonly disk: {
+    /** Uploads that would leave less are refused; 0: none are for that. */
+    readonly keepFreeBytes: number;
+    readonly warnBelowBytes: number;
+  };
 }

@@ -97,7 +97,7 @@ function overlay(
 }
 
 function toConfig(document: ConfigDocument, folder: string): Config {
-  const { http, paths, log, signing, builds, housekeeping } = document;
+  const { http, paths, log, signing, builds, housekeeping, disk } = document;
   const passphrase = signing['passphrase-file'];
   return Object.freeze({
     http: Object.freeze({
@@ -154,6 +154,10 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       leftoverHours: housekeeping['leftover-hours'],
       logDays: housekeeping['log-days'],
       collect: housekeeping.collect,
+    }),
+    disk: Object.freeze({
+      keepFreeBytes: disk['keep-free-mib'] * MIB,
+      warnBelowBytes: disk['warn-below-mib'] * MIB,
     }),
   });
 }

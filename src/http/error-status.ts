@@ -168,6 +168,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     ],
   ],
   [503, ['verification-aborted']],
+  [507, ['disk-full', 'disk-space-low']],
 ];
 
 /** What is wrong inside an uploaded file: the codes of its formats begin with their names. */

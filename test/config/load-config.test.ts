@@ -63,6 +63,7 @@ describe('loadConfig', () => {
         email: 'rookery@localhost',
         validDays: 1825,
         passphraseFile: null,
+        gpg: null,
       },
       builds: {
         leaseMs: 60_000,
@@ -78,6 +79,7 @@ describe('loadConfig', () => {
         },
         maxLogBytes: 64 * 1024 ** 2,
       },
+      disk: { keepFreeBytes: 512 * 1024 * 1024, warnBelowBytes: 4096 * 1024 * 1024 },
       housekeeping: { schedule: '17 3 * * *', leftoverHours: 24, logDays: 90, collect: true },
     });
     expect(Object.values(config).every((section) => Object.isFrozen(section))).toBe(true);
