@@ -2,10 +2,8 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
-import { agentListSchema, agentViewSchema } from '../protocol/agents.ts';
 import {
   jobViewSchema,
-  profilePauseSchema,
   requestDetailSchema,
   requestListSchema,
   requestViewSchema,
@@ -27,11 +25,12 @@ import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
 import { retryCalls } from './retry-calls.ts';
+import { steeringCalls } from './steering-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
-interface Call {
+export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
@@ -73,15 +72,14 @@ export function createServerClient(server: { readonly url: string; readonly toke
     url: base,
     ...packageCalls({ get, ask }),
     ...buildCalls({ get, post }),
+    ...retryCalls({ get, post }),
+    ...steeringCalls({ post }, act),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
-    ...agentCalls({ get, post }, act),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),
-    forgetNode: async (name: string, reason: string): Promise<void> => {
-      const path = `/api/nodes/${encoded(name)}`;
-      await send(base, server.token, { method: 'DELETE', path, json: { reason } });
-    },
+    forgetNode: async (name: string, reason: string) =>
+      await act({ method: 'DELETE', path: `/api/nodes/${encoded(name)}`, json: { reason } }),
     tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
     createToken: async (name: string, role: string) =>
       await post('/api/tokens', { name, role }, newTokenSchema),
@@ -126,26 +124,6 @@ export interface Calls {
   readonly ask: <T>(call: Call, schema: z.ZodType<T>) => Promise<T>;
 }
 
-function agentCalls(
-  { get, post }: Pick<Calls, 'get' | 'post'>,
-  act: (call: Call) => Promise<void>,
-) {
-  return {
-    ...retryCalls({ get, post }),
-    agents: async () => (await get('/api/agents', agentListSchema)).agents,
-    drainAgent: async (name: string, reason: string) =>
-      await post(`/api/agents/${encoded(name)}/drain`, { reason }, agentViewSchema),
-    resumeAgent: async (name: string) =>
-      await post(`/api/agents/${encoded(name)}/resume`, {}, agentViewSchema),
-    pauseProfile: async (profile: string, reason: string) =>
-      await post(`/api/profiles/${encoded(profile)}/pause`, { reason }, profilePauseSchema),
-    resumeProfile: async (profile: string): Promise<void> => {
-      const path = `/api/profiles/${encoded(profile)}/resume`;
-      await act({ method: 'POST', path, json: {} });
-    },
-  };
-}
-
 function packageCalls({ get, ask }: Pick<Calls, 'get' | 'ask'>) {
   return {
     profiles: async () => await get('/api/profiles', profileListSchema),
@@ -179,6 +157,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
       readonly priority?: number;
+      readonly retry?: boolean;
     }) => await post('/api/requests', body, requestViewSchema),
     requests: async (query: { readonly profile?: string; readonly limit: number }) =>
       (await get('/api/requests', requestListSchema, query)).requests,
@@ -186,12 +165,6 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       await get(`/api/requests/${encoded(id)}`, requestDetailSchema, {}, signal),
     cancelRequest: async (id: string) =>
       await post(`/api/requests/${encoded(id)}/cancel`, {}, requestViewSchema),
-    pauseRequest: async (id: string, reason: string) =>
-      await post(`/api/requests/${encoded(id)}/pause`, { reason }, requestViewSchema),
-    resumeRequest: async (id: string) =>
-      await post(`/api/requests/${encoded(id)}/resume`, {}, requestViewSchema),
-    prioritizeRequest: async (id: string, priority: number) =>
-      await post(`/api/requests/${encoded(id)}/priority`, { priority }, requestViewSchema),
     job: async (id: string, signal?: AbortSignal) =>
       await get(`/api/jobs/${encoded(id)}`, jobViewSchema, {}, signal),
   };

@@ -129,26 +129,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
               timeoutMs: signing['gpg-timeout-seconds'] * 1000,
             }),
     }),
-    builds: Object.freeze({
-      leaseMs: builds['lease-seconds'] * 1000,
-      heartbeatMs: builds['heartbeat-seconds'] * 1000,
-      maxAttempts: builds['max-attempts'],
-      maxLogBytes: builds['max-log-mib'] * MIB,
-      retry: Object.freeze({
-        initialMs: builds['retry-seconds'] * 1000,
-        maximumMs: builds['longest-retry-seconds'] * 1000,
-      }),
-      breaker: Object.freeze({
-        failures: builds['failures-in-a-row'],
-        trialMs: builds['trial-minutes'] * MINUTE,
-      }),
-      limits: Object.freeze({
-        silenceMs: builds['silence-minutes'] * MINUTE,
-        runMs: builds['run-minutes'] * MINUTE,
-        logBytes: builds['max-log-mib'] * MIB,
-        diskBytes: builds['disk-gib'] * 1024 * MIB,
-      }),
-    }),
+    builds: buildSettings(builds),
     housekeeping: Object.freeze({
       schedule: housekeeping.schedule,
       leftoverHours: housekeeping['leftover-hours'],
@@ -158,6 +139,29 @@ function toConfig(document: ConfigDocument, folder: string): Config {
     disk: Object.freeze({
       keepFreeBytes: disk['keep-free-mib'] * MIB,
       warnBelowBytes: disk['warn-below-mib'] * MIB,
+    }),
+  });
+}
+
+function buildSettings(builds: ConfigDocument['builds']): Config['builds'] {
+  return Object.freeze({
+    leaseMs: builds['lease-seconds'] * 1000,
+    heartbeatMs: builds['heartbeat-seconds'] * 1000,
+    maxAttempts: builds['max-attempts'],
+    maxLogBytes: builds['max-log-mib'] * MIB,
+    retry: Object.freeze({
+      initialMs: builds['retry-seconds'] * 1000,
+      maximumMs: builds['longest-retry-seconds'] * 1000,
+    }),
+    breaker: Object.freeze({
+      failures: builds['failures-in-a-row'],
+      trialMs: builds['trial-minutes'] * MINUTE,
+    }),
+    limits: Object.freeze({
+      silenceMs: builds['silence-minutes'] * MINUTE,
+      runMs: builds['run-minutes'] * MINUTE,
+      logBytes: builds['max-log-mib'] * MIB,
+      diskBytes: builds['disk-gib'] * 1024 * MIB,
     }),
   });
 }

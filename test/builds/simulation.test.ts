@@ -112,6 +112,10 @@ class Simulation {
   }
 
   async #step(step: Step): Promise<void> {
+    if ('agent' in step && step.do !== 'race') {
+      await this.#agentDoes(step.do, AGENTS[step.agent] ?? 'one');
+      return;
+    }
     switch (step.do) {
       case 'wait':
         this.#farm.clock.advance(Math.ceil(SETTINGS.leaseMs * step.share));
@@ -129,14 +133,6 @@ class Simulation {
       case 'race':
         await Promise.all(AGENTS.map(async (agent) => await this.#lease(agent)));
         return;
-      case 'lease':
-      case 'report':
-      case 'report-twice':
-      case 'die':
-      case 'beat':
-      case 'log':
-      case 'fault':
-        await this.#agentDoes(step.do, AGENTS[step.agent] ?? 'one');
     }
   }
 
