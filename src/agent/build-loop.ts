@@ -11,6 +11,7 @@ import { type Clock, sleep } from '../support/clock.ts';
 import { digestFile } from '../support/digests.ts';
 import { isAppError, messageOf } from '../support/errors.ts';
 import type { Log } from '../support/log.ts';
+import { diskFree } from './describe-machine.ts';
 import type { JobContext, JobExecutor, JobOutput } from './executors/executor.ts';
 import { JobLog, LogStream } from './job-log.ts';
 import { JobTraces } from './job-traces.ts';
@@ -76,7 +77,8 @@ async function takeLease(
 ): Promise<LeaseMessage | undefined> {
   const begun = context.clock.now();
   try {
-    const answer = await context.connection.lease(LEASE_WAIT_MS, signal);
+    const free = await diskFree(context.workFolder.path);
+    const answer = await context.connection.lease(LEASE_WAIT_MS, free, signal);
     const idle = answer !== undefined && 'idle' in answer ? answer.idle : undefined;
     context.idle.tell(idle, context.log);
     if (answer !== undefined && !('idle' in answer)) {

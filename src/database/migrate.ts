@@ -9,6 +9,7 @@ import * as fileChecks from './migrations/0006-file-checks.ts';
 import * as retention from './migrations/0007-retention.ts';
 import * as gate from './migrations/0009-gate.ts';
 import * as fileChecksOfPackages from './migrations/0010-file-checks.ts';
+import * as schedule from './migrations/0011-schedule.ts';
 import * as failures from './migrations/0012-failures.ts';
 import type { Tables } from './tables.ts';
 
@@ -27,6 +28,7 @@ const MIGRATIONS: readonly Migration[] = [
   retention,
   gate,
   fileChecksOfPackages,
+  schedule,
   failures,
 ];
 
