@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { Client } from 'pg';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { Journal } from '../../src/journal/journal.ts';
+import { sleep } from '../../src/support/clock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { serverUrl } from '../support/test-database.ts';
 
@@ -131,11 +132,12 @@ describe('PostgreSQL', () => {
     const seen: number[] = [];
     const writing = Promise.all(
       Array.from({ length: events }, async (_, index) => {
-        await journals[index % 2]?.record({
-          kind: 'told',
-          subject: `s:${index}`,
-          actor: 'a',
-          data: {},
+        const database = index % 2 === 0 ? one : other;
+        const event = { kind: 'told', subject: `s:${index}`, actor: 'a', data: {} };
+        await database.transaction().execute(async (queries) => {
+          await journals[index % 2]?.write(queries, event);
+          // Without an order the later of two would often commit first.
+          await sleep((index * 7) % 20);
         });
       }),
     );
