@@ -29,7 +29,7 @@ function job(id: string, position: number) {
     executor: 'portage',
     spec_json: '{}',
     state: 'waiting',
-    reason: null,
+    reason: position === 9 ? 'a\0b' : null,
     attempt: 0,
     agent: null,
     lease_expires_at: null,
@@ -120,6 +120,8 @@ it('copies a farm to PostgreSQL and back, every row the same, and it goes on the
 
   for (const place of [url, back]) {
     const database = await openDatabase(place, clock);
+    const withNul = database.selectFrom('jobs').select('reason').where('position', '=', 9);
+    expect(await withNul.execute()).toEqual([{ reason: 'a\uFFFDb' }]);
     const journal = new Journal(database, clock);
     const [newest] = await journal.latest(1);
     const next = await journal.record({ kind: 'told', subject: 's', actor: 'a', data: {} });
