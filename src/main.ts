@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { Program } from './cli/command-line.ts';
 import type { AgentStart } from './cli/commands/agent.ts';
+import type { CopyStart } from './cli/commands/database.ts';
 import type { RebuildStart } from './cli/commands/repository-rebuild.ts';
 import type { Config } from './config/config.ts';
 import { systemClock } from './support/clock.ts';
@@ -31,6 +32,11 @@ const rebuild: RebuildStart = async (options) => {
   return await rebuildDatabase(await configOf(options), systemClock, options.onProgress);
 };
 
+const copyDatabase: CopyStart = async ({ from, to, onProgress }) => {
+  const { copyDatabase: copy } = await import('./database/copy-between.ts');
+  return await copy({ from, to }, systemClock, onProgress);
+};
+
 async function serve(options: { readonly config?: string }): Promise<void> {
   const { startServer } = await import('./server.ts');
   const { createLog } = await import('./support/log.ts');
@@ -56,7 +62,12 @@ async function programFor(argv: readonly string[]): Promise<Program> {
   if (argv[2] === 'index') {
     return (await import('./cli/index-program.ts')).createIndexProgram();
   }
-  return (await import('./cli/program.ts')).createProgram({ serve, agent, rebuild });
+  return (await import('./cli/program.ts')).createProgram({
+    serve,
+    agent,
+    rebuild,
+    copyDatabase,
+  });
 }
 
 process.exitCode = await (await programFor(process.argv)).run(process.argv);

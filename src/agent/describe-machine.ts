@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, totalmem } from 'node:os';
 import type { Executor } from '../gentoo/profile.ts';
 import type { AgentDescriptionMessage } from '../protocol/agents.ts';
@@ -7,18 +7,31 @@ import { run } from '../support/processes.ts';
 import { cpuFlagsOf } from './cpu-flags.ts';
 import { findProgram } from './programs.ts';
 
+/** Architectures that Node names otherwise than a CHOST does. */
+const CPUS: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686' };
 const PORTAGE_TIMEOUT_MS = 60_000;
 const COMPILER_TIMEOUT_MS = 10_000;
 
+/** What its operator says of an agent. */
+export interface AgentRole {
+  readonly name: string;
+  readonly slots: number;
+  readonly labels: readonly string[];
+  /** The only profiles that it serves; empty means all. */
+  readonly profiles: readonly string[];
+  /** Where it builds; it has to be there. */
+  readonly workFolder: string;
+}
+
 /** What this machine is and can do, in the words that `POST /api/agent/register` takes. */
 export async function describeMachine(
-  name: string,
+  role: AgentRole,
   environment: Readonly<Record<string, string>>,
 ): Promise<AgentDescriptionMessage> {
   const portageVersion = await findPortageVersion(environment);
   const executors = await findExecutors(environment, portageVersion);
   return {
-    name,
+    name: role.name,
     chost: await findChost(environment, portageVersion !== null),
     cpuFlags: cpuFlagsOf(await readProcessorFile()),
     cores: availableParallelism(),
@@ -26,8 +39,18 @@ export async function describeMachine(
     portageVersion,
     executors,
     compiler: await findCompiler(environment),
+    diskFreeBytes: await diskFree(role.workFolder),
+    labels: [...role.labels],
+    profiles: [...role.profiles],
+    slots: role.slots,
     distccd: null,
   };
+}
+
+/** What an ordinary user can still write to the disk that this folder lies on, in bytes. */
+export async function diskFree(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }
 
 /** `gcc-14.2.1`, of the compiler that builds without a root of their own use; null when there is none that tells. */
@@ -98,7 +121,7 @@ async function findChost(
       }
     }
   }
-  return `${arch() === 'x64' ? 'x86_64' : arch()}-unknown-linux-gnu`;
+  return `${CPUS[arch()] ?? arch()}-unknown-linux-gnu`;
 }
 
 async function readProcessorFile(): Promise<string> {

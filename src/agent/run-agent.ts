@@ -26,6 +26,10 @@ export interface AgentOptions {
   readonly workFolder: string;
   /** Jobs at once. */
   readonly slots: number;
+  /** Words that profiles may ask for. */
+  readonly labels?: readonly string[];
+  /** The only profiles that it serves; all when it is left out or empty. */
+  readonly profiles?: readonly string[];
   readonly log: Log;
   /** Stops the agent; jobs under way are killed, and go to another agent when their lease has run out. */
   readonly signal: AbortSignal;
@@ -57,27 +61,19 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { log } = options;
   checkServerUrl(options.server);
   const environment = cleanEnvironment(options.passEnvironment ?? [], process.env);
-  const description = {
-    ...(await describeMachine(options.name, environment)),
-    distccd: distccdOf(options.distccd),
-  };
-  if (description.executors.length === 0) {
-    throw new AppError(
-      'nothing-to-build-with',
-      `This machine has neither emerge, python3 and flock nor sh, cc and tar on PATH (${environment.PATH}).`,
-    );
-  }
   const folder = resolve(options.workFolder);
   const workFolder = await openWorkFolder(folder);
   const relay = new CcacheRelay(options);
   const services: Service[] = [relay];
-  if (options.distccd !== undefined && description.distccd !== null) {
-    const settings = { ...options.distccd, jobs: description.distccd.jobs };
+  const { distccd } = options;
+  if (distccd !== undefined) {
+    const settings = { jobs: availableParallelism(), ...distccd };
     services.push(
       new DistccDaemon({ ...settings, folder: join(folder, 'distccd'), environment, log }),
     );
   }
   try {
+    const description = await describe(options, environment, workFolder.path);
     await startAll(services);
     await workFor(options, {
       ...{ description, workFolder, environment },
@@ -127,6 +123,23 @@ async function workFor(
     options.slots,
     signal,
   );
+}
+
+async function describe(
+  options: AgentOptions,
+  environment: Readonly<Record<string, string>>,
+  workFolder: string,
+): Promise<AgentDescriptionMessage> {
+  const { name, slots, labels = [], profiles = [] } = options;
+  const role = { name, slots, labels, profiles, workFolder };
+  const description = await describeMachine(role, environment);
+  if (description.executors.length === 0) {
+    throw new AppError(
+      'nothing-to-build-with',
+      `This machine has neither emerge, python3 and flock nor sh, cc and tar on PATH (${environment['PATH']}).`,
+    );
+  }
+  return { ...description, distccd: distccdOf(options.distccd) };
 }
 
 function checkServerUrl(server: string): void {

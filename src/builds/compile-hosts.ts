@@ -13,7 +13,7 @@ const MOST_HOSTS = 64;
  * among them. None when nobody knows what compiler the agent has.
  */
 export function hostsFor(own: AgentRecord, agents: readonly AgentRecord[]): CompileHost[] {
-  const toolchain = own.compiler ?? null;
+  const toolchain = own.compiler;
   if (toolchain === null) {
     return [];
   }

@@ -176,8 +176,10 @@ export class CompilerCache {
       }
       for (const name of await namesIn(join(folder, bucket))) {
         const path = join(folder, bucket, name);
-        const { size, mtimeMs } = await fs.stat(path);
-        files.push({ path, size, usedAt: mtimeMs });
+        const file = await statIfPresent(path);
+        if (file !== undefined) {
+          files.push({ path, size: file.size, usedAt: file.mtimeMs });
+        }
       }
     }
     return files;
@@ -209,15 +211,22 @@ export class CompilerCache {
   }
 }
 
-async function sizeAt(path: string): Promise<number> {
+/** Another server may remove entries too. */
+async function statIfPresent(
+  path: string,
+): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
   try {
-    return (await fs.stat(path)).size;
+    return await fs.stat(path);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) {
-      return 0;
+      return undefined;
     }
     throw error;
   }
+}
+
+async function sizeAt(path: string): Promise<number> {
+  return (await statIfPresent(path))?.size ?? 0;
 }
 
 function bounded(most: number) {

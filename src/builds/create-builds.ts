@@ -17,7 +17,7 @@ import { repeating } from '../support/schedule.ts';
 import { acceptPackage } from './accept-package.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
-import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
+import { findAgentRow, setDiskFree, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
 import { appendLog, LogTimes } from './append-log.ts';
 import { attemptsOf, toAttempt } from './attempt-store.ts';
 import { blockedRows } from './blocked-store.ts';
@@ -28,6 +28,7 @@ import { cancelRequest } from './cancel-request.ts';
 import { restoreAgent } from './circuit-breaker.ts';
 import { ClockJumps } from './clock-jumps.ts';
 import { createRequest } from './create-request.ts';
+import { drainAgent, resumeAgent } from './drain-agent.ts';
 import { heldJob } from './fence.ts';
 import { resumePublishing } from './finish-request.ts';
 import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
@@ -35,10 +36,14 @@ import { jobSpecSchema } from './job.ts';
 import { hasComeDue, leasedJobsByAgent, prolongLeases } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
 import { endOverdue } from './overdue.ts';
+import { pauseProfile, resumeProfile } from './pause-profile.ts';
+import { allPauses } from './pause-store.ts';
+import { placeOldJobs } from './place-jobs.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
 import { findRequestRow, listRequestRows, toRequest } from './request-store.ts';
+import { pauseRequest, prioritizeRequest, resumeRequest } from './steer-request.ts';
 import { toBlockedBuild, unblock } from './unblock.ts';
 
 export interface BuildsOptions {
@@ -51,10 +56,14 @@ export interface BuildsOptions {
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string };
   readonly settings: BuildSettings;
+  /** Other servers may take what agents say, too. */
+  readonly othersServe?: boolean;
 }
 
 /** Expired leases are looked for this often, and also whenever somebody asks for a job. */
 const LONGEST_SWEEP_MS = 5_000;
+/** How late a page may show what an agent has told another server. */
+const LOG_LOOK_MS = 1_000;
 
 /**
  * The build farm: requests, their jobs, and the agents that do them. Everything that is acknowledged is in the
@@ -87,12 +96,26 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
   });
   return {
     builds: createInterface(context, parts),
-    service: createService(context, { queue, background, unlisten }),
+    service: createService(context, {
+      queue,
+      background,
+      unlisten,
+      othersServe: options.othersServe ?? false,
+    }),
   };
 }
 
+/** Events after which somebody who waits may have a job. */
+const OFFERS = new Set([
+  'job-ready',
+  'request-resumed',
+  'profile-resumed',
+  'agent-resumed',
+  'agent-restored',
+]);
+
 function onEvent(event: Event, logs: BuildLogs, { queue, heartbeats }: Parts): void {
-  if (event.kind === 'job-ready' || event.kind === 'agent-restored') {
+  if (OFFERS.has(event.kind)) {
     queue.wake();
   }
   const { jobId, requestId } = event.data;
@@ -130,6 +153,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     attemptsOf: async (jobId) => (await attemptsOf(database, jobId)).map(toAttempt),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
+    ...steering(context),
     listBlocked: async (profile) => (await blockedRows(database, profile)).map(toBlockedBuild),
     unblock: async (wanted, actor) => await unblock(context, wanted, actor),
     restoreAgent: async (name, actor) => {
@@ -144,7 +168,8 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     },
     registerAgent: async (description) => await registerAgent(context, description),
     listAgents: async () => await listAgents(context, live),
-    lease: async (agent, waitMs, signal) => await lease(context, queue, agent, { waitMs, signal }),
+    lease: async (agent, waitMs, signal, diskFreeBytes) =>
+      await lease(context, queue, agent, { waitMs, signal, diskFreeBytes }),
     heartbeat: async (key, wait = AT_ONCE) => await heartbeat(context, parts.heartbeats, key, wait),
     appendLog: async (key, offset, bytes) =>
       await appendLog(context, parts.logTimes, key, { offset, bytes }),
@@ -162,6 +187,32 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
   };
 }
 
+type Steering =
+  | 'pauseRequest'
+  | 'resumeRequest'
+  | 'prioritizeRequest'
+  | 'pauseProfile'
+  | 'resumeProfile'
+  | 'listPauses'
+  | 'drainAgent'
+  | 'resumeAgent';
+
+/** What people say about who builds what when. */
+function steering(context: BuildsContext): Pick<Builds, Steering> {
+  return {
+    pauseRequest: async (id, pause) => await pauseRequest(context, id, pause),
+    resumeRequest: async (id, actor) => await resumeRequest(context, id, actor),
+    prioritizeRequest: async (id, change) => await prioritizeRequest(context, id, change),
+    pauseProfile: async (profile, pause) => await pauseProfile(context, profile, pause),
+    resumeProfile: async (profile, actor) => {
+      await resumeProfile(context, profile, actor);
+    },
+    listPauses: async () => await allPauses(context.database),
+    drainAgent: async (name, drain) => await drainAgent(context, name, drain),
+    resumeAgent: async (name, actor) => await resumeAgent(context, name, actor),
+  };
+}
+
 /**
  * A restart gives every running lease its whole length again, so that an agent which goes on trying goes on with the
  * same attempt; and it takes up what was being published.
@@ -172,6 +223,7 @@ function createService(
     readonly queue: Queue<Claim>;
     readonly background: Background;
     readonly unlisten: () => void;
+    readonly othersServe: boolean;
   },
 ): Service {
   const { leaseMs, heartbeatMs } = context.settings;
@@ -201,17 +253,32 @@ function createService(
       context.log.error({ error: messageOf(error) }, 'the sweep of leases failed');
     },
   });
+  const logLook = repeating({
+    name: 'look at logs',
+    everyMs: LOG_LOOK_MS,
+    work: async () => {
+      context.logs.notifyAll();
+    },
+    onError: (error) => {
+      context.log.error({ error: messageOf(error) }, 'looking at logs failed');
+    },
+  });
   return {
     name: 'builds',
     start: async () => {
       await mkdir(join(context.folders.state, 'logs'), { recursive: true });
+      await placeOldJobs(context);
       startedAt = context.clock.now();
       await prolongLeases(context.database, context.clock.now() + leaseMs);
       await publish();
       await sweep.start();
+      if (parts.othersServe) {
+        await logLook.start();
+      }
     },
     stop: async () => {
       await sweep.stop();
+      await logLook.stop();
       await parts.queue.stop();
       parts.unlisten();
       await parts.background.idle();
@@ -247,7 +314,11 @@ async function lease(
   context: BuildsContext,
   queue: Queue<Claim>,
   agent: string,
-  wait: { readonly waitMs: number; readonly signal: AbortSignal },
+  wait: {
+    readonly waitMs: number;
+    readonly signal: AbortSignal;
+    readonly diskFreeBytes: number | undefined;
+  },
 ): Promise<Lease | undefined> {
   const { database, clock } = context;
   if ((await findAgentRow(database, agent)) === undefined) {
@@ -256,6 +327,9 @@ async function lease(
     });
   }
   await touchAgent(database, agent, clock.now());
+  if (wait.diskFreeBytes !== undefined) {
+    await setDiskFree(database, agent, wait.diskFreeBytes);
+  }
   await expireLeases(context);
   const claim = await queue.next(agent, wait.waitMs, wait.signal);
   if (claim === undefined) {

@@ -19,6 +19,8 @@ import {
   type Verdict,
 } from './job.ts';
 import { endLease, readyDependants, skipDependants } from './job-store.ts';
+import { needsOfLane } from './lane-store.ts';
+import { recordBuildTime } from './record-build-time.ts';
 import { addPackages } from './request-store.ts';
 import { candidates } from './retry-choice.ts';
 import { tellJobFinished, tellJobReady, tellPackageBlocked } from './tell-jobs.ts';
@@ -67,6 +69,9 @@ export async function settleAttempt(
   if (settled === undefined) {
     throw new Error(`job ${job.id} was settled by somebody else within the transaction`);
   }
+  if (verdict.state === 'succeeded') {
+    await recordBuildTime(deed, settled, request.profile);
+  }
   await follow(deed, { job: settled, request }, verdict);
   await judgeAgent(deed, { key, kind: job.kind, end, fault }, settings.breaker);
   return verdict.state === 'ready' ? 'nothing' : await concludeIfComplete(deed, request.id);
@@ -97,7 +102,8 @@ async function hasOtherAgent(
   attempts: readonly AttemptRow[],
 ): Promise<boolean> {
   const failedOn = new Set(attempts.flatMap(({ agent, fault }) => (fault === null ? [] : agent)));
-  const others = candidates(await agentRows(deed.queries), job, deed.now);
+  const needs = await needsOfLane(deed.queries, job.lane);
+  const others = candidates(await agentRows(deed.queries), needs, deed.now);
   return others.some((agent) => !failedOn.has(agent));
 }
 

@@ -6,6 +6,11 @@ import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
 import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
 import { promotionDocumentSchema } from './promotion-policy.ts';
+import {
+  PACKAGE_REQUIREMENT_KEYS,
+  REQUIREMENT_KEYS,
+  requirementsDocumentSchema,
+} from './requirements.ts';
 import { retentionDocumentSchema } from './retention-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { isWholeText } from './whitespace.ts';
@@ -113,6 +118,7 @@ export const profileDocumentSchema = z.strictObject({
     .exactOptional(),
   promotion: z.record(name, promotionDocumentSchema).exactOptional(),
   gate: gateDocumentSchema.exactOptional(),
+  requires: requirementsDocumentSchema.exactOptional(),
   retention: retentionDocumentSchema.exactOptional(),
   limits: limitsDocumentSchema.exactOptional(),
   distcc: distccDocumentSchema.exactOptional(),
@@ -127,6 +133,7 @@ const KEYS: DocumentKeys = {
   distcc: Object.keys(distccDocumentSchema.shape),
   ccache: Object.keys(ccacheDocumentSchema.shape),
   gate: Object.keys(gateDocumentSchema.shape),
+  requires: REQUIREMENT_KEYS,
   retention: Object.keys(retentionDocumentSchema.shape),
   limits: Object.keys(limitsDocumentSchema.shape),
 };
@@ -145,7 +152,12 @@ export function readProfileDocument(
         document: undefined,
         faults: describeFaults(result.error, value, {
           file,
-          keys: { ...KEYS, ...promotionTables(value), ...limitTables(value) },
+          keys: {
+            ...KEYS,
+            ...promotionTables(value),
+            ...packageTables(value),
+            ...limitTables(value),
+          },
         }),
       };
 }
@@ -156,7 +168,7 @@ function limitTables(value: unknown): DocumentKeys {
     .looseObject({ limits: z.looseObject({ packages: z.record(z.string(), z.unknown()) }) })
     .safeParse(value).data?.limits.packages;
   return Object.fromEntries(
-    Object.keys(packages ?? {}).map((name) => [`limits.packages.${name}`, LIMIT_KEYS]),
+    Object.keys(packages ?? {}).map((own) => [`limits.packages.${own}`, LIMIT_KEYS]),
   );
 }
 
@@ -167,6 +179,16 @@ function promotionTables(value: unknown): DocumentKeys {
   const known = Object.keys(promotionDocumentSchema.shape);
   return Object.fromEntries(
     Object.keys(channels).map((channel) => [`promotion.${channel}`, known]),
+  );
+}
+
+/** The tables below `requires.package`, which have the names of packages. */
+function packageTables(value: unknown): DocumentKeys {
+  const shape = z.looseObject({ requires: z.looseObject({ package: z.unknown() }) });
+  const packages = shape.safeParse(value).data?.requires.package;
+  const names = typeof packages === 'object' && packages !== null ? Object.keys(packages) : [];
+  return Object.fromEntries(
+    names.map((one) => [`requires.package.${one}`, PACKAGE_REQUIREMENT_KEYS]),
   );
 }
 

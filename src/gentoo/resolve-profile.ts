@@ -21,6 +21,7 @@ import {
 import { faultsInWords } from './profile-words.ts';
 import { faultsInPromotion, type PromotionDocument, policyOf } from './promotion-policy.ts';
 import type { Recipe } from './recipe.ts';
+import { mergeRequirements } from './requirements.ts';
 import { resolveFlags } from './resolve-flags.ts';
 import { type RetentionDocument, retentionOf } from './retention-policy.ts';
 
@@ -288,10 +289,16 @@ function assemble(
     ...(promotion.length > 0 && {
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
+    ...requirementsIn(sources),
     ...retentionIn(merged),
     ...sharingIn(merged),
     ...limitsIn(merged),
   };
+}
+
+function requirementsIn(sources: readonly ReadSource[]): Pick<HardwareProfile, 'requires'> {
+  const documents = sources.flatMap(({ document }) => document.requires ?? []);
+  return documents.length === 0 ? {} : { requires: mergeRequirements(documents) };
 }
 
 function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {

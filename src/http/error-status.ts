@@ -6,6 +6,7 @@ const CONFLICT = 409;
 const TOO_LARGE = 413;
 const UNPROCESSABLE = 422;
 const INTERNAL = 500;
+const UNAVAILABLE = 503;
 
 /** Codes of the rooms that a request reaches, and of this one, by the status they are answered with. */
 const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
@@ -20,6 +21,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-dependency-string',
       'invalid-offset',
       'invalid-path',
+      'invalid-priority',
       'invalid-query',
       'invalid-version',
       'node-name-invalid',
@@ -88,6 +90,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'package-not-restored',
       'package-path-taken',
       'profile-broken',
+      'profile-not-paused',
       'promotion-not-proven',
       'public-url-missing',
       'request-finished',
@@ -114,6 +117,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'upload-too-large',
     ],
   ],
+  [UNAVAILABLE, ['database-unreachable', 'database-unusable', 'lock-lost']],
   [415, ['unsupported-media-type']],
   [416, ['range-not-satisfiable']],
   [

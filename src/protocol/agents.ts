@@ -3,7 +3,8 @@ import { buildLimitsSchema, NO_LIMITS } from '../gentoo/build-limits.ts';
 import { COMPILE_HOST } from '../gentoo/compile-sharing.ts';
 import { executorSchema, hardwareProfileSchema } from '../gentoo/profile.ts';
 import { recipeSchema } from '../gentoo/recipe.ts';
-import { sha512Schema } from './common.ts';
+import { LABEL } from '../gentoo/requirements.ts';
+import { nameSchema, sha512Schema } from './common.ts';
 
 export { portagePlanSchema } from '../gentoo/portage-plan.ts';
 
@@ -32,6 +33,13 @@ export const agentDescriptionSchema = z.strictObject({
   executors: z.array(executorSchema),
   /** Name and version of its C compiler, `gcc-14.2.1`; null when it does not say. */
   compiler: z.string().max(100).nullable().default(null),
+  /** Free where it builds, in bytes; null when it does not say. */
+  diskFreeBytes: z.number().int().min(0).nullable().default(null),
+  labels: z.array(z.string().regex(LABEL)).max(100).default([]),
+  /** The only profiles that it serves; empty means all. */
+  profiles: z.array(nameSchema).max(1000).default([]),
+  /** Jobs that it does at once. */
+  slots: z.number().int().min(1).max(1000).default(1),
   /** Where other agents reach its distccd, and how many files that compiles at once; null when it has none. */
   distccd: z
     .strictObject({
@@ -55,6 +63,8 @@ export type Registration = z.infer<typeof registrationSchema>;
 export const leaseQuerySchema = z.strictObject({
   agent: z.string(),
   waitMs: z.number().int().min(0).max(60_000),
+  /** Free where it builds now, in bytes. */
+  diskFreeBytes: z.number().int().min(0).optional(),
 });
 
 /** An agent of the same toolchain: the address of its distccd, and how many files that compiles at once. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nameSchema } from './common.ts';
+import { whySchema } from './why.ts';
 
 /**
  *     POST /api/requests                    requestBodySchema -> 201 requestViewSchema            (admin)
@@ -8,6 +9,14 @@ import { nameSchema } from './common.ts';
  *     GET  /api/requests/:id/events         server-sent events: `data:` is a requestDetailSchema at each change,
  *                                           event `end` after the last
  *     POST /api/requests/:id/cancel         -> requestViewSchema                                  (admin)
+ *     POST /api/requests/:id/pause          pauseBodySchema -> requestViewSchema                  (admin)
+ *     POST /api/requests/:id/resume         -> requestViewSchema                                  (admin)
+ *     POST /api/requests/:id/priority       priorityBodySchema -> requestViewSchema               (admin)
+ *     GET  /api/pauses                      -> pauseListSchema
+ *     POST /api/profiles/:profile/pause     pauseBodySchema -> profilePauseSchema                 (admin)
+ *     POST /api/profiles/:profile/resume    -> 204                                                (admin)
+ *     POST /api/agents/:agent/drain         pauseBodySchema -> agentViewSchema                    (admin)
+ *     POST /api/agents/:agent/resume        -> agentViewSchema                                    (admin)
  *     GET  /api/jobs/:id                    -> jobDetailSchema
  *     GET  /api/jobs/:id/log?attempt=&offset=&follow=1   text/plain; with `follow` it stays open until the end
  */
@@ -25,7 +34,21 @@ export const requestBodySchema = z.strictObject({
   reason: z.string().max(2000).default(''),
   /** Also what the gate of this channel would want rebuilt of the newest packages. */
   rebuildFor: nameSchema.optional(),
+  /** Each step counts as much as having been asked for a day earlier. */
+  priority: z.number().int().min(-10).max(10).default(0),
 });
+
+export const pauseBodySchema = z.strictObject({ reason: z.string().min(1).max(1000) });
+export const priorityBodySchema = z.strictObject({ priority: z.number().int().min(-10).max(10) });
+
+/** A profile for which no job is handed out. */
+export const profilePauseSchema = z.object({
+  profile: z.string(),
+  by: z.string(),
+  reason: z.string(),
+  pausedAt: z.number(),
+});
+export const pauseListSchema = z.object({ pauses: z.array(profilePauseSchema) });
 
 export const requestViewSchema = z.object({
   id: z.string(),
@@ -38,6 +61,9 @@ export const requestViewSchema = z.object({
   author: z.string(),
   createdAt: z.number(),
   finishedAt: z.number().nullable(),
+  priority: z.number(),
+  /** None of its jobs is handed out. */
+  paused: z.object({ by: z.string(), reason: z.string(), pausedAt: z.number() }).nullable(),
 });
 export type RequestView = z.infer<typeof requestViewSchema>;
 
@@ -57,6 +83,9 @@ export const jobViewSchema = z.object({
   finishedAt: z.number().nullable(),
   packageId: z.string().nullable(),
   needs: z.array(z.string()),
+  /** Why it stands where it stands, as data and as what follows its name in a sentence. */
+  why: whySchema,
+  whySentence: z.string(),
 });
 export type JobView = z.infer<typeof jobViewSchema>;
 

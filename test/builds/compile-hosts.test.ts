@@ -14,6 +14,7 @@ async function register(
   await farm.builds.registerAgent({
     ...{ name, chost, cpuFlags: [], cores: 4, memoryBytes: 1, portageVersion: null },
     ...{ executors: ['portage'], compiler },
+    ...{ diskFreeBytes: null, labels: [], profiles: [], slots: 1 },
     distccd: { host: `${name}.farm`, port: 3632, jobs },
   });
 }

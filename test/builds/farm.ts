@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
+import type { AgentDescription, Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
 import type { BuildSettings } from '../../src/builds/builds-context.ts';
 import { createBuilds } from '../../src/builds/create-builds.ts';
-import type { BuildRequest, Job } from '../../src/builds/request.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { BuildRequest, ExplainedJob } from '../../src/builds/request.ts';
+import type { Database } from '../../src/database/database.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import { type Recipe, recipeSchema } from '../../src/gentoo/recipe.ts';
@@ -18,6 +18,8 @@ import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { poll } from '../support/poll.ts';
+import { openTestDatabase } from '../support/test-database.ts';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { createFakeRepository, FakeDisk, packageBytes, sha512Of } from './fake-repository.ts';
 
 export const SETTINGS: BuildSettings = {
@@ -168,7 +170,7 @@ export class Farm {
 
   async start(): Promise<void> {
     const { clock } = this;
-    const database = await openDatabase(join(this.#folder, 'rookery.sqlite'), clock);
+    const database = await openTestDatabase(join(this.#folder, 'rookery.sqlite'), clock);
     const journal = new Journal(database, clock);
     journal.listen((event) => {
       this.events.push(event);
@@ -207,6 +209,7 @@ export class Farm {
   async agent(
     name: string,
     executors: readonly Executor[] = ['portage', 'source'],
+    more: Partial<AgentDescription> = {},
   ): Promise<string> {
     await this.builds.registerAgent({
       name,
@@ -216,6 +219,8 @@ export class Farm {
       memoryBytes: 2 ** 30,
       portageVersion: '3.0.82',
       executors,
+      ...UNSAID_ABILITIES,
+      ...more,
     });
     return name;
   }
@@ -306,7 +311,7 @@ export class Farm {
   }
 
   /** Package jobs by CPV. */
-  async jobs(requestId: string): Promise<Record<string, Job>> {
+  async jobs(requestId: string): Promise<Record<string, ExplainedJob>> {
     const jobs = await this.builds.jobsOf(requestId);
     return Object.fromEntries(jobs.map((job) => [job.name, job]));
   }

@@ -18,6 +18,7 @@ import { profileRoutes } from './profile-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
+import { steeringRoutes } from './steering-routes.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
 export function dataRoutes(context: HttpContext): readonly Route[] {
@@ -30,6 +31,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     differenceRoute(context),
     gateRoute(context),
     ...buildRoutes(context),
+    ...steeringRoutes(context),
     ...blockedRoutes(context),
     ...agentRoutes(context),
     ...ccacheRoutes(context),

@@ -28,13 +28,16 @@ const logQuerySchema = z.object({
 });
 
 export function buildRoutes(context: HttpContext): readonly Route[] {
-  return [...requestRoutes(context), ...followRoutes(context), ...jobRoutes(context)];
-}
-
-function requestRoutes(context: HttpContext): readonly Route[] {
-  const { builds } = context;
   return [
     createRoute(context),
+    ...requestRoutes(context),
+    ...followRoutes(context),
+    ...jobRoutes(context),
+  ];
+}
+
+function requestRoutes({ builds }: HttpContext): readonly Route[] {
+  return [
     openRoute({
       method: 'get',
       path: '/api/requests',
@@ -76,7 +79,7 @@ function createRoute(context: HttpContext): Route {
     body: requestBodySchema,
     replies: { 201: requestViewSchema },
     handle: async ({ body, identity }) => {
-      const { profile, atoms, publish, rebuild, rebuildFor, force, reason, retry } = body;
+      const { profile, atoms, publish, rebuild, rebuildFor, force, reason, retry, priority } = body;
       if (atoms.length === 0 && rebuildFor === undefined) {
         const message = '"atoms" of the body is []: it has to have at least 1 entry.';
         throw new AppError('invalid-body', message, {
@@ -91,6 +94,7 @@ function createRoute(context: HttpContext): Route {
         force,
         reason,
         retry,
+        priority,
         author: actorOf(identity),
         ...(publish === undefined ? {} : { publish }),
       });

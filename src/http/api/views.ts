@@ -1,5 +1,6 @@
 import type { AgentRecord, Lease } from '../../builds/builds.ts';
-import type { BuildRequest, Job } from '../../builds/request.ts';
+import { sentenceOf } from '../../builds/reason-sentence.ts';
+import type { BuildRequest, ExplainedJob } from '../../builds/request.ts';
 import { formatMakeConf } from '../../gentoo/make-conf.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
 import type { AgentView, LeaseMessage } from '../../protocol/agents.ts';
@@ -34,7 +35,11 @@ export function agentView(
     memoryBytes: agent.memoryBytes,
     portageVersion: agent.portageVersion,
     executors: [...agent.executors],
-    compiler: agent.compiler ?? null,
+    compiler: agent.compiler,
+    diskFreeBytes: agent.diskFreeBytes,
+    labels: [...agent.labels],
+    profiles: [...agent.profiles],
+    slots: agent.slots,
     distccd: agent.distccd ?? null,
     registeredAt: agent.registeredAt,
     lastSeenAt: agent.lastSeenAt,
@@ -118,10 +123,12 @@ export function requestView(request: BuildRequest): RequestView {
     author: request.author,
     createdAt: request.createdAt,
     finishedAt: request.finishedAt,
+    priority: request.priority,
+    paused: request.paused,
   };
 }
 
-export function jobView(job: Job): JobView {
+export function jobView(job: ExplainedJob): JobView {
   return {
     id: job.id,
     requestId: job.requestId,
@@ -138,6 +145,8 @@ export function jobView(job: Job): JobView {
     finishedAt: job.finishedAt,
     packageId: job.packageId,
     needs: [...job.needs],
+    why: job.why,
+    whySentence: sentenceOf(job.why),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Attempt } from '../../../builds/builds.ts';
+import { sentenceOf } from '../../../builds/reason-sentence.ts';
 import { FINAL_JOB_STATES, type Job } from '../../../builds/request.ts';
 import { AppError } from '../../../support/errors.ts';
 import { requireJob } from '../../api/lookups.ts';
@@ -43,7 +44,7 @@ export async function jobPage(context: HttpContext, id: string, wanted?: unknown
   const now = context.clock.now();
   const name = job.kind === 'plan' ? 'Plan' : job.name;
   const head = html`<h1>${name} ${stateBadge(job.state)}</h1>
-${job.reason !== null && html`<p class="lead">${job.reason}</p>`}
+<p class="lead">${upperFirst(sentenceOf(job.why))}</p>
 ${facts(job, now)}
 ${attemptList(job.id, attempts)}`;
   const main = html`${crumbs(
@@ -61,6 +62,11 @@ ${logSection(job, { tail, attempt, isOver })}`;
     main,
     ...(isOver ? {} : { refreshSeconds: 5 }),
   };
+}
+
+/** What follows the name of a job in a sentence, without the name. */
+function upperFirst(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function attemptOf(job: Job, wanted: unknown): number {
@@ -115,7 +121,7 @@ ${
     : html`<pre class="log" id="log" tabindex="0" role="log" aria-label="Build log" data-follow="${follow}">${logText(tail.bytes)}</pre>`
 }
 ${tail.size === 0 && isOver && html`<p class="empty">There is no log.</p>`}
-<p class="muted">On the command line: <code>rookery build log ${job.id}${option}</code></p>
+<p class="muted">On the command line: <code>rookery build log ${job.id}${option}</code>, <code>rookery build why ${job.id}</code></p>
 </section>`;
 }
 
