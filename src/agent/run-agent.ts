@@ -76,7 +76,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
     const description = await describe(options, environment, workFolder.path);
     await startAll(services);
     await workFor(options, {
-      ...{ description, workFolder, environment },
+      description,
+      workFolder,
+      environment,
       sharing: { relay, folder: join(folder, 'ccache') },
     });
   } finally {

@@ -12,9 +12,18 @@ async function register(
 ): Promise<void> {
   const { compiler = 'gcc-14.2.1', chost = 'x86_64-pc-linux-gnu', jobs = 8 } = change;
   await farm.builds.registerAgent({
-    ...{ name, chost, cpuFlags: [], cores: 4, memoryBytes: 1, portageVersion: null },
-    ...{ executors: ['portage'], compiler },
-    ...{ diskFreeBytes: null, labels: [], profiles: [], slots: 1 },
+    name,
+    chost,
+    cpuFlags: [],
+    cores: 4,
+    memoryBytes: 1,
+    portageVersion: null,
+    executors: ['portage'],
+    compiler,
+    diskFreeBytes: null,
+    labels: [],
+    profiles: [],
+    slots: 1,
     distccd: { host: `${name}.farm`, port: 3632, jobs },
   });
 }

@@ -36,6 +36,11 @@ function codeOf(answer: { readonly text: string }): string {
   return String(code);
 }
 
+async function put(path: string, body: string): Promise<unknown[]> {
+  const answer = await call('PUT', path, { token: builder, body });
+  return [answer.status, codeOf(answer)];
+}
+
 describe('the shared ccache over HTTP', () => {
   it('keeps, gives and removes an entry as ccache asks for it', async () => {
     const missing = await call('GET', ENTRY, { token: builder });
@@ -62,10 +67,6 @@ describe('the shared ccache over HTTP', () => {
   });
 
   it('refuses what is no entry, what is too large, and profiles without a ccache', async () => {
-    const put = async (path: string, body: string): Promise<unknown[]> => {
-      const answer = await call('PUT', path, { token: builder, body });
-      return [answer.status, codeOf(answer)];
-    };
     expect(await put('/ccache/web-zen4/0a/..%2F..%2Fx', 'x')).toEqual([400, 'ccache-key-invalid']);
     expect(await put(ENTRY, 'x'.repeat(10_001))).toEqual([413, 'ccache-entry-too-large']);
     expect(await put('/ccache/web-skylake/0a/b1c2d3e4f5g6', 'x')).toEqual([404, 'ccache-off']);

@@ -39,8 +39,14 @@ export class SharedBuilder {
     const folder = join(server.folder, name);
     return new SharedBuilder(name, folder, async (signal) => {
       await runAgent({
-        ...{ server: server.url, token: token.trim(), name, workFolder: folder, slots: 1 },
-        ...{ log: silentLog(), signal, distccd },
+        server: server.url,
+        token: token.trim(),
+        name,
+        workFolder: folder,
+        slots: 1,
+        log: silentLog(),
+        signal,
+        distccd,
       });
     });
   }

@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -10,6 +9,8 @@ import type { Log } from '../../support/log.ts';
 import { ended, killGroup, run, spawnGroup } from '../../support/processes.ts';
 import { isRunning, pidOf, processMark } from '../process-marks.ts';
 import { endStrays } from '../stray-processes.ts';
+
+type ChildProcess = ReturnType<typeof spawnGroup>;
 
 const START_MS = 20_000;
 const ROUND_MS = 50;
@@ -123,11 +124,15 @@ export class DistccDaemon implements Service {
       'distccd',
       '--daemon',
       '--no-detach',
-      ...['--listen', listen, '--port', String(port), '--jobs', String(jobs)],
-      ...allow.flatMap((network) => ['--allow', network]),
-      ...['--job-lifetime', String(LONGEST_COMPILE_SECONDS), '--nice', '5'],
-      ...['--log-level', 'info', '--log-file', this.logFile],
-      ...(user === undefined ? [] : ['--user', user]),
+      `--listen=${listen}`,
+      `--port=${port}`,
+      `--jobs=${jobs}`,
+      `--job-lifetime=${LONGEST_COMPILE_SECONDS}`,
+      '--nice=5',
+      '--log-level=info',
+      `--log-file=${this.logFile}`,
+      ...allow.map((network) => `--allow=${network}`),
+      ...(user === undefined ? [] : [`--user=${user}`]),
     ];
     const temporary = join(folder, 'tmp');
     const env = { ...environment, TMPDIR: temporary, HOME: temporary, DISTCC_DIR: temporary };
@@ -141,14 +146,10 @@ export class DistccDaemon implements Service {
 
   async #listening(exit: Promise<number>): Promise<void> {
     const { listen, port, folder } = this.#options;
-    let exitCode: number | undefined;
-    const over = exit.then((code) => {
-      exitCode = code;
-    });
     const mark = this.#child?.pid === undefined ? undefined : processMark(this.#child.pid);
     await writeFile(join(folder, 'pid'), mark ?? '');
     for (let waited = 0; waited < START_MS; waited += ROUND_MS) {
-      await Promise.race([over, sleep(ROUND_MS)]);
+      const exitCode = await Promise.race([exit, waitARound()]);
       if (exitCode !== undefined) {
         throw await this.#failed(`it ended with ${exitCode}`);
       }
@@ -198,6 +199,11 @@ export class DistccDaemon implements Service {
       await endStrays({ leaders: [mark], folders: [] }, GRACE_MS);
     }
   }
+}
+
+async function waitARound(): Promise<undefined> {
+  await sleep(ROUND_MS);
+  return undefined;
 }
 
 function isAlive(child: ChildProcess): boolean {

@@ -56,26 +56,7 @@ export interface SharingPlace {
  * out, with a line in the log. `close` ends the build's way to the shared ccache.
  */
 export async function shareCompiling(place: SharingPlace): Promise<SharedCompiling> {
-  const { lease, log } = place;
-  const wanted: ('distcc' | 'ccache')[] = [];
-  if (lease.compileHosts !== undefined) {
-    if (lease.compileHosts.length === 0) {
-      log.note('distcc: no other live agent with a distccd has this CHOST and compiler.');
-    } else {
-      wanted.push('distcc');
-    }
-  }
-  if (lease.ccachePath !== undefined) {
-    wanted.push('ccache');
-  }
-  const uses: ('distcc' | 'ccache')[] = [];
-  for (const program of wanted) {
-    if (await place.isUsable(program)) {
-      uses.push(program);
-    } else {
-      log.note(`${program} is on for this profile, but it is not installed where it builds.`);
-    }
-  }
+  const uses = await usable(place);
   const distcc = uses.includes('distcc') ? await distccSettings(place) : undefined;
   const ccache = uses.includes('ccache') ? await ccacheSettings(place) : undefined;
   return {
@@ -85,6 +66,25 @@ export async function shareCompiling(place: SharingPlace): Promise<SharedCompili
     needsNetwork: ccache !== undefined,
     close: ccache?.close ?? (() => undefined),
   };
+}
+
+async function usable({ lease, log, isUsable }: SharingPlace): Promise<SharedCompiling['uses']> {
+  const { compileHosts = [], ccachePath } = lease;
+  if (lease.compileHosts?.length === 0) {
+    log.note('distcc: no other live agent with a distccd has this CHOST and compiler.');
+  }
+  const uses: ('distcc' | 'ccache')[] = [];
+  for (const [program, isWanted] of [
+    ['distcc', compileHosts.length > 0],
+    ['ccache', ccachePath !== undefined],
+  ] as const) {
+    if (isWanted && (await isUsable(program))) {
+      uses.push(program);
+    } else if (isWanted) {
+      log.note(`${program} is on for this profile, but it is not installed where it builds.`);
+    }
+  }
+  return uses;
 }
 
 async function distccSettings({ lease, cores, log, folder, inside }: SharingPlace) {
