@@ -14,6 +14,7 @@ type ChildProcess = ReturnType<typeof spawnGroup>;
 
 const START_MS = 20_000;
 const ROUND_MS = 50;
+const CONNECT_MS = 1000;
 const GRACE_MS = 2000;
 const RESTART_MS = 5000;
 const LAST_LINES = 5;
@@ -64,6 +65,9 @@ export class DistccDaemon implements Service {
     await mkdir(folder, { recursive: true });
     await this.#endEarlier();
     await rm(this.logFile, { force: true });
+    if (await accepts(this.#options.listen, this.#options.port)) {
+      throw await this.#failed('something else listens there');
+    }
     const user = await this.#prepareFolders();
     const exit = this.#spawn(user);
     try {
@@ -214,6 +218,9 @@ function isAlive(child: ChildProcess): boolean {
 async function accepts(host: string, port: number): Promise<boolean> {
   return await new Promise<boolean>((resolve) => {
     const socket = connect({ host, port });
+    socket.setTimeout(CONNECT_MS, () => {
+      settle(false);
+    });
     const settle = (isOpen: boolean): void => {
       socket.destroy();
       resolve(isOpen);

@@ -22,6 +22,7 @@ export interface DistccdSettings {
 }
 
 const DISTCCD_PORT = 3632;
+const MAX_PORT = 65_535;
 const EVERY_ADDRESS = '0.0.0.0';
 
 export function addDistccdOptions(command: Command): Command {
@@ -43,7 +44,7 @@ export function distccdSettings(options: DistccdOptions): DistccdSettings | unde
   if (listen === undefined) {
     return undefined;
   }
-  const [fault] = faultsIn(listen, distccdAllow, distccdHost);
+  const [fault] = faultsIn(listen, options);
   if (fault !== undefined) {
     throw new AppError('distccd-setting-invalid', fault);
   }
@@ -56,8 +57,14 @@ export function distccdSettings(options: DistccdOptions): DistccdSettings | unde
   };
 }
 
-function faultsIn(listen: string, allow: readonly string[], host: string | undefined): string[] {
+function faultsIn(
+  listen: string,
+  { distccdPort: port, distccdAllow: allow = [], distccdHost: host }: DistccdOptions,
+): string[] {
   const faults = isIPv4(listen) ? [] : [`--distccd ${listen} is not an IPv4 address.`];
+  if (port > MAX_PORT) {
+    faults.push(`--distccd-port ${port} is no port: the highest is ${MAX_PORT}.`);
+  }
   if (allow.length === 0) {
     faults.push(
       'Who may use distccd has to be named with --distccd-allow: nothing else protects it.',
