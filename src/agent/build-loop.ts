@@ -225,17 +225,21 @@ async function workAndTell(context: BuildLoopContext, job: JobRun, watch: JobWat
     });
     if (watch.ending.kind === 'cancelled') {
       log.note('The job was cancelled.');
-    } else if (watch.ending.kind === 'failed' && watch.ending.code === 'limit-exceeded') {
-      log.cut(Math.max(lease.limits.logBytes, stream.reached));
-      log.note(watch.ending.reason);
     }
+    const breach = breachOf(watch.ending);
     await watch.settle(async () => {
-      await stream.finish(watch.silence);
+      await (breach === undefined
+        ? stream.finish(watch.silence)
+        : stream.endWith(breach, lease.limits.logBytes, watch.silence));
     });
   } finally {
     watch.end();
     await Promise.all(background);
   }
+}
+
+function breachOf(ending: Ending): string | undefined {
+  return ending.kind === 'failed' && ending.code === 'limit-exceeded' ? ending.reason : undefined;
 }
 
 /** A build that breaks a limit is ended like one that is cancelled, and has failed. */

@@ -61,7 +61,11 @@ interface LabelledJob {
 /** On a terminal a bar; elsewhere a line at each quarter. `unit` says what `total` counts. */
 export function showBar(
   output: Output,
-  work: { readonly label: string; readonly total: number; readonly unit: 'bytes' | 'packages' },
+  work: {
+    readonly label: string;
+    readonly total: number;
+    readonly unit: 'bytes' | 'packages' | 'rows';
+  },
 ): Bar {
   return output.terminal === undefined ? plainBar(output, work) : liveBar(output.terminal, work);
 }
@@ -209,7 +213,7 @@ function createBlock(terminal: Terminal): Block {
 interface Work {
   readonly label: string;
   readonly total: number;
-  readonly unit: 'bytes' | 'packages';
+  readonly unit: 'bytes' | 'packages' | 'rows';
 }
 
 function amount(work: Work, done: number): string {

@@ -97,7 +97,7 @@ function overlay(
 }
 
 function toConfig(document: ConfigDocument, folder: string): Config {
-  const { http, paths, log, signing, builds, housekeeping, disk } = document;
+  const { http, paths, database, log, signing, builds } = document;
   const passphrase = signing['passphrase-file'];
   return Object.freeze({
     http: Object.freeze({
@@ -113,6 +113,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       mirrorRoot: resolve(folder, paths['mirror-root']),
       profiles: resolve(folder, paths.profiles),
     }),
+    database: Object.freeze({ url: database.url || null }),
     log: Object.freeze({ level: log.level }),
     signing: Object.freeze({
       name: signing.name,
@@ -130,6 +131,12 @@ function toConfig(document: ConfigDocument, folder: string): Config {
             }),
     }),
     builds: buildSettings(builds),
+    ...upkeepOf(document),
+  });
+}
+
+function upkeepOf({ housekeeping, disk }: ConfigDocument): Pick<Config, 'housekeeping' | 'disk'> {
+  return {
     housekeeping: Object.freeze({
       schedule: housekeeping.schedule,
       leftoverHours: housekeeping['leftover-hours'],
@@ -140,7 +147,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       keepFreeBytes: disk['keep-free-mib'] * MIB,
       warnBelowBytes: disk['warn-below-mib'] * MIB,
     }),
-  });
+  };
 }
 
 function buildSettings(builds: ConfigDocument['builds']): Config['builds'] {

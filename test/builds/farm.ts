@@ -4,7 +4,7 @@ import type { AgentDescription, Builds, Lease, LeaseKey } from '../../src/builds
 import type { BuildSettings } from '../../src/builds/builds-context.ts';
 import { createBuilds } from '../../src/builds/create-builds.ts';
 import type { BuildRequest, ExplainedJob } from '../../src/builds/request.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { Database } from '../../src/database/database.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import { type Recipe, recipeSchema } from '../../src/gentoo/recipe.ts';
@@ -18,6 +18,7 @@ import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { poll } from '../support/poll.ts';
+import { openTestDatabase } from '../support/test-database.ts';
 import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { createFakeRepository, FakeDisk, packageBytes, sha512Of } from './fake-repository.ts';
 
@@ -169,7 +170,7 @@ export class Farm {
 
   async start(): Promise<void> {
     const { clock } = this;
-    const database = await openDatabase(join(this.#folder, 'rookery.sqlite'), clock);
+    const database = await openTestDatabase(join(this.#folder, 'rookery.sqlite'), clock);
     const journal = new Journal(database, clock);
     journal.listen((event) => {
       this.events.push(event);

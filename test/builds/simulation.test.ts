@@ -6,6 +6,7 @@ import type { LeaseKey } from '../../src/builds/builds.ts';
 import { FINAL_JOB_STATES } from '../../src/builds/request.ts';
 import { isAppError } from '../../src/support/errors.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { rounds } from '../support/test-database.ts';
 import { packageBytes } from './fake-repository.ts';
 import { cpvOf, Farm, makePlan, makeProfile, SETTINGS } from './farm.ts';
 
@@ -323,7 +324,7 @@ describe('the queue', () => {
           rmSync(place, { recursive: true });
         }
       }),
-      { numRuns: 80, endOnFailure: true },
+      { numRuns: rounds(80), endOnFailure: true },
     );
   }, 240_000);
 });
