@@ -253,16 +253,7 @@ function createService(
       context.log.error({ error: messageOf(error) }, 'the sweep of leases failed');
     },
   });
-  const logLook = repeating({
-    name: 'look at logs',
-    everyMs: LOG_LOOK_MS,
-    work: async () => {
-      context.logs.notifyAll();
-    },
-    onError: (error) => {
-      context.log.error({ error: messageOf(error) }, 'looking at logs failed');
-    },
-  });
+  const logLook = lookingAtLogs(context);
   return {
     name: 'builds',
     start: async () => {
@@ -284,6 +275,20 @@ function createService(
       await parts.background.idle();
     },
   };
+}
+
+/** What other servers append to logs is told to those who follow them here. */
+function lookingAtLogs(context: BuildsContext): Pick<Service, 'start' | 'stop'> {
+  return repeating({
+    name: 'look at logs',
+    everyMs: LOG_LOOK_MS,
+    work: async () => {
+      context.logs.notifyAll();
+    },
+    onError: (error) => {
+      context.log.error({ error: messageOf(error) }, 'looking at logs failed');
+    },
+  });
 }
 
 async function registerAgent(
