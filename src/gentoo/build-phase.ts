@@ -1,0 +1,67 @@
+/** How far a build is, as its log tells. `done` and `total` count whatever the phase's program counts. */
+export interface BuildProgress {
+  /** Portage's name of the phase, such as `compile`; `upload` once the package is on its way; null before the first. */
+  readonly phase: string | null;
+  readonly done: number | null;
+  readonly total: number | null;
+}
+
+export const NO_PROGRESS: BuildProgress = { phase: null, done: null, total: null };
+
+/** What begins a phase: lines of Portage (`bin/phase-functions.sh`, `_emerge/`), and those of our own agent. */
+const BEGINNINGS: readonly (readonly [RegExp, string])[] = [
+  [/^>>> Running pre-merge checks for /, 'pretend'],
+  [/^>>> Emerging \(\d+ of \d+\) /, 'setup'],
+  [/^>>> Unpacking source\.\.\./, 'unpack'],
+  [/^>>> Preparing source in /, 'prepare'],
+  [/^>>> Configuring source in /, 'configure'],
+  [/^>>> (?:Compiling source in |build:$)/, 'compile'],
+  [/^>>> Test phase: /, 'test'],
+  [/^>>> (?:Install \S+ into |install:$)/, 'install'],
+  [/^>>> (?:Completed installing |Creating binpkg)/, 'package'],
+  [/^>>> Installing \(\d+ of \d+\) /, 'merge'],
+  [/^>>> Uploading the package, /, 'upload'],
+];
+/** What our agent writes when Portage's own status names a phase. */
+const NOTED = /^>>> Portage is in the phase ([a-z]+)\.$/;
+/** ninja: `[12/345] CC foo.o`. */
+const NINJA = /^\[\s*(\d{1,7})\/(\d{1,7})\] /;
+/** The makefiles of CMake: `[ 12%] Building C object ...`. */
+const CMAKE = /^\[\s*(\d{1,3})%\] /;
+
+/** The phase that this line begins, if it begins one. The line is plain text. */
+export function phaseBegunBy(line: string): string | undefined {
+  if (!line.startsWith('>>> ')) {
+    return undefined;
+  }
+  return NOTED.exec(line)?.[1] ?? BEGINNINGS.find(([pattern]) => pattern.test(line))?.[1];
+}
+
+/** The line of a log that says that Portage has begun a phase. */
+export function phaseNote(phase: string): string {
+  return `Portage is in the phase ${phase}.`;
+}
+
+/** The progress after one more line of the log, which is plain text. */
+export function advanceProgress(progress: BuildProgress, line: string): BuildProgress {
+  if (line.startsWith('[')) {
+    const [, done, total] = NINJA.exec(line) ?? CMAKE.exec(line) ?? [];
+    if (done !== undefined) {
+      return counted(progress, Number(done), total === undefined ? 100 : Number(total));
+    }
+    return progress;
+  }
+  const phase = phaseBegunBy(line);
+  return phase === undefined || phase === progress.phase
+    ? progress
+    : { phase, done: null, total: null };
+}
+
+function counted(progress: BuildProgress, done: number, total: number): BuildProgress {
+  return done > total || total === 0 ? progress : { ...progress, done, total };
+}
+
+/** 0 to 1, when the phase counts. */
+export function shareDone({ done, total }: BuildProgress): number | undefined {
+  return done === null || total === null ? undefined : done / total;
+}
