@@ -5,6 +5,7 @@ import { findAttempt, markHeard } from './attempt-store.ts';
 import { type BuildPlan, insertPlan } from './build-plan.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { heldJob, staleAttempt } from './fence.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import type { AttemptEnd, ReportedOutcome } from './job.ts';
@@ -38,6 +39,7 @@ export async function acceptResult(
   }
   const request = await findRequestRow(context.database, job.request_id);
   const { end, plan } = await judge(context, { job, request }, result);
+  const log = await readEndOfLog(context, key, result.outcome === 'failed');
   const after = await transact(
     context,
     `agent:${key.agent}`,
@@ -49,10 +51,11 @@ export async function acceptResult(
         await insertPlanOf(deed, held, plan);
       }
       const maxLost = context.settings.maxAttempts;
-      return await settleAttempt(deed, { job: held, request: locked, maxLost }, end);
+      return await settleAttempt(deed, { job: held, request: locked, maxLost, log }, end);
     },
   );
   unstageInBackground(context, job);
+  packInBackground(context, key);
   followUp(context, job.request_id, after);
 }
 

@@ -7,6 +7,7 @@ import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import type { BuildLogs } from './build-log.ts';
+import type { LogFindings } from './log-findings.ts';
 
 export interface BuildSettings {
   /** How long a job is an agent's without a word from it. */
@@ -30,6 +31,7 @@ export interface BuildsContext {
   readonly folders: { readonly state: string };
   readonly settings: BuildSettings;
   readonly logs: BuildLogs;
+  readonly findings: LogFindings;
   /** Goes on with work after the answer was given; what fails is logged. The service waits for it when it stops. */
   readonly inBackground: (task: string, work: () => Promise<void>) => void;
 }

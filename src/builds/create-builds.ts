@@ -26,9 +26,12 @@ import { cancelRequest } from './cancel-request.ts';
 import { createRequest } from './create-request.ts';
 import { heldJob, staleAttempt } from './fence.ts';
 import { resumePublishing } from './finish-request.ts';
+import { type BuildRecords, createRecords } from './build-records.ts';
 import { jobSpecSchema } from './job.ts';
 import { leasedJobsByAgent, prolongLeases, updateLeasedJob } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
+import { LogFindings } from './log-findings.ts';
+import { packEndedLogs } from './pack-ended-logs.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
@@ -53,7 +56,11 @@ const LONGEST_SWEEP_MS = 5_000;
  * The build farm: requests, their jobs, and the agents that do them. Everything that is acknowledged is in the
  * database; the service takes up from there what a stopped or killed process left.
  */
-export function createBuilds(options: BuildsOptions): { builds: Builds; service: Service } {
+export function createBuilds(options: BuildsOptions): {
+  builds: Builds;
+  records: BuildRecords;
+  service: Service;
+} {
   const background = new Background(options.log);
   const logs = new BuildLogs({
     folder: join(options.folders.state, 'logs'),
@@ -63,6 +70,7 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
   const context: BuildsContext = {
     ...options,
     logs,
+    findings: new LogFindings(logs, options.locks),
     inBackground: (task, work) => {
       background.start(task, work);
     },
@@ -78,6 +86,7 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
   });
   return {
     builds: createInterface(context, queue),
+    records: createRecords(context, { waiting: () => queue.waiting() }),
     service: createService(context, { queue, background, unlisten }),
   };
 }
@@ -139,6 +148,7 @@ function createService(
 ): Service {
   const { leaseMs, heartbeatMs } = context.settings;
   let publishAgainAt = 0;
+  const stopping = new AbortController();
   const publish = async (): Promise<void> => {
     publishAgainAt = context.clock.now() + leaseMs;
     await resumePublishing(context);
@@ -162,9 +172,13 @@ function createService(
       await mkdir(join(context.folders.state, 'logs'), { recursive: true });
       await prolongLeases(context.database, context.clock.now() + leaseMs);
       await publish();
+      context.inBackground('pack logs', async () => {
+        await packEndedLogs(context, stopping.signal);
+      });
       await sweep.start();
     },
     stop: async () => {
+      stopping.abort();
       await sweep.stop();
       await parts.queue.stop();
       parts.unlisten();

@@ -5,6 +5,7 @@ import { findAgentRow, toAgent } from './agent-store.ts';
 import { insertAttempt } from './attempt-store.ts';
 import type { Lease } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
 import {
@@ -121,6 +122,7 @@ export async function endAttempt(
   end: AttemptEnd,
   isStillDue: (job: JobRow) => boolean = () => true,
 ): Promise<void> {
+  const log = await readEndOfLog(context, { jobId: job.id, attempt: job.attempt }, false);
   const after = await transact(
     context,
     'server',
@@ -131,11 +133,12 @@ export async function endAttempt(
         return undefined;
       }
       const maxLost = context.settings.maxAttempts;
-      return await settleAttempt(deed, { job: held, request, maxLost }, end);
+      return await settleAttempt(deed, { job: held, request, maxLost, log }, end);
     },
   );
   if (after !== undefined) {
     unstageInBackground(context, job);
+    packInBackground(context, { jobId: job.id, attempt: job.attempt });
     followUp(context, job.request_id, after);
   }
 }

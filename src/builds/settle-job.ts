@@ -2,9 +2,11 @@ import type { JobRow, RequestRow } from '../database/tables.ts';
 import { countAttempts, finishAttempt } from './attempt-store.ts';
 import type { LeaseKey } from './builds.ts';
 import type { Deed } from './builds-context.ts';
+import type { EndOfLog } from './end-of-log.ts';
 import { type AfterConclusion, concludeIfComplete } from './finish-request.ts';
 import { type AttemptEnd, judgeAttempt, outcomeOf, skipReason, type Verdict } from './job.ts';
 import { endLease, readyDependants, skipDependants } from './job-store.ts';
+import { keepHistory } from './keep-history.ts';
 import { addPackages } from './request-store.ts';
 import { tellJobFinished, tellJobReady } from './tell-jobs.ts';
 
@@ -14,7 +16,12 @@ import { tellJobFinished, tellJobReady } from './tell-jobs.ts';
  */
 export async function settleAttempt(
   deed: Deed,
-  held: { readonly job: JobRow; readonly request: RequestRow; readonly maxLost: number },
+  held: {
+    readonly job: JobRow;
+    readonly request: RequestRow;
+    readonly maxLost: number;
+    readonly log: EndOfLog;
+  },
   end: AttemptEnd,
 ): Promise<AfterConclusion> {
   const { job, request } = held;
@@ -24,6 +31,7 @@ export async function settleAttempt(
     outcome: outcomeOf(end),
     reason: 'reason' in end ? end.reason : null,
   });
+  await keepHistory(deed, held, outcomeOf(end));
   const verdict = judgeAttempt(end, {
     agent: key.agent,
     cancelledBy: request.cancelled_by,
@@ -37,7 +45,7 @@ export async function settleAttempt(
   if (settled === undefined) {
     throw new Error(`job ${job.id} was settled by somebody else within the transaction`);
   }
-  await follow(deed, settled, verdict);
+  await follow(deed, { job: settled, log: held.log }, verdict);
   return verdict.state === 'ready' ? 'nothing' : await concludeIfComplete(deed, request.id);
 }
 
@@ -49,13 +57,17 @@ export function keyOf(job: JobRow): LeaseKey {
   return { jobId: job.id, attempt: job.attempt, agent: job.agent };
 }
 
-async function follow(deed: Deed, job: JobRow, verdict: Verdict): Promise<void> {
+async function follow(
+  deed: Deed,
+  { job, log }: { readonly job: JobRow; readonly log: EndOfLog },
+  verdict: Verdict,
+): Promise<void> {
   const { queries, now } = deed;
   if (verdict.state === 'ready') {
     await tellJobReady(deed, [job]);
     return;
   }
-  await tellJobFinished(deed, [job]);
+  await tellJobFinished(deed, [job], log.failure);
   if (verdict.state === 'succeeded') {
     if (job.package_id !== null) {
       await addPackages(queries, job.request_id, [{ id: job.package_id, how: 'built' }]);
