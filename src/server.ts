@@ -105,7 +105,11 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
   });
-  const { builds, service: buildService } = createBuilds({
+  const {
+    builds,
+    records,
+    service: buildService,
+  } = createBuilds({
     ...shared,
     repository,
     folders: { state },
@@ -113,7 +117,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
-  return { ...shared, signer, repository, check, proofs, builds, buildService, tokens };
+  return { ...shared, signer, repository, check, proofs, builds, records, buildService, tokens };
 }
 
 /** The HTTP service, and how clients reach it once it listens. */

@@ -199,8 +199,7 @@ async function busyElsewhere(
   for (const job of running.filter(({ request_id }) => request_id !== requestId)) {
     const name = packageOf(job.name);
     const estimate = (await estimatesFor(context, [name], job.profile)).get(name);
-    const left =
-      estimate && leftOf(estimate, { elapsedMs: now - job.begun_at, share: undefined });
+    const left = estimate && leftOf(estimate, { elapsedMs: now - job.begun_at, share: undefined });
     const agent = job.agent ?? '';
     busy.set(agent, Math.max(busy.get(agent) ?? 0, now + (left ?? 0)));
   }

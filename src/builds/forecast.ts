@@ -113,7 +113,11 @@ function firstToBegin(
 
 function readyTime(
   job: OpenJob,
-  { spans, known, now }: {
+  {
+    spans,
+    known,
+    now,
+  }: {
     readonly spans: ReadonlyMap<string, Span>;
     readonly known: ReadonlySet<string>;
     readonly now: number;
@@ -146,9 +150,7 @@ function soonestLane(lanes: readonly Lane[], executor: string): Lane | undefined
 
 /** Job -> how long it takes from its beginning to the end of the last job that waits for it. */
 function waysToTheEnd(jobs: readonly OpenJob[]): ReadonlyMap<string, number> {
-  return longestWays(
-    jobs.map(({ id, ms, needs }) => ({ id, ms, needs })),
-  ).toEnd;
+  return longestWays(jobs.map(({ id, ms, needs }) => ({ id, ms, needs }))).toEnd;
 }
 
 export interface WeighedJob {

@@ -32,9 +32,7 @@ export async function runningJobs(queries: Queries): Promise<
     .selectFrom('jobs')
     .innerJoin('requests', 'requests.id', 'jobs.request_id')
     .innerJoin('attempts', (join) =>
-      join
-        .onRef('attempts.job_id', '=', 'jobs.id')
-        .onRef('attempts.attempt', '=', 'jobs.attempt'),
+      join.onRef('attempts.job_id', '=', 'jobs.id').onRef('attempts.attempt', '=', 'jobs.attempt'),
     )
     .select([
       'jobs.id',
@@ -65,7 +63,11 @@ export interface LogToSearch extends LogPlace {
 /** Attempts, newest first, behind `after`. */
 export async function attemptsToSearch(
   queries: Queries,
-  query: { readonly requestId?: string; readonly after: LogPlace | undefined; readonly limit: number },
+  query: {
+    readonly requestId?: string;
+    readonly after: LogPlace | undefined;
+    readonly limit: number;
+  },
 ): Promise<LogToSearch[]> {
   const { requestId, after } = query;
   let statement = queries

@@ -19,6 +19,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-dependency-string',
       'invalid-offset',
       'invalid-path',
+      'invalid-place',
       'invalid-query',
       'invalid-version',
       'node-name-invalid',
@@ -36,6 +37,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     NOT_FOUND,
     [
+      'failure-unknown',
       'file-not-found',
       'route-not-found',
       'unknown-agent',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { failureViewSchema, progressViewSchema } from './build-records.ts';
 import { nameSchema } from './common.ts';
 
 /**
@@ -51,6 +52,12 @@ export const jobViewSchema = z.object({
   finishedAt: z.number().nullable(),
   packageId: z.string().nullable(),
   needs: z.array(z.string()),
+  /** How far it is while an agent builds it. */
+  progress: progressViewSchema.nullable(),
+  /** When it is expected to end; null when that is over, or nobody can tell. */
+  expectedAt: z.number().nullable(),
+  /** What the log of the last attempt that failed names as the first error. */
+  failure: failureViewSchema.nullable(),
 });
 export type JobView = z.infer<typeof jobViewSchema>;
 
@@ -65,6 +72,8 @@ export const requestDetailSchema = requestViewSchema.extend({
     }),
   ),
   publication: z.object({ channel: z.string(), serial: z.number() }).nullable(),
+  /** When its last job is expected to end. */
+  expectedAt: z.number().nullable(),
 });
 export type RequestDetail = z.infer<typeof requestDetailSchema>;
 

@@ -21,6 +21,9 @@ export function jobView(values: Partial<JobView> = {}): JobView {
     finishedAt: null,
     packageId: null,
     needs: [],
+    progress: null,
+    expectedAt: null,
+    failure: null,
     ...values,
   };
 }
@@ -40,6 +43,7 @@ export function requestDetail(values: Partial<RequestDetail> = {}): RequestDetai
     jobs: [],
     packages: [],
     publication: null,
+    expectedAt: null,
     ...values,
   };
 }

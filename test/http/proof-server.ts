@@ -17,6 +17,7 @@ import {
 } from '../repository/open-installation.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
+import { FakeRecords } from './fake-records.ts';
 import { FakeRepository } from './fake-repository.ts';
 import { listenOnFreePort } from './test-server.ts';
 
@@ -47,6 +48,7 @@ export async function startProofServer(folder: string): Promise<ProofServer> {
       repository,
       check,
       proofs,
+      records: new FakeRecords(),
       builds: new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) }),
       tokens,
       journal,

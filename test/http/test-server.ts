@@ -17,6 +17,7 @@ import { Locks } from '../../src/support/locks.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
+import { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 
 export const PUBLIC_KEY =
@@ -33,6 +34,7 @@ export interface TestServer {
   readonly repository: FakeRepository;
   readonly check: FakeCheck;
   readonly builds: FakeBuilds;
+  readonly records: FakeRecords;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly context: HttpContext;
@@ -111,6 +113,7 @@ export async function startTestServer(
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
+  const records = new FakeRecords();
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
   const stopping = new AbortController();
@@ -129,6 +132,7 @@ export async function startTestServer(
     check,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
+    records,
     tokens,
     journal,
     publicKey: PUBLIC_KEY,
@@ -155,6 +159,7 @@ export async function startTestServer(
     repository,
     check,
     builds,
+    records,
     tokens,
     journal,
     context,

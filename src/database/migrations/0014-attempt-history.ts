@@ -7,10 +7,7 @@ const VERSION = /-\d[\w.]*(?:-r\d+)?$/;
 export const name = '0014-attempt-history';
 
 /** What stays of an attempt when its request, log and package are gone: docs/decisions/0021. */
-export const statements: readonly (
-  | string
-  | ((transaction: Kysely<Tables>) => Promise<void>)
-)[] = [
+export const statements: readonly (string | ((transaction: Kysely<Tables>) => Promise<void>))[] = [
   `create table attempt_history (
     job_id text not null,
     attempt bigint not null,

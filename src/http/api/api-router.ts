@@ -12,6 +12,7 @@ import { journalRoutes } from './journal-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
+import { recordRoutes } from './record-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
@@ -26,6 +27,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     differenceRoute(context),
     gateRoute(context),
     ...buildRoutes(context),
+    ...recordRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
     ...retentionRoutes(context),

@@ -11,11 +11,12 @@ import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { streamJobLog } from './job-log.ts';
-import { requireChannel, requireJob } from './lookups.ts';
+import { oneJobView } from './job-views.ts';
+import { requireChannel } from './lookups.ts';
 import { requestDetail } from './request-detail.ts';
 import { streamRequestEvents } from './request-events.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
-import { jobView, requestView } from './views.ts';
+import { requestView } from './views.ts';
 
 const logQuerySchema = z.object({
   attempt: z.coerce.number().int().min(1).optional(),
@@ -149,7 +150,7 @@ function jobRoutes(context: HttpContext): readonly Route[] {
       replies: { 200: jobViewSchema },
       handle: async ({ params }) => ({
         status: 200,
-        json: jobView(await requireJob(context, params('id'))),
+        json: await oneJobView(context, params('id')),
       }),
     }),
     openRoute({

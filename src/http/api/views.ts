@@ -115,7 +115,10 @@ export function requestView(request: BuildRequest): RequestView {
   };
 }
 
-export function jobView(job: Job): JobView {
+/** What is told about a job besides the job itself. */
+export type JobNotes = Pick<JobView, 'progress' | 'expectedAt' | 'failure'>;
+
+export function jobView(job: Job, notes: JobNotes): JobView {
   return {
     id: job.id,
     requestId: job.requestId,
@@ -132,6 +135,7 @@ export function jobView(job: Job): JobView {
     finishedAt: job.finishedAt,
     packageId: job.packageId,
     needs: [...job.needs],
+    ...notes,
   };
 }
 
