@@ -143,16 +143,16 @@ export class BuildLogs {
   async read(
     name: AttemptName,
     { offset, maxBytes }: { readonly offset: number; readonly maxBytes: number },
-  ): Promise<{ readonly bytes: Buffer; readonly isEnd: boolean }> {
+  ): Promise<{ readonly bytes: Buffer; readonly isEnd: boolean; readonly size: number }> {
     const log = await this.#open(name);
     if (log === undefined) {
       const text = (await exists(this.#marker(name.jobId))) ? REMOVED_LINE : Buffer.alloc(0);
       const bytes = text.subarray(offset, offset + maxBytes);
-      return { bytes, isEnd: offset + bytes.length >= text.length };
+      return { bytes, isEnd: offset + bytes.length >= text.length, size: text.length };
     }
     try {
       const bytes = await log.read(offset, maxBytes);
-      return { bytes, isEnd: offset + bytes.length >= log.size };
+      return { bytes, isEnd: offset + bytes.length >= log.size, size: log.size };
     } finally {
       await log.close();
     }

@@ -13,6 +13,7 @@ export interface LogQuery {
   /** Looked for as it is, in plain text, whatever the case. */
   readonly text: string;
   readonly requestId?: string;
+  readonly jobId?: string;
   /** Where a search before has stopped. */
   readonly after?: LogPlace;
   readonly maxMatches: number;
@@ -63,13 +64,17 @@ export async function* searchLogs(
   signal: AbortSignal,
 ): AsyncGenerator<SearchStep> {
   const until = context.clock.now() + query.maxMs;
-  const total = await countAttemptsToSearch(context.database, query.requestId);
+  const among = {
+    ...(query.requestId === undefined ? {} : { requestId: query.requestId }),
+    ...(query.jobId === undefined ? {} : { jobId: query.jobId }),
+  };
+  const total = await countAttemptsToSearch(context.database, among);
   const needle = query.text.toLowerCase();
   let place = query.after;
   let [logs, matches] = [0, 0];
   for (;;) {
     const page = await attemptsToSearch(context.database, {
-      ...(query.requestId === undefined ? {} : { requestId: query.requestId }),
+      ...among,
       after: place,
       limit: LOGS_AT_ONCE,
     });

@@ -60,22 +60,26 @@ export interface LogToSearch extends LogPlace {
   readonly profile: string;
 }
 
+interface Among {
+  readonly requestId?: string;
+  readonly jobId?: string;
+}
+
 /** Attempts, newest first, behind `after`. */
 export async function attemptsToSearch(
   queries: Queries,
-  query: {
-    readonly requestId?: string;
-    readonly after: LogPlace | undefined;
-    readonly limit: number;
-  },
+  query: Among & { readonly after: LogPlace | undefined; readonly limit: number },
 ): Promise<LogToSearch[]> {
-  const { requestId, after } = query;
+  const { requestId, jobId, after } = query;
   let statement = queries
     .selectFrom('attempts')
     .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
     .innerJoin('requests', 'requests.id', 'jobs.request_id');
   if (requestId !== undefined) {
     statement = statement.where('jobs.request_id', '=', requestId);
+  }
+  if (jobId !== undefined) {
+    statement = statement.where('jobs.id', '=', jobId);
   }
   if (after !== undefined) {
     statement = statement.where((eb) =>
@@ -112,11 +116,14 @@ export async function attemptsToSearch(
 
 export async function countAttemptsToSearch(
   queries: Queries,
-  requestId: string | undefined,
+  { requestId, jobId }: Among,
 ): Promise<number> {
   let statement = queries.selectFrom('attempts').innerJoin('jobs', 'jobs.id', 'attempts.job_id');
   if (requestId !== undefined) {
     statement = statement.where('jobs.request_id', '=', requestId);
+  }
+  if (jobId !== undefined) {
+    statement = statement.where('jobs.id', '=', jobId);
   }
   const row = await statement
     .select((eb) => eb.fn.countAll().as('count'))

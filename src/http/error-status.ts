@@ -134,6 +134,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'incoming-without-profile',
       'invalid-make-conf-value',
       'listen-failed',
+      'log-damaged',
       'not-a-file',
       'not-a-folder',
       'port-taken',

@@ -8,11 +8,12 @@ import { z } from 'zod';
  *     GET /api/jobs/:id/log/events?attempt=&offset=  server-sent events: `data:` is a logPieceSchema, its id
  *                                                    `<attempt>:<offset>` is where the next one begins; event `end`
  *                                                    when the job has ended
- *     GET /api/logs/search?q=&request=&after=&limit= server-sent events: `match` logMatchSchema, `progress`
+ *     GET /api/logs/search?q=&request=&job=&after=&limit=   server-sent events: `match` logMatchSchema, `progress`
  *                                                    searchProgressSchema, `end` searchEndSchema
  *     GET /api/history?profile=&package=&agent=&days=&limit=   -> historySchema
- *     GET /api/history/:by?profile=&package=&agent=&days=&limit=   `package`, `profile` or `agent`
- *                                                    -> historyGroupsSchema
+ *     GET /api/history/package?profile=&package=&agent=&days=&limit=   -> historyGroupsSchema
+ *     GET /api/history/profile?...                   -> historyGroupsSchema
+ *     GET /api/history/agent?...                     -> historyGroupsSchema
  *
  * Times are epoch milliseconds.
  */

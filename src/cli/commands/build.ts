@@ -11,6 +11,7 @@ import {
 import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
 import { waitForRequest } from '../wait-for-request.ts';
+import { buildHistoryCommand } from './build-history.ts';
 import { buildLogCommand } from './build-log.ts';
 
 interface RequestOptions extends AnswerOptions {
@@ -31,6 +32,7 @@ export function buildCommand(context: CommandContext): Command {
   command.addCommand(listCommand(context));
   command.addCommand(showCommand(context));
   command.addCommand(buildLogCommand(context));
+  command.addCommand(buildHistoryCommand(context));
   command.addCommand(cancelCommand(context));
   return addExample(command, 'rookery build request web-v3 app-misc/rookery-web --wait');
 }

@@ -13,6 +13,12 @@ import {
   resultSchema,
 } from '../../protocol/agents.ts';
 import {
+  failureDetailSchema,
+  historyGroupsSchema,
+  historySchema,
+  timelineSchema,
+} from '../../protocol/build-records.ts';
+import {
   jobViewSchema,
   requestBodySchema,
   requestDetailSchema,
@@ -92,9 +98,12 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Collection: collectionViewSchema,
   CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
+  FailureDetail: failureDetailSchema,
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  History: historySchema,
+  HistoryGroups: historyGroupsSchema,
   Job: jobViewSchema,
   Journal: journalViewSchema,
   Lease: leaseSchema,
@@ -118,6 +127,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,
+  Timeline: timelineSchema,
   TokenList: tokenListSchema,
 };
 

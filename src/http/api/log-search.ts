@@ -5,7 +5,7 @@ import type { LogPlace } from '../../builds/timeline-store.ts';
 import { AppError } from '../../support/errors.ts';
 import type { HttpContext } from '../context.ts';
 import { lifetimeOf } from '../lifetime.ts';
-import { requireRequest } from './lookups.ts';
+import { requireJob, requireRequest } from './lookups.ts';
 import { beginStream, endStream, writePiece } from './streaming.ts';
 
 /** A search ends after so long, with the place to go on from. */
@@ -14,6 +14,7 @@ const MOST_MS = 20_000;
 export const logSearchQuerySchema = z.object({
   q: z.string().min(2).max(200),
   request: z.string().max(100).optional(),
+  job: z.string().max(100).optional(),
   /** `next` of a search that has stopped early. */
   after: z.string().max(200).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(200),
@@ -23,7 +24,7 @@ type SearchQuery = z.output<typeof logSearchQuerySchema>;
 /**
  * Streams what a search through logs finds as server-sent events: `match`, `progress`, and `end` at the end.
  *
- * Throws `unknown-request`, `invalid-place` before anything is sent.
+ * Throws `unknown-request`, `unknown-job`, `invalid-place` before anything is sent.
  */
 export async function streamLogSearch(
   context: HttpContext,
@@ -49,20 +50,24 @@ export async function streamLogSearch(
   }
 }
 
-/** Throws `unknown-request`, `invalid-place`. */
+/** Throws `unknown-request`, `unknown-job`, `invalid-place`. */
 export async function checkedSearch(
   context: HttpContext,
-  { q, request, after, limit }: SearchQuery,
+  { q, request, job, after, limit }: SearchQuery,
   maxMs = MOST_MS,
 ): Promise<LogQuery> {
   if (request !== undefined) {
     await requireRequest(context, request);
+  }
+  if (job !== undefined) {
+    await requireJob(context, job);
   }
   return {
     text: q,
     maxMatches: limit,
     maxMs,
     ...(request === undefined ? {} : { requestId: request }),
+    ...(job === undefined ? {} : { jobId: job }),
     ...(after === undefined ? {} : { after: parsePlace(after) }),
   };
 }
