@@ -116,12 +116,12 @@ async function excerptOf(
   const text = async (offset: number, maxBytes: number): Promise<string> =>
     (await logs.read(name, { offset, maxBytes })).bytes.toString('utf8');
   try {
+    if ((await logs.size(name)) === undefined) {
+      return undefined;
+    }
     const before = (await text(begin, failure.offset - begin)).split('\n').slice(0, -1);
     const after = (await text(failure.offset, AFTER_BYTES)).split('\n');
     const shown = before.slice(begin === 0 ? 0 : 1).slice(-LINES_BEFORE);
-    if (after.length === 1 && after[0] === '') {
-      return undefined;
-    }
     return {
       failure,
       firstLine: failure.line - shown.length,

@@ -56,7 +56,8 @@ const TEXT_AROUND = 150;
 
 /**
  * Looks through the logs of a request, or of all, the newest first, one piece after the other: memory stays the same
- * however many there are. It stops after so many matches or so much time, with the place to go on from.
+ * however many there are. It stops after so many matches or so much time, at the
+ * earliest after one log, with the place to go on from.
  */
 export async function* searchLogs(
   context: Pick<BuildsContext, 'database' | 'logs' | 'clock'>,
@@ -80,7 +81,7 @@ export async function* searchLogs(
     });
     for (const log of page) {
       const stoppedBy = stopReason({ matches, now: context.clock.now(), until }, query);
-      if (stoppedBy !== null || signal.aborted) {
+      if (logs > 0 && (stoppedBy !== null || signal.aborted)) {
         yield { kind: 'end', logs, total, matches, stoppedBy, next: place ?? null };
         return;
       }
