@@ -22,7 +22,7 @@ describe("the phases of Portage's own status", () => {
     const log = new JobLog(join(folder, 'log'));
     const noted = (): string => readFileSync(log.path, 'utf8');
     const until = async (text: string): Promise<void> => {
-      await poll(text, () => noted().includes(text));
+      await poll(text, () => noted().includes(text) || undefined);
     };
     const status = join(run, 'emerge-77.json');
     writeFileSync(join(run, 'emerge-1.json'), snapshot('test', 'app-misc/other-1'));

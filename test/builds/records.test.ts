@@ -21,7 +21,10 @@ async function write(farm: Farm, { key }: Held, text: string | Buffer): Promise<
 
 async function packed(farm: Farm, { jobId, attempt }: Lease): Promise<void> {
   const path = join(farm.folder, 'logs', jobId, `${attempt}.log`);
-  await poll(`the packing of ${path}`, () => !existsSync(path) && existsSync(`${path}.zst`));
+  await poll(
+    `the packing of ${path}`,
+    () => (!existsSync(path) && existsSync(`${path}.zst`)) || undefined,
+  );
 }
 
 async function steps(
