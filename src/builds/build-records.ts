@@ -21,6 +21,7 @@ import {
   historyGroups,
   historyRows,
   lastEnds,
+  latestDurations,
   recentDurations,
 } from './history-store.ts';
 import { jobRowsOf, leasedJobsByAgent, needsOfRequest } from './job-store.ts';
@@ -173,7 +174,10 @@ async function estimatesFor(
   packages: readonly string[],
   profile: string,
 ): Promise<ReadonlyMap<string, Estimate>> {
-  return estimateAll(packages, profile, await recentDurations(database, packages));
+  return estimateAll(packages, profile, {
+    samples: await recentDurations(database, packages),
+    others: await latestDurations(database, profile),
+  });
 }
 
 async function liveAgents(

@@ -11,7 +11,7 @@ export interface Sample {
   readonly ms: number;
 }
 
-/** What a package takes when nothing at all is known. */
+/** What a job takes when nothing at all is known. */
 const UNKNOWN_MS = 2 * 60_000;
 /** A build that has taken longer than the ones before takes that much of its time again. */
 const OVERDUE_SHARE = 0.15;
@@ -20,16 +20,16 @@ const TELLING_SHARE = 0.1;
 
 /**
  * How long each of these packages will take on this profile: the middle one of the newest builds there; of those on
- * other profiles; or of all samples.
+ * other profiles; or of what else was built lately.
  */
 export function estimateAll(
   packages: readonly string[],
   profile: string,
-  samples: readonly Sample[],
+  { samples, others }: { readonly samples: readonly Sample[]; readonly others: readonly number[] },
 ): ReadonlyMap<string, Estimate> {
   const own = grouped(samples.filter((sample) => sample.profile === profile));
   const all = grouped(samples);
-  const usual = median(samples.map(({ ms }) => ms)) ?? UNKNOWN_MS;
+  const usual = median(others) ?? UNKNOWN_MS;
   return new Map(
     packages.map((name): [string, Estimate] => {
       const measured = median(own.get(name) ?? []);

@@ -6,6 +6,8 @@ import type { HistoryFilter, HistoryGroup, HistoryGrouping } from './history.ts'
 const ROWS_AT_ONCE = 500;
 /** Of each package and profile, as many of the newest builds say how long the next one takes. */
 const SAMPLES = 5;
+/** And so many of the newest of a profile say how long a package takes that is built for the first time. */
+const OTHERS = 200;
 
 export async function insertHistory(queries: Queries, row: AttemptHistoryRow): Promise<void> {
   await queries
@@ -121,6 +123,20 @@ export async function recentDurations(
     );
   }
   return found;
+}
+
+/** How long the newest builds of packages took on a profile, whatever they built. */
+export async function latestDurations(queries: Queries, profile: string): Promise<number[]> {
+  const rows = await queries
+    .selectFrom('attempt_history')
+    .select(['started_at', 'finished_at'])
+    .where('kind', '=', 'package')
+    .where('outcome', '=', 'succeeded')
+    .where('profile', '=', profile)
+    .orderBy('finished_at', 'desc')
+    .limit(OTHERS)
+    .execute();
+  return rows.map((row) => row.finished_at - row.started_at);
 }
 
 /** What the last attempts at these jobs have come to that have ended. */

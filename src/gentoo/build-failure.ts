@@ -1,4 +1,4 @@
-import { phaseBegunBy } from './build-phase.ts';
+import { phaseBegunBy, phaseNotedBy } from './build-phase.ts';
 import {
   type ErrorRank,
   goesOn,
@@ -65,6 +65,11 @@ export class FailureFinder {
       return;
     }
     if (this.#isDead === 'yes') {
+      return;
+    }
+    const noted = phaseNotedBy(line, this.#phase);
+    if (noted !== undefined) {
+      this.#phase = noted;
       return;
     }
     if (this.#isDead === 'words-follow') {

@@ -29,12 +29,40 @@ const NINJA = /^\[\s*(\d{1,7})\/(\d{1,7})\] /;
 /** The makefiles of CMake: `[ 12%] Building C object ...`. */
 const CMAKE = /^\[\s*(\d{1,3})%\] /;
 
+/** The order of the phases of one package. */
+const ORDER = [
+  'pretend',
+  'setup',
+  'unpack',
+  'prepare',
+  'configure',
+  'compile',
+  'test',
+  'install',
+  'instprep',
+  'package',
+  'preinst',
+  'postinst',
+  'merge',
+  'upload',
+];
+
 /** The phase that this line begins, if it begins one. The line is plain text. */
 export function phaseBegunBy(line: string): string | undefined {
-  if (!line.startsWith('>>> ')) {
-    return undefined;
-  }
-  return NOTED.exec(line)?.[1] ?? BEGINNINGS.find(([pattern]) => pattern.test(line))?.[1];
+  return line.startsWith('>>> ')
+    ? BEGINNINGS.find(([pattern]) => pattern.test(line))?.[1]
+    : undefined;
+}
+
+/**
+ * The phase that our agent has noted from Portage's own status. That comes late, so it is behind `phase` when the log
+ * has told of a later one already: undefined then.
+ */
+export function phaseNotedBy(line: string, phase: string | null): string | undefined {
+  const noted = line.startsWith('>>> ') ? NOTED.exec(line)?.[1] : undefined;
+  return noted !== undefined && ORDER.indexOf(noted) > ORDER.indexOf(phase ?? '')
+    ? noted
+    : undefined;
 }
 
 /** The line of a log that says that Portage has begun a phase. */
@@ -51,7 +79,7 @@ export function advanceProgress(progress: BuildProgress, line: string): BuildPro
     }
     return progress;
   }
-  const phase = phaseBegunBy(line);
+  const phase = phaseBegunBy(line) ?? phaseNotedBy(line, progress.phase);
   return phase === undefined || phase === progress.phase
     ? progress
     : { phase, done: null, total: null };

@@ -40,13 +40,18 @@ describe('an estimate', () => {
 
   it('is the middle of what was measured here, elsewhere, or of others', () => {
     const other = { package: 'a/c', profile: 'db', ms: 7 };
-    const estimates = estimateAll(['a/b', 'a/c', 'a/d'], 'web', [...samples, other]);
+    const known = { samples: [...samples, other], others: [9, 2, 4] };
+    const estimates = estimateAll(['a/b', 'a/c', 'a/d'], 'web', known);
     expect(Object.fromEntries(estimates)).toEqual({
       'a/b': { ms: 3, basis: 'measured' },
       'a/c': { ms: 7, basis: 'elsewhere' },
-      'a/d': { ms: 3, basis: 'guessed' },
+      'a/d': { ms: 4, basis: 'guessed' },
     });
-    expect(estimateAll(['x/y'], 'web', []).get('x/y')).toEqual({ ms: 120_000, basis: 'guessed' });
+    const nothing = { samples: [], others: [] };
+    expect(estimateAll(['x/y'], 'web', nothing).get('x/y')).toEqual({
+      ms: 120_000,
+      basis: 'guessed',
+    });
   });
 
   it('of what is left is never less than nothing', () => {

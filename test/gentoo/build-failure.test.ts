@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { type BuildFailure, FailureFinder } from '../../src/gentoo/build-failure.ts';
+import { phaseNote } from '../../src/gentoo/build-phase.ts';
 import { LineSplitter } from '../../src/support/line-splitter.ts';
 import { plainLine } from '../../src/support/terminal-text.ts';
 
@@ -201,6 +202,15 @@ describe('the first real error of a build', () => {
     ];
     expect(textIn(...log)).toBeUndefined();
     expect(textIn(...log, ...DIED)).toBe('emake failed');
+  });
+
+  it('is kept when the note of its phase comes late', () => {
+    const error = 'a.c:1:1: error: x';
+    const log = ['>>> Compiling source in /x ...', error];
+    for (const phase of ['configure', 'compile']) {
+      expect(textIn(...log, `>>> ${phaseNote(phase)}`, ...DIED)).toBe(error);
+    }
+    expect(failureIn(`${error}\n>>> ${phaseNote('instprep')}\n`)?.phase).toBe('instprep');
   });
 
   it('is not looked for behind the death of an ebuild, where Portage says everything again', () => {

@@ -50,6 +50,19 @@ describe('the phase of a build', () => {
     );
   });
 
+  it('does not go back for a note that comes late', () => {
+    const compiling = ['>>> Compiling source in /x ...', '[3/4] CC x'];
+    expect(after(...compiling, `>>> ${phaseNote('configure')}`)).toMatchObject({
+      phase: 'compile',
+      done: 3,
+    });
+    expect(after(...compiling, `>>> ${phaseNote('compile')}`).done).toBe(3);
+    expect(after(...compiling, `>>> ${phaseNote('nonsense')}`).phase).toBe('compile');
+    expect(after(`>>> ${phaseNote('merge')}`, '>>> Emerging (2 of 2) a/b-1::x').phase).toBe(
+      'setup',
+    );
+  });
+
   it('counts only what can be true', () => {
     expect(after('>>> build:', '[9/4] CC x', '[0/0] x', '[1/2]x', '[ 700%] x').done).toBeNull();
     expect(shareDone(after('[ 25%] Building x'))).toBe(0.25);

@@ -30,6 +30,7 @@ export const statements: readonly (string | ((transaction: Kysely<Tables>) => Pr
     primary key (job_id, attempt)
   )`,
   'create index attempt_history_by_package on attempt_history (package, profile, finished_at)',
+  'create index attempt_history_by_profile on attempt_history (profile, finished_at)',
   'create index attempt_history_by_time on attempt_history (finished_at)',
   'create index attempt_history_by_agent on attempt_history (agent, finished_at)',
   `insert into attempt_history

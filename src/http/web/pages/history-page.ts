@@ -115,7 +115,7 @@ function groupTable(query: Query, groups: readonly HistoryGroupView[], now: numb
 function attemptTable(attempts: readonly AttemptView[], now: number): Html {
   const row = (attempt: AttemptView): Html => html`<tr>
 <td><span class="pill ${tone(attempt.outcome)}">${attempt.outcome}</span></td>
-<th scope="row"><a href="${attemptHref(attempt.jobId, attempt.attempt)}">${attempt.name}</a></th>
+<th scope="row" class="name"><a href="${attemptHref(attempt.jobId, attempt.attempt)}">${attempt.name}</a></th>
 <td class="name"><a href="${profileHref(attempt.profile)}">${attempt.profile}</a></td>
 <td class="name">${attempt.agent}</td>
 <td class="number">${duration(attempt.finishedAt - attempt.startedAt)}</td>
