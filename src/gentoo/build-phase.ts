@@ -60,9 +60,12 @@ export function phaseBegunBy(line: string): string | undefined {
  */
 export function phaseNotedBy(line: string, phase: string | null): string | undefined {
   const noted = line.startsWith('>>> ') ? NOTED.exec(line)?.[1] : undefined;
-  return noted !== undefined && ORDER.indexOf(noted) > ORDER.indexOf(phase ?? '')
-    ? noted
-    : undefined;
+  return noted !== undefined && isLaterPhase(noted, phase) ? noted : undefined;
+}
+
+/** Whether a package goes through this phase after the other one; null is before all. */
+export function isLaterPhase(phase: string, other: string | null): boolean {
+  return ORDER.indexOf(phase) > ORDER.indexOf(other ?? '');
 }
 
 /** The line of a log that says that Portage has begun a phase. */

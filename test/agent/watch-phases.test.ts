@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { withPhasesNoted } from '../../src/agent/executors/watch-phases.ts';
@@ -15,7 +15,7 @@ function snapshot(phase: string | null, cpv = CPV): string {
 }
 
 describe("the phases of Portage's own status", () => {
-  it('are noted in the log of the job, each once', async () => {
+  it('are noted in the log of the job, each once, unless it tells of them itself', async () => {
     const eroot = join(folder, 'root');
     const run = join(eroot, 'run/portage');
     mkdirSync(run, { recursive: true });
@@ -33,6 +33,8 @@ describe("the phases of Portage's own status", () => {
       writeFileSync(status, snapshot(null));
       writeFileSync(status, snapshot('compile'));
       await until('compile');
+      appendFileSync(log.path, '>>> Install app-misc/x-1 into /x\n');
+      writeFileSync(status, snapshot('install'));
       writeFileSync(status, snapshot('not a phase'));
       writeFileSync(status, snapshot('instprep'));
       await until('instprep');
@@ -40,7 +42,7 @@ describe("the phases of Portage's own status", () => {
     });
 
     expect(noted()).toBe(
-      '>>> Portage is in the phase compile.\n>>> Portage is in the phase instprep.\n',
+      '>>> Portage is in the phase compile.\n>>> Install app-misc/x-1 into /x\n>>> Portage is in the phase instprep.\n',
     );
     log.close();
   });

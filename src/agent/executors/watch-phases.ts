@@ -1,15 +1,17 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { phaseNote } from '../../gentoo/build-phase.ts';
+import { advanceProgress, isLaterPhase, NO_PROGRESS, phaseNote } from '../../gentoo/build-phase.ts';
 import { sleep } from '../../support/clock.ts';
 import { isErrno, messageOf } from '../../support/errors.ts';
 import { namesIn } from '../../support/files.ts';
+import { LineSplitter } from '../../support/line-splitter.ts';
 import type { JobLog } from '../job-log.ts';
 
 /** Portage writes its status at most once a second, and every two seconds while a phase runs. */
 const LOOK_EVERY_MS = 1000;
 const MAXIMUM_BYTES = 1024 * 1024;
+const PIECE_BYTES = 64 * 1024;
 const PHASE = /^[a-z]{1,20}$/;
 
 /** What is used of a snapshot (`_emerge/_observability.py`, schema 1). */
@@ -27,7 +29,7 @@ export interface WatchedBuild {
 
 /**
  * While the work goes on, reads the status of Portage (FEATURES=observability) and notes in the job's log each phase
- * that it names. Where Portage writes none nothing happens, and a status that cannot be read fails no build.
+ * that the log itself has not told of. Where Portage writes none nothing happens, and a status that cannot be read fails no build.
  */
 export async function withPhasesNoted(
   build: WatchedBuild,
@@ -47,14 +49,45 @@ export async function withPhasesNoted(
 
 async function watchPhases(options: WatchedBuild, ended: AbortSignal): Promise<void> {
   const folder = join(options.eroot, 'run/portage');
-  let known: string | undefined;
+  const told = new ToldPhase(options.log.path);
   while (!ended.aborted) {
     const phase = await phaseIn(folder, options.cpv);
-    if (phase !== undefined && phase !== known) {
-      known = phase;
+    if (phase !== undefined && isLaterPhase(phase, await told.phase())) {
       options.log.note(phaseNote(phase));
     }
     await sleep(LOOK_EVERY_MS, ended);
+  }
+}
+
+/** The phase that a log has told of so far, our own notes included. */
+class ToldPhase {
+  readonly #path: string;
+  readonly #splitter = new LineSplitter();
+  #progress = NO_PROGRESS;
+  #offset = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Reads what was added since the last time. */
+  async phase(): Promise<string | null> {
+    const file = await open(this.#path, 'r');
+    try {
+      const buffer = Buffer.alloc(PIECE_BYTES);
+      for (;;) {
+        const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, this.#offset);
+        if (bytesRead === 0) {
+          return this.#progress.phase;
+        }
+        this.#offset += bytesRead;
+        for (const { text } of this.#splitter.take(buffer.subarray(0, bytesRead))) {
+          this.#progress = advanceProgress(this.#progress, text);
+        }
+      }
+    } finally {
+      await file.close();
+    }
   }
 }
 
