@@ -11,12 +11,12 @@ import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
 import { Journal } from './journal/journal.ts';
+import { FarmKeys } from './keys/farm-keys.ts';
 import { openRepository } from './repository/create-repository.ts';
 import { createProofs } from './repository/proof/proofs.ts';
 import { watchIncoming } from './repository/watch-incoming.ts';
 import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
-import type { Signer } from './signing/signer.ts';
-import { openSigner } from './signing/signing-key.ts';
+import { Keyring } from './signing/keyring/keyring.ts';
 import type { Clock } from './support/clock.ts';
 import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
@@ -28,6 +28,8 @@ import { scheduled } from './support/schedule.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** How late a key may take over. */
+const KEYS_EVERY_MS = 60_000;
 
 /** A running Rookery. */
 export interface Server {
@@ -61,12 +63,15 @@ async function compose(
 ): Promise<Server> {
   const rooms = await openRooms(config, log, clock, database);
   await rooms.repository.recover();
+  await rooms.keys.inspect();
   await createFirstTokens(config.paths.state, rooms.tokens);
   const { listenService, reached } = listening(config, rooms);
   const services: Service[] = [
     rooms.buildService,
     housekeeping(config, rooms),
     rooms.check,
+    rooms.resign,
+    rooms.keys,
     watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     listenService,
   ];
@@ -74,7 +79,7 @@ async function compose(
   const url = reached();
   const noteFile = join(config.paths.state, 'server.json');
   await writeFileAtomic(noteFile, `${JSON.stringify({ url, pid: process.pid })}\n`);
-  log.info({ url, key: rooms.signer.primaryFingerprint }, 'listening');
+  log.info({ url, key: rooms.keys.fingerprint() }, 'listening');
   if (config.http.publicUrl === null && listenService.isOnEveryAddress()) {
     log.warn({ url }, '[http] public-url is not set: other machines get no setup scripts');
   }
@@ -96,12 +101,12 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   const locks = new Locks();
   const profiles = await openProfileCatalog(config.paths.profiles);
   reportBroken(profiles, log);
-  const signer = await openKey(config, log, clock);
-  await publishKey(mirrorRoot, signer);
+  const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
-  const { repository, check } = openRepository({
+  const { repository, check, resign } = openRepository({
     ...shared,
-    signer,
+    signer: () => keyring.signer(),
+    currentKeys: () => new Set(keyring.acceptedFingerprints()),
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
   });
@@ -117,7 +122,15 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
-  return { ...shared, signer, repository, check, proofs, builds, records, buildService, tokens };
+  const keys = new FarmKeys({
+    ...shared,
+    keyring,
+    resigning: resign,
+    folder: join(mirrorRoot, 'keys'),
+    everyMs: KEYS_EVERY_MS,
+  });
+  const work = { check, resign, proofs, builds, records, buildService };
+  return { ...shared, ...work, keyring, keys, repository, tokens };
 }
 
 /** The HTTP service, and how clients reach it once it listens. */
@@ -136,8 +149,12 @@ function listening(
     createListener: (stopping) =>
       createRequestListener({
         ...rooms,
-        publicKey: rooms.signer.publicKey,
-        fingerprint: rooms.signer.primaryFingerprint,
+        get publicKey() {
+          return rooms.keys.publicKeys();
+        },
+        get fingerprint() {
+          return rooms.keys.fingerprint();
+        },
         heartbeatMs: builds.heartbeatMs,
         folders: { mirrorRoot: paths.mirrorRoot, staging: join(paths.state, 'staging') },
         publicUrl: reached,
@@ -149,19 +166,21 @@ function listening(
   return { listenService, reached };
 }
 
-async function openKey(config: Config, log: Log, clock: Clock): Promise<Signer> {
-  const { name, email, validDays, passphraseFile } = config.signing;
+async function openKeys(config: Config, log: Log, clock: Clock): Promise<Keyring> {
+  const { name, email, validDays, passphraseFile, gpg } = config.signing;
   const passphrase = passphraseFile === null ? undefined : await readPassphrase(passphraseFile);
-  return await openSigner({
+  const keyring = await Keyring.open({
     folder: join(config.paths.state, 'signing'),
     name,
     email,
     validDays,
     clock,
     log,
-    protectStored: true,
     ...(passphrase === undefined ? {} : { passphrase }),
+    ...(gpg === null ? {} : { gpg: { ...gpg, passphraseFile } }),
   });
+  reportExpiry(keyring.signer(), clock, log);
+  return keyring;
 }
 
 async function readPassphrase(file: string): Promise<string> {
@@ -174,14 +193,6 @@ async function readPassphrase(file: string): Promise<string> {
     );
   }
   return passphrase;
-}
-
-async function publishKey(mirrorRoot: string, signer: Signer): Promise<void> {
-  const path = join(mirrorRoot, 'keys', 'rookery.asc');
-  if ((await readTextIfPresent(path)) !== signer.publicKey) {
-    await mkdir(join(mirrorRoot, 'keys'), { recursive: true });
-    await writeFileAtomic(path, signer.publicKey);
-  }
 }
 
 /** One token of role admin and one of role builder, so that a new installation can be used from its own machine. */
@@ -203,7 +214,8 @@ function housekeeping(config: Config, rooms: Rooms): Service {
     name: 'housekeeping',
     expression: config.housekeeping.schedule,
     work: async () => {
-      reportExpiry(rooms.signer, rooms.clock, rooms.log);
+      reportExpiry(rooms.keyring.signer(), rooms.clock, rooms.log);
+      await rooms.keys.inspect();
       const { leftoverHours, logDays } = config.housekeeping;
       const removed = await rooms.builds.removeLeftovers({
         sourcesMs: leftoverHours * HOUR_MS,
@@ -240,8 +252,8 @@ function reportBroken(profiles: ProfileCatalog, log: Log): void {
 }
 
 /** What keeps the server from doing its work, a sentence each. */
-async function faultsOf({ database, signer, clock }: Rooms): Promise<string[]> {
-  const expired = expiryFault(signer, clock);
+async function faultsOf({ database, keyring, clock }: Rooms): Promise<string[]> {
+  const expired = expiryFault(keyring.signer(), clock);
   const faults = expired === undefined ? [] : [expired];
   try {
     await database.selectFrom('migrations').select('name').limit(1).execute();

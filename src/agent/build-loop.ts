@@ -211,7 +211,7 @@ async function execute(
     signal,
     connection: context.connection,
     server: context.server,
-    publicKey: context.registration.publicKey,
+    publicKey: job.lease.publicKey ?? context.registration.publicKey,
     environment: context.environment,
     cores: context.cores,
     clock: context.clock,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { flattenAtoms, parseDepString } from '../gentoo/dep-string.ts';
-import { EAPIS } from '../gentoo/eapi.ts';
+import { knownRulesOf } from '../gentoo/eapi.ts';
 import { AppError, isAppError } from '../support/errors.ts';
 import type { NeededEntry } from './elf/soname-deps.ts';
 
@@ -9,6 +9,9 @@ export interface SonameGroup {
   readonly category: string;
   readonly sonames: readonly string[];
 }
+
+/** A line of NEEDED. */
+export type NeededFile = Pick<NeededEntry, 'path' | 'needed'>;
 
 const SHOWN_CHARACTERS = 100;
 const NEEDED_FIELDS = 5;
@@ -21,9 +24,27 @@ const NO_RUNPATH = '  -  ';
  *
  * Throws `package-invalid-metadata` with the token in the message.
  */
-export function checkDependencies(key: string, value: string, eapi: string | undefined): void {
-  const known = EAPIS.find((one) => one === eapi);
-  explained(key, () => flattenAtoms(value, 'all', known === undefined ? {} : { eapi: known }));
+export function checkDependencies(key: string, value: string, eapi: string): void {
+  const isKnown = knownRulesOf(eapi) !== undefined;
+  const options = isKnown ? { eapi } : { allowsBuildId: true };
+  explained(key, () => flattenAtoms(value, 'all', options));
+}
+
+/**
+ * Checks what an EAPI may not have: a sub-slot in SLOT, defaults in IUSE (`_emerge/Package.py`). An EAPI that is not
+ * known may have everything.
+ *
+ * Throws `package-invalid-metadata`.
+ */
+export function checkEapi(eapi: string, slot: string, iuse: readonly string[]): void {
+  const rules = knownRulesOf(eapi);
+  if (rules?.slotOperators === false && slot.includes('/')) {
+    throw invalidValue('SLOT', slot, `has, in EAPI ${eapi}, a sub-slot:`);
+  }
+  const withDefault = iuse.find((word) => /^[+-]/.test(word));
+  if (rules?.iuseDefaults === false && withDefault !== undefined) {
+    throw invalidValue('IUSE', withDefault, `has, in EAPI ${eapi}, a default:`);
+  }
 }
 
 /** Checks the brackets and conditionals of LICENSE, PROPERTIES, RESTRICT. Throws `package-invalid-metadata`. */
@@ -83,6 +104,19 @@ export function parseNeededElf(key: string, text: string): NeededEntry[] {
         needed: needed.split(',').filter(Boolean),
         category: category === '' ? undefined : category,
       };
+    });
+}
+
+/** NEEDED: a line `path soname,soname` for each ELF file. A path may hold spaces, and there may be no soname. */
+export function parseNeeded(text: string): NeededFile[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const space = line.lastIndexOf(' ');
+      const path = space < 0 ? line : line.slice(0, space);
+      const needed = space < 0 ? [] : line.slice(space + 1).split(',');
+      return { path, needed: needed.filter(Boolean) };
     });
 }
 

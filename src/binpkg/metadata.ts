@@ -1,11 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { parseCpv } from '../gentoo/cpv.ts';
+import { foldWhitespace } from '../gentoo/whitespace.ts';
 import { AppError, isAppError } from '../support/errors.ts';
 import type { NeededEntry } from './elf/soname-deps.ts';
 import {
   checkDependencies,
+  checkEapi,
   checkWordString,
   invalidValue,
+  type NeededFile,
+  parseNeeded,
   parseNeededElf,
   parseRevisions,
   parseSonames,
@@ -22,11 +26,20 @@ export interface PackageMetadata {
   readonly pf: string;
   /** `slot` or `slot/sub-slot`, as in the package. */
   readonly slot: string;
-  /** `0` when absent. */
+  /** `0` when absent, and then its rules hold. */
   readonly eapi: string;
   readonly buildId: number | undefined;
   readonly buildTimeSeconds: number | undefined;
   readonly chost: string | undefined;
+  readonly cbuild: string | undefined;
+  readonly ctarget: string | undefined;
+  readonly cflags: string | undefined;
+  readonly cxxflags: string | undefined;
+  readonly ldflags: string | undefined;
+  /** FEATURES of the build. */
+  readonly features: readonly string[];
+  /** PKGUSE: what package.use said. */
+  readonly pkgUse: readonly string[];
   readonly use: readonly string[];
   /** Words as they stand, with their `+` and `-`. */
   readonly iuse: readonly string[];
@@ -52,8 +65,11 @@ export interface PackageMetadata {
   readonly provides: readonly SonameGroup[];
   /** NEEDED.ELF.2. */
   readonly neededElf: readonly NeededEntry[];
+  readonly needed: readonly NeededFile[];
   /** SIZE: installed bytes, not the size of the package file. */
   readonly installedBytes: number | undefined;
+  /** Of the installed package that quickpkg packed. */
+  readonly counter: number | undefined;
   /**
    * Every text key with whitespace folded to single spaces (`portage/dbapi/bintree.py:_read_metadata`). Binary
    * ones (environment.bz2 and other compressed files), the ebuild copy and keys that are not UTF-8 are left out.
@@ -69,6 +85,7 @@ const FORMS = {
   BUILD_ID: /^[0-9]{1,9}$/,
   BUILD_TIME: /^[0-9]{1,12}$/,
   SIZE: /^[0-9]{1,15}$/,
+  COUNTER: /^[0-9]{1,15}$/,
   EPREFIX: /^\/\S*$/,
   CHOST: /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/,
   KEYWORDS: /^[A-Za-z0-9_~*+ -]+$/,
@@ -101,18 +118,22 @@ export function readMetadata(metadata: ReadonlyMap<string, Buffer>): PackageMeta
   }
   const category = required(text, 'CATEGORY');
   const pf = required(text, 'PF');
-  const eapi = optional(text, 'EAPI');
+  const eapi = optional(text, 'EAPI') ?? '0';
+  const slot = required(text, 'SLOT');
+  const flags = flagsOf(text);
+  checkEapi(eapi, slot, flags.iuse);
   return {
     cpv: checkedCpv(`${category}/${pf}`),
     category,
     pf,
-    slot: required(text, 'SLOT'),
-    eapi: eapi ?? '0',
+    slot,
+    eapi,
     buildId: numberOf(text, 'BUILD_ID'),
     buildTimeSeconds: numberOf(text, 'BUILD_TIME'),
-    chost: optional(text, 'CHOST'),
     installedBytes: numberOf(text, 'SIZE'),
-    ...flagsOf(text),
+    counter: numberOf(text, 'COUNTER'),
+    ...flags,
+    ...settingsOf(text),
     ...originOf(text),
     dependencies: dependenciesOf(text, eapi),
     license: wordString(text, 'LICENSE'),
@@ -121,6 +142,7 @@ export function readMetadata(metadata: ReadonlyMap<string, Buffer>): PackageMeta
     requires: parseSonames('REQUIRES', text['REQUIRES'] ?? ''),
     provides: parseSonames('PROVIDES', text['PROVIDES'] ?? ''),
     neededElf: parseNeededElf('NEEDED.ELF.2', metadata.get('NEEDED.ELF.2')?.toString('utf8') ?? ''),
+    needed: parseNeeded(metadata.get('NEEDED')?.toString('utf8') ?? ''),
     text,
   };
 }
@@ -136,6 +158,24 @@ function flagsOf(
     iuseEffective: flagWords(text, 'IUSE_EFFECTIVE', IUSE_WORD),
     keywords: wordsOf(text, 'KEYWORDS'),
     definedPhases: wordsOf(text, 'DEFINED_PHASES').filter((phase) => phase !== '-'),
+  };
+}
+
+function settingsOf(
+  text: Text,
+): Pick<
+  PackageMetadata,
+  'chost' | 'cbuild' | 'ctarget' | 'cflags' | 'cxxflags' | 'ldflags' | 'features' | 'pkgUse'
+> {
+  return {
+    chost: optional(text, 'CHOST'),
+    cbuild: optional(text, 'CBUILD'),
+    ctarget: optional(text, 'CTARGET'),
+    cflags: optional(text, 'CFLAGS'),
+    cxxflags: optional(text, 'CXXFLAGS'),
+    ldflags: optional(text, 'LDFLAGS'),
+    features: wordsOf(text, 'FEATURES'),
+    pkgUse: wordsOf(text, 'PKGUSE'),
   };
 }
 
@@ -156,7 +196,7 @@ function originOf(
   };
 }
 
-function dependenciesOf(text: Text, eapi: string | undefined): Record<DependencyKey, string> {
+function dependenciesOf(text: Text, eapi: string): Record<DependencyKey, string> {
   const read = (key: DependencyKey): string => {
     const value = text[key] ?? '';
     checkDependencies(key, value, eapi);
@@ -195,7 +235,7 @@ function readText(metadata: ReadonlyMap<string, Buffer>): Record<string, string>
   const text: Record<string, string> = {};
   for (const [key, bytes] of metadata) {
     if (!BINARY.test(key) && key !== '__proto__' && isUtf8(bytes) && !bytes.includes(0)) {
-      text[key] = bytes.toString('utf8').split(/\s+/).filter(Boolean).join(' ');
+      text[key] = foldWhitespace(bytes.toString('utf8'));
     }
   }
   return text;

@@ -2,7 +2,7 @@ import type { Hash } from 'node:crypto';
 import type { DigestName } from '../support/digests.ts';
 
 /**
- * What this room needs of a signing key. Both results are what Portage's `gpg --verify` accepts
+ * What this room needs of a signing key that is at hand. All results are what Portage's `gpg --verify` accepts
  * (portage-contract: GLEP 78, `portage/gpkg.py:checksum_helper`).
  */
 export interface PackageSigner {
@@ -13,6 +13,21 @@ export interface PackageSigner {
   /** OpenPGP clear-signed text with LF line ends. */
   clearSign(text: string): Promise<string>;
 }
+
+/** The same with a key that is elsewhere, in gpg's agent or on a card: it needs the bytes themselves. */
+export interface StreamPackageSigner extends Pick<PackageSigner, 'fingerprint' | 'clearSign'> {
+  signStream(): SigningStream;
+}
+
+/** A detached signature that is made while the bytes pass. One of `end` and `abandon` has to be called. */
+export interface SigningStream {
+  write(piece: Uint8Array): Promise<void>;
+  /** The armored signature over everything that was written. */
+  end(): Promise<string>;
+  abandon(): void;
+}
+
+export type AnyPackageSigner = PackageSigner | StreamPackageSigner;
 
 /** What this room needs to check signatures. Both throw `signature-invalid`, `signature-unknown-key`, `signature-expired-key`. */
 export interface PackageVerifier {

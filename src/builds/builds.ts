@@ -66,7 +66,8 @@ export interface Leftovers {
 /** What the other rooms may ask of the build farm. */
 export interface Builds {
   /**
-   * Throws `unknown-profile`, `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
+   * What is to be published on a channel that needs proof has to be forced, with a reason: what is only built now
+   * cannot be proven. Throws `promotion-not-proven`, `reason-required`, `unknown-profile`, `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
    * `source` also `unknown-recipe`, `plan-cycle` and the codes of packing a source folder (`source-missing`,
    * `source-too-large`, `source-unsupported`, `source-changed`).
    */
@@ -75,6 +76,9 @@ export interface Builds {
     readonly atoms: readonly string[];
     readonly publish?: string;
     readonly rebuild?: boolean;
+    readonly force?: boolean;
+    /** Why it is published. */
+    readonly reason?: string;
     readonly author: string;
   }): Promise<BuildRequest>;
   findRequest(id: string): Promise<BuildRequest | undefined>;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { HardwareProfile } from '../gentoo/profile.ts';
+import { isProofNeeded } from '../gentoo/promotion-policy.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
 import { AppError } from '../support/errors.ts';
 import { newId } from '../support/ids.ts';
@@ -22,6 +23,8 @@ export interface NewRequest {
   readonly atoms: readonly string[];
   readonly publish?: string;
   readonly rebuild?: boolean;
+  readonly force?: boolean;
+  readonly reason?: string;
   readonly author: string;
 }
 
@@ -34,13 +37,7 @@ export async function createRequest(
   wanted: NewRequest,
 ): Promise<BuildRequest> {
   const profile = context.profiles.get(wanted.profile);
-  if (wanted.publish !== undefined && !profile.channels.includes(wanted.publish)) {
-    throw new AppError(
-      'unknown-channel',
-      `The profile ${profile.name} has no channel ${wanted.publish}, only ${profile.channels.join(', ')}.`,
-      { details: { channel: wanted.publish } },
-    );
-  }
+  requirePublishable(profile, wanted);
   const atoms = expandAtoms(wanted.atoms, profile);
   const plan =
     profile.executor === 'source'
@@ -64,6 +61,36 @@ export async function createRequest(
   return toRequest(row);
 }
 
+/** What is built first and refused then has cost hours: said at once. */
+function requirePublishable(profile: HardwareProfile, wanted: NewRequest): void {
+  const { publish, force = false, reason = '' } = wanted;
+  if (publish === undefined) {
+    return;
+  }
+  const details = { profile: profile.name, channel: publish };
+  if (!profile.channels.includes(publish)) {
+    throw new AppError(
+      'unknown-channel',
+      `The profile ${profile.name} has no channel ${publish}, only ${profile.channels.join(', ')}.`,
+      { details },
+    );
+  }
+  if (force && reason.trim() === '') {
+    throw new AppError(
+      'reason-required',
+      `What is built can only be forced on ${publish} of ${profile.name} with a reason: it stands in the journal for good.`,
+      { details },
+    );
+  }
+  if (!force && isProofNeeded(profile, publish)) {
+    throw new AppError(
+      'promotion-not-proven',
+      `Nobody can have proven on ${publish} of ${profile.name} what is only to be built. Publish it on ${profile.channels[0]} and promote that, or force it, with a reason.`,
+      { details },
+    );
+  }
+}
+
 async function insertNew(
   deed: Deed,
   request: {
@@ -80,6 +107,8 @@ async function insertNew(
     atoms_json: JSON.stringify(wanted.atoms),
     rebuild: wanted.rebuild === true ? 1 : 0,
     publish_channel: wanted.publish ?? null,
+    publish_forced: wanted.force === true ? 1 : 0,
+    publish_reason: wanted.reason ?? '',
     state: request.isPlanned ? 'building' : 'planning',
     reason: null,
     author: wanted.author,
@@ -98,6 +127,8 @@ async function insertNew(
       profile: profile.name,
       atoms: wanted.atoms.slice(0, 100),
       publish: wanted.publish ?? null,
+      ...(wanted.force === true && { force: true }),
+      ...((wanted.reason ?? '') !== '' && { reason: wanted.reason }),
     },
   });
 }

@@ -93,7 +93,11 @@ export async function publishRequest(context: BuildsContext, requestId: string):
         packageIds: packages.map(({ id }) => id),
         requestId,
         author: request.author,
-        reason: `Build request for ${shorten(request.atoms.join(' '))}`,
+        force: row.publish_forced === 1,
+        reason:
+          row.publish_reason === ''
+            ? `Build request for ${shorten(request.atoms.join(' '))}`
+            : row.publish_reason,
       });
     });
     await end(

@@ -60,10 +60,16 @@ export async function signPackages(
 /** The key in a folder; none is made. Throws `signing-key-missing`, `passphrase-file-empty`, and what `openSigner` throws. */
 export async function signerIn(context: CommandContext, options: KeyOptions): Promise<Signer> {
   const folder = resolve(context.cwd, options.keyFolder);
-  if (!(await exists(join(folder, 'secret-key.asc')))) {
-    throw new AppError('signing-key-missing', `There is no secret-key.asc in ${folder}.`, {
-      details: { folder },
-    });
+  const names = ['keyring.json', 'secret-key.asc'];
+  const present = await Promise.all(names.map(async (name) => await exists(join(folder, name))));
+  if (!present.includes(true)) {
+    throw new AppError(
+      'signing-key-missing',
+      `There is no keyring.json and no secret-key.asc in ${folder}.`,
+      {
+        details: { folder },
+      },
+    );
   }
   const passphrase = await passphraseIn(context, options.passphraseFile);
   return await openSigner({

@@ -7,6 +7,7 @@ import { channelCommand } from './commands/channel.ts';
 import { clientCommand } from './commands/client.ts';
 import { indexCommand } from './commands/index.ts';
 import { journalCommand } from './commands/journal.ts';
+import { keyCommand } from './commands/key.ts';
 import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
 import { profileCommand } from './commands/profile.ts';
@@ -50,6 +51,7 @@ export function createProgram(parts: ProgramParts): Program {
     repositoryCommand(context, parts.rebuild),
     indexCommand(context),
     clientCommand(context),
+    keyCommand(context),
     tokenCommand(context),
     journalCommand(context),
     agentsCommand(context),

@@ -8,7 +8,7 @@ import { readTextIfPresent } from '../support/files.ts';
 
 /**
  * What is installed below a root, from the database that Portage keeps (`var/db/pkg/<category>/<pf>/<KEY>`): packages
- * with slot and the flags that are on, and the sonames they provide. What Portage is merging now is passed over.
+ * with slot and flags, those that are off with a `-`, and the sonames they provide. What Portage is merging now is passed over.
  *
  * Throws `not-an-installation`.
  */
@@ -24,7 +24,7 @@ export async function readInstalled(root: string): Promise<BaseSystem> {
       }
       const read = async (key: string): Promise<string> =>
         ((await readTextIfPresent(join(database, cpv, key))) ?? '').trim();
-      packages.push({ cpv, slot: (await read('SLOT')) || '0', use: await flagsOn(read) });
+      packages.push({ cpv, slot: (await read('SLOT')) || '0', use: await flagsOf(read) });
       for (const soname of sonamesIn(await read('PROVIDES'))) {
         sonames.add(soname);
       }
@@ -33,10 +33,12 @@ export async function readInstalled(root: string): Promise<BaseSystem> {
   return { packages, sonames: [...sonames] };
 }
 
-/** Flags that are on, of those that the package has itself. */
-async function flagsOn(read: (key: string) => Promise<string>): Promise<string[]> {
+/** The flags that the package has itself: first those that are on. */
+async function flagsOf(read: (key: string) => Promise<string>): Promise<string[]> {
   const own = new Set(words(await read('IUSE')).map((flag) => flag.replace(/^[+-]/, '')));
-  return words(await read('USE')).filter((flag) => own.has(flag));
+  const on = words(await read('USE')).filter((flag) => own.has(flag));
+  const off = [...own].filter((flag) => !on.includes(flag));
+  return [...on, ...off.map((flag) => `-${flag}`)];
 }
 
 async function namesBelow(folder: string, root: string): Promise<string[]> {

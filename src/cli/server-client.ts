@@ -25,6 +25,7 @@ import {
 } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
+import { keyCalls } from './key-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -70,6 +71,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, async (call) => {
       await send(base, server.token, call);
     }),
@@ -112,7 +114,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
   };
 }
 
-interface Calls {
+export interface Calls {
   readonly get: <T>(
     path: string,
     schema: z.ZodType<T>,

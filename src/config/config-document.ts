@@ -60,6 +60,16 @@ const signingSection = z.strictObject({
   email: text.regex(EMAIL, 'has to be an e-mail address').default('rookery@localhost'),
   'valid-days': whole(1, 36_500).default(1825),
   'passphrase-file': optionalPath.default(''),
+  'gpg-home': optionalPath.default(''),
+  'gpg-key': z
+    .string()
+    .regex(
+      /^(?:(?:0x)?[0-9A-Fa-f]{40}!?)?$/,
+      'has to be a fingerprint of 40 digits, with "!" after that of a subkey that has to be the one, or empty',
+    )
+    .default(''),
+  'gpg-program': text.default('gpg'),
+  'gpg-timeout-seconds': whole(1, 3600).default(60),
 });
 
 const buildsSection = z.strictObject({

@@ -25,6 +25,14 @@ export interface Config {
     readonly validDays: number;
     /** A file with the passphrase of the secret key; null keeps the key unprotected, readable by the owner only. */
     readonly passphraseFile: string | null;
+    /** Keys that gpg keeps, in its agent or on a card; null: none. */
+    readonly gpg: {
+      readonly program: string;
+      readonly home: string;
+      /** Fingerprint of the first key of an installation; empty: it is made here. */
+      readonly key: string;
+      readonly timeoutMs: number;
+    } | null;
   };
   readonly builds: {
     readonly leaseMs: number;

@@ -118,6 +118,15 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       email: signing.email,
       validDays: signing['valid-days'],
       passphraseFile: passphrase === '' ? null : resolve(folder, passphrase),
+      gpg:
+        signing['gpg-home'] === ''
+          ? null
+          : Object.freeze({
+              program: signing['gpg-program'],
+              home: resolve(folder, signing['gpg-home']),
+              key: signing['gpg-key'],
+              timeoutMs: signing['gpg-timeout-seconds'] * 1000,
+            }),
     }),
     builds: Object.freeze({
       leaseMs: builds['lease-seconds'] * 1000,

@@ -7,6 +7,7 @@ import * as allowances from './migrations/0003-allowances.ts';
 import * as nodeReports from './migrations/0004-node-reports.ts';
 import * as fileChecks from './migrations/0006-file-checks.ts';
 import * as retention from './migrations/0007-retention.ts';
+import * as gate from './migrations/0009-gate.ts';
 import * as attemptHistory from './migrations/0014-attempt-history.ts';
 import type { Tables } from './tables.ts';
 
@@ -23,6 +24,7 @@ const MIGRATIONS: readonly Migration[] = [
   nodeReports,
   fileChecks,
   retention,
+  gate,
   attemptHistory,
 ];
 

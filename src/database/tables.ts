@@ -21,7 +21,10 @@ export interface PackageRow {
   readonly sha512: string;
   readonly mtime_seconds: number;
   readonly build_time_seconds: number;
-  /** Digest of the file as it was uploaded, before BUILD_ID and signatures were put in. */
+  /**
+   * Digest of the file as it was uploaded, before BUILD_ID and signatures were put in. Of what was signed again, a
+   * digest that no file has.
+   */
   readonly upload_sha512: string;
   /** Fingerprint of the key that signed it. */
   readonly key_fingerprint: string;
@@ -136,6 +139,8 @@ export interface NodeReportRow {
   readonly reported_at: number;
   readonly installed_count: number;
   readonly installed_json: string;
+  /** Of what the gate looks at in it; null in a report of before. */
+  readonly installed_digest: string | null;
   readonly checks_json: string;
   /** Installed packages that are not those of the publication. */
   readonly differs: number;
@@ -188,6 +193,10 @@ export interface RequestRow {
   readonly atoms_json: string;
   readonly rebuild: number;
   readonly publish_channel: string | null;
+  /** Whether it is published without the proof that a promotion would need. */
+  readonly publish_forced: number;
+  /** Why it is published; empty for what it builds. */
+  readonly publish_reason: string;
   readonly state: string;
   readonly reason: string | null;
   readonly author: string;
@@ -322,6 +331,15 @@ export interface FileCheckRow {
   readonly reason: string | null;
 }
 
+/** What the ELF files in one file of the pool ask of an x86 processor. */
+export interface FileLevelRow {
+  readonly sha512: string;
+  /** As in x86-64-v3; 0 when none says anything. */
+  readonly level: number;
+  /** The first file that asks for it. */
+  readonly path: string;
+}
+
 export interface MigrationRow {
   readonly name: string;
   readonly applied_at: number;
@@ -354,5 +372,6 @@ export interface Tables {
   events: EventRow;
   allowances: AllowanceRow;
   file_checks: FileCheckRow;
+  file_levels: FileLevelRow;
   migrations: MigrationRow;
 }

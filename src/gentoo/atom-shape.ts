@@ -20,11 +20,13 @@ const SIMPLE = new RegExp(`^(?<category>${CATEGORY_SOURCE})/(?<pn>${NAME})$`);
 const VERSIONED = new RegExp(
   `^(?<category>${CATEGORY_SOURCE})/(?<pn>${NAME}?)-(?<version>${VERSION_SOURCE})(?<star>\\*?)$`,
 );
+const BUILT = new RegExp(
+  `^(?<category>${CATEGORY_SOURCE})/(?<pn>${NAME}?)-(?<version>${VERSION_SOURCE})-(?<buildId>0|[1-9]\\d*)$`,
+);
 const WILDCARD = new RegExp(`^(?<category>${WILDCARD_CATEGORY})/(?<pn>${WILDCARD_NAME})$`);
 const WILDCARD_VERSION = new RegExp(
   `^(?<category>${WILDCARD_CATEGORY})/(?<pn>${WILDCARD_NAME}?)-(?<version>\\*[A-Za-z0-9_]+\\*)$`,
 );
-const ENDS_LIKE_VERSION = new RegExp(`-${VERSION_SOURCE}$`);
 const OPERATORS: Readonly<Record<string, AtomOperator>> = {
   '=': '=',
   '~': '~',
@@ -33,9 +35,10 @@ const OPERATORS: Readonly<Record<string, AtomOperator>> = {
   '>': '>',
   '>=': '>=',
 };
+const LACKS_SPACE = /^(?:\|\||[()])|(?:\|\||[()])$/;
 const UNKNOWN_WILDCARD = 'its wildcard is not one that Portage knows';
 
-type Named = Pick<Atom, 'operator' | 'category' | 'pn' | 'version' | 'isWildcard'>;
+type Named = Pick<Atom, 'operator' | 'category' | 'pn' | 'version' | 'buildId' | 'isWildcard'>;
 type Slots = Pick<Atom, 'slot' | 'subSlot' | 'slotOperator'>;
 type Groups = Readonly<Record<string, string | undefined>>;
 
@@ -43,13 +46,13 @@ type Groups = Readonly<Record<string, string | undefined>>;
 export function parseAtomShape(text: string): Omit<Atom, 'text'> | string {
   const groups = text.length <= MAX_LENGTH ? groupsOf(SHAPE, text) : undefined;
   if (groups === undefined) {
-    return '';
+    return spaceFault(text);
   }
   const named = parseNamed(partOf(groups, 'operator'), partOf(groups, 'name'));
   const slots = parseSlots(groups['slots']);
   const use = groups['use'] === undefined ? [] : parseUseDependencies(groups['use']);
   if (typeof named === 'string') {
-    return named;
+    return named === '' ? spaceFault(text) : named;
   }
   if (typeof slots === 'string') {
     return slots;
@@ -64,11 +67,22 @@ export function parseAtomShape(text: string): Omit<Atom, 'text'> | string {
   return { blocker, ...named, ...slots, use, repo: groups['repo'] ?? null };
 }
 
+function spaceFault(text: string): string {
+  return LACKS_SPACE.test(text) ? 'a space is missing around a bracket or "||"' : '';
+}
+
 function parseNamed(operator: string, name: string): Named | string {
-  if (name.includes('*') && !VERSIONED.test(name)) {
-    return operator === '' ? parseWildcard(name) : parseWildcardVersion(operator, name);
+  if (operator === '') {
+    return isWild(name) ? parseWildcard(name) : parseSimple(name);
   }
-  return operator === '' ? parseSimple(name) : parseVersioned(operator, name);
+  return name.includes('*') && !VERSIONED.test(name)
+    ? parseWildcardVersion(operator, name)
+    : parseVersioned(operator, name);
+}
+
+/** A `+` in front makes a wildcard too: Portage tries its pattern for them on all that is no plain name. */
+function isWild(name: string): boolean {
+  return name.includes('*') || /(?:^|\/)\+/.test(name);
 }
 
 function parseSimple(name: string): Named | string {
@@ -82,7 +96,7 @@ function parseSimple(name: string): Named | string {
 function parseVersioned(text: string, name: string): Named | string {
   const groups = groupsOf(VERSIONED, name);
   if (groups === undefined || !isPackageName(partOf(groups, 'pn'))) {
-    return SIMPLE.test(name) ? `"${text}" needs a version` : '';
+    return parseBuilt(text, name) ?? (SIMPLE.test(name) ? `"${text}" needs a version` : '');
   }
   const hasStar = groups['star'] === '*';
   if (hasStar && text !== '=') {
@@ -92,9 +106,23 @@ function parseVersioned(text: string, name: string): Named | string {
   return { operator, ...namesOf(groups), version: partOf(groups, 'version'), isWildcard: false };
 }
 
+function parseBuilt(text: string, name: string): Named | undefined {
+  const groups = groupsOf(BUILT, name);
+  return (
+    groups && {
+      operator: OPERATORS[text] ?? '',
+      ...namesOf(groups),
+      version: partOf(groups, 'version'),
+      buildId: partOf(groups, 'buildId'),
+      isWildcard: false,
+    }
+  );
+}
+
+/** What looks like a version behind the name belongs to the name: `cat/pn-1*`, a slip of the pen, matches `cat/pn-1-x`. */
 function parseWildcard(name: string): Named | string {
   const groups = groupsOf(WILDCARD, name);
-  if (groups === undefined || name.includes('**') || ENDS_LIKE_VERSION.test(name)) {
+  if (groups === undefined || name.includes('**')) {
     return UNKNOWN_WILDCARD;
   }
   return { operator: '', ...namesOf(groups), version: null, isWildcard: true };

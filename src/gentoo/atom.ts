@@ -23,10 +23,14 @@ export interface Atom {
   readonly pn: string;
   /** Revision included, without the `*` of `=*`; null without operator. */
   readonly version: string | null;
+  /** `3` in `=cat/pn-1.0-3`: only there where it was allowed and stands. */
+  readonly buildId?: string;
   readonly slot: string | null;
   readonly subSlot: string | null;
   readonly slotOperator: '' | '=' | '*';
   readonly use: readonly UseDependency[];
+  /** Flags of USE dependencies that `evaluateAtom` has decided: a package has to have them, on or off. */
+  readonly decidedFlags?: readonly string[];
   readonly repo: string | null;
   /** A `*` stands in category, name or before the version. */
   readonly isWildcard: boolean;
@@ -41,11 +45,20 @@ export interface AtomCandidate {
   readonly use?: readonly string[];
   /** Words of IUSE or IUSE_EFFECTIVE, with or without `+` and `-`; without them every flag counts as there. */
   readonly iuse?: readonly string[];
-  /** Without it the repository is not looked at. */
+  /** Flags that are known to be off; see `UseState`. */
+  readonly off?: readonly string[];
+  /** Without it, or when it is `__unknown__` as Portage names what has none, the repository is not looked at. */
   readonly repo?: string;
 }
 
+export interface AtomOptions {
+  readonly eapi?: string;
+  /** A BUILD_ID may stand behind the version, as Portage takes it where no EAPI forbids it. Matching passes over it. */
+  readonly allowsBuildId?: boolean;
+}
+
 const MAX_SHOWN = 200;
+const UNKNOWN_REPO = '__unknown__';
 
 /**
  * Reads an atom as `portage/dep:Atom` does. Without `eapi` everything that Portage takes in configuration files is
@@ -53,9 +66,9 @@ const MAX_SHOWN = 200;
  *
  * Throws `invalid-atom` and `unknown-eapi`.
  */
-export function parseAtom(text: string, options: { readonly eapi?: string } = {}): Atom {
+export function parseAtom(text: string, options: AtomOptions = {}): Atom {
   const shape = parseAtomShape(text);
-  const fault = typeof shape === 'string' ? shape : faultInEapi(shape, options.eapi);
+  const fault = typeof shape === 'string' ? shape : faultFor(shape, options);
   if (typeof shape === 'string' || fault !== '') {
     const shown = text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}...`;
     const why = fault === '' ? '' : `: ${fault}`;
@@ -75,7 +88,8 @@ export function formatAtom(atom: Omit<Atom, 'text'>): string {
   const slots = `${atom.slot ?? ''}${subSlot}${atom.slotOperator}`;
   const repo = atom.repo === null ? '' : `::${atom.repo}`;
   const use = atom.use.length === 0 ? '' : `[${atom.use.map(formatUseDependency).join(',')}]`;
-  const name = `${atom.blocker}${operator}${atom.category}/${atom.pn}${version}`;
+  const buildId = atom.buildId === undefined ? '' : `-${atom.buildId}`;
+  const name = `${atom.blocker}${operator}${atom.category}/${atom.pn}${version}${buildId}`;
   return `${name}${slots === '' ? '' : `:${slots}`}${repo}${use}`;
 }
 
@@ -88,7 +102,8 @@ export function evaluateAtom(atom: Atom, use: ReadonlySet<string>): Atom {
     return atom;
   }
   const decided = atom.use.flatMap((one) => evaluateUseDependency(one, use) ?? []);
-  const evaluated = { ...atom, repo: null, use: decided };
+  const flags = atom.use.filter(({ missing }) => missing === null).map(({ flag }) => flag);
+  const evaluated = { ...atom, repo: null, use: decided, decidedFlags: flags };
   return { ...evaluated, text: formatAtom(evaluated) };
 }
 
@@ -103,9 +118,13 @@ export function matchesAtom(atom: Atom, candidate: AtomCandidate): boolean {
     matchesText(atom.pn, pn) &&
     matchesVersion(atom, { pv, version }) &&
     matchesSlot(atom, candidate.slot) &&
-    (atom.repo === null || candidate.repo === undefined || candidate.repo === atom.repo) &&
+    matchesRepo(atom, candidate) &&
     matchesUse(atom, candidate)
   );
+}
+
+function matchesRepo(atom: Atom, { repo = UNKNOWN_REPO }: AtomCandidate): boolean {
+  return atom.repo === null || repo === UNKNOWN_REPO || repo === atom.repo;
 }
 
 function matchesSlot(atom: Atom, text: string): boolean {
@@ -116,18 +135,27 @@ function matchesSlot(atom: Atom, text: string): boolean {
   );
 }
 
-function matchesUse(atom: Atom, { use, iuse }: AtomCandidate): boolean {
-  const names = iuse?.map((word) => word.replace(/^[+-]/, ''));
+function matchesUse(atom: Atom, { use, iuse, off }: AtomCandidate): boolean {
+  const decided = atom.blocker === '' ? (atom.decidedFlags ?? []) : [];
+  if (use === undefined || (atom.use.length === 0 && decided.length === 0)) {
+    return true;
+  }
+  const names = iuse && new Set(iuse.map((word) => word.replace(/^[+-]/, '')));
   return (
-    use === undefined ||
-    satisfiesUse(atom.use, { use: new Set(use), iuse: names && new Set(names) })
+    decided.every((flag) => names === undefined || names.has(flag)) &&
+    satisfiesUse(atom.use, { use: new Set(use), iuse: names, off: off && new Set(off) })
   );
 }
 
-function faultInEapi(atom: Omit<Atom, 'text'>, eapi: string | undefined): string {
-  if (eapi === undefined) {
-    return '';
+function faultFor(atom: Omit<Atom, 'text'>, options: AtomOptions): string {
+  const { eapi, allowsBuildId = false } = options;
+  if (atom.buildId !== undefined && (eapi !== undefined || !allowsBuildId)) {
+    return 'a BUILD_ID cannot stand here';
   }
+  return eapi === undefined ? '' : faultInEapi(atom, eapi);
+}
+
+function faultInEapi(atom: Omit<Atom, 'text'>, eapi: string): string {
   const rules = rulesOf(eapi);
   const hasOperator = atom.slotOperator !== '' || atom.subSlot !== null;
   const faults: readonly (readonly [boolean, string])[] = [

@@ -8,8 +8,10 @@ export const basePackageSchema = z.strictObject({
   cpv: z.string(),
   /** `slot` or `slot/sub-slot`, as in SLOT. */
   slot: z.string(),
-  /** Flags that are on. */
+  /** Flags that are on, and with a `-` those that are off. */
   use: z.array(z.string()),
+  /** All flags that it has. Absent: others than in `use` may be off, or not there at all. */
+  iuse: z.array(z.string()).exactOptional(),
 });
 export type BasePackage = z.infer<typeof basePackageSchema>;
 
@@ -27,15 +29,15 @@ const SLOT = /^[A-Za-z0-9_][A-Za-z0-9_+.-]*(?:\/[A-Za-z0-9_][A-Za-z0-9_+.-]*)?$/
 const CATEGORY = /^[A-Za-z0-9_]+:$/;
 
 /**
- * Reads a file `base-system`. A line is a package, `category/pf[:slot[/sub-slot]] flag...`, or sonames that the system
- * has, `provides <multilib category>: soname...`; `#` begins a comment.
+ * Reads a file `base-system`. A line is a package, `category/pf[:slot[/sub-slot]] flag... -flag...`, or sonames that the
+ * system has, `provides <multilib category>: soname...`; `#` begins a comment.
  */
 export function parseBaseSystem(
   text: string,
   file: string,
 ): { readonly base: BaseSystem; readonly faults: readonly string[] } {
   const packages: BasePackage[] = [];
-  const sonames: string[] = [];
+  const sonames: (readonly string[])[] = [];
   const faults: string[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     const [first, ...rest] = line
@@ -49,12 +51,12 @@ export function parseBaseSystem(
     if (typeof read === 'string') {
       faults.push(`${file}, line ${index + 1}: ${read}`);
     } else if (Array.isArray(read)) {
-      sonames.push(...read);
+      sonames.push(read);
     } else {
       packages.push(read);
     }
   }
-  return { base: { packages, sonames }, faults };
+  return { base: { packages, sonames: sonames.flat() }, faults };
 }
 
 /** The text of a file `base-system`. */
@@ -105,6 +107,10 @@ function readPackage(word: string, use: readonly string[]): BasePackage | string
   if (!SLOT.test(slot)) {
     return `"${slot}" is not a slot.`;
   }
-  const wrong = use.find((flag) => !isUseFlag(flag));
-  return wrong === undefined ? { cpv, slot, use: [...use] } : `"${wrong}" is not a USE flag.`;
+  const wrong = use.find((flag) => !isUseFlag(flag.replace(/^-/, '')));
+  if (wrong !== undefined) {
+    return `"${wrong}" is not a USE flag.`;
+  }
+  const both = use.find((flag) => use.includes(`-${flag}`));
+  return both === undefined ? { cpv, slot, use: [...use] } : `"${both}" cannot be on and off.`;
 }

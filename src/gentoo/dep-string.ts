@@ -1,7 +1,8 @@
 import { AppError } from '../support/errors.ts';
-import { type Atom, evaluateAtom, parseAtom } from './atom.ts';
+import { type Atom, type AtomOptions, evaluateAtom, parseAtom } from './atom.ts';
 import { rulesOf } from './eapi.ts';
 import { isUseFlag } from './use-dependency.ts';
+import { foldWhitespace } from './whitespace.ts';
 
 /**
  * One item of a dependency string (PMS 8.2). Items side by side all have to hold. The words of LICENSE, RESTRICT and
@@ -39,7 +40,7 @@ export function parseDepString(text: string): DepNode[] {
       `The dependency string has ${text.length} characters, more than ${MAX_LENGTH}.`,
     );
   }
-  const words = text.split(/\s+/).filter((word) => word !== '');
+  const words = foldWhitespace(text).split(' ').filter(Boolean);
   const reader: Reader = { words, position: 0 };
   const nodes = readGroup(reader, 0);
   if (reader.position < words.length) {
@@ -76,25 +77,46 @@ export function formatDepString(nodes: readonly DepNode[]): string {
 
 /**
  * Every atom that may be needed, in order, alternatives of `||` included, each once; conditional USE dependencies
- * are decided by the flags too. With `all` every conditional holds and they are left as they are.
+ * are decided by the flags too. With `all` every conditional holds and they are left as they are. Words that the flags
+ * leave out have to be atoms too.
  *
  * Throws `invalid-dependency-string`, `invalid-atom`, `unknown-eapi`.
  */
 export function flattenAtoms(
   dependencies: string | readonly DepNode[],
   use: ReadonlySet<string> | 'all' = 'all',
-  options: { readonly eapi?: string } = {},
+  options: AtomOptions = {},
 ): Atom[] {
-  const atoms = new Map<string, Atom>();
-  for (const word of wordsOf(useReduce(dependencies, use, options))) {
-    if (word === EMPTY_ANY_OF) {
-      continue;
+  const nodes = typeof dependencies === 'string' ? parseDepString(dependencies) : dependencies;
+  const parsed = new Map<string, Atom>();
+  for (const word of wordsOf(nodes)) {
+    if (!parsed.has(word)) {
+      parsed.set(word, parseDependency(word, options));
     }
-    const parsed = parseAtom(word, options);
-    const atom = use === 'all' ? parsed : evaluateAtom(parsed, use);
-    atoms.set(atom.text, atom);
+  }
+  const atoms = new Map<string, Atom>();
+  for (const word of wordsOf(useReduce(nodes, use, options))) {
+    const atom = word === EMPTY_ANY_OF ? undefined : parsed.get(word);
+    if (atom !== undefined) {
+      const decided = use === 'all' ? atom : evaluateAtom(atom, use);
+      atoms.set(decided.text, decided);
+    }
   }
   return [...atoms.values()];
+}
+
+function parseDependency(word: string, options: AtomOptions): Atom {
+  const atom = parseAtom(word, options);
+  if (atom.isWildcard) {
+    throw new AppError(
+      'invalid-atom',
+      `"${word}" has a wildcard, which no package may depend on.`,
+      {
+        details: { atom: word },
+      },
+    );
+  }
+  return atom;
 }
 
 interface Reader {
@@ -134,8 +156,8 @@ function readNode(reader: Reader, word: string, depth: number): DepNode {
     reader.position += 1;
     return { kind: 'conditional', flag, isNegated, children: readBrackets(reader, depth) };
   }
-  if (/^(?:\|\||[()])|(?:\|\||[()])$/.test(word.replace(/\[.*\]$/, ''))) {
-    throw fault(reader, 'a space is missing in it');
+  if (word === '->') {
+    throw fault(reader, 'only SRC_URI may have an arrow');
   }
   reader.position += 1;
   return { kind: 'word', text: word };
@@ -185,11 +207,10 @@ function reduceAll(
     if (node.kind === 'word') {
       reduced.push(node);
     } else if (node.kind === 'any-of') {
-      reduced.push(...reduceAnyOf(node.children, reduction, isWithin));
+      append(reduced, reduceAnyOf(node.children, reduction, isWithin));
     } else if (node.kind === 'all-of' || isActive(node, reduction.use)) {
-      reduced.push(
-        ...reduceAll(node.children, reduction, reaches(node, reduced, isWithin, reduction)),
-      );
+      const inner = reaches(node, reduced, isWithin, reduction);
+      append(reduced, reduceAll(node.children, reduction, inner));
     }
   }
   return reduced;
@@ -230,12 +251,13 @@ function alternativesOf(nodes: readonly DepNode[], reduction: Reduction): DepNod
     } else if (node.kind === 'any-of') {
       const inner = alternativesOf(node.children, reduction);
       const isUnsatisfiable = inner.length === 0 && !reduction.emptyAnyOfHolds;
-      alternatives.push(
-        ...(isUnsatisfiable ? [{ kind: 'all-of', children: [UNSATISFIABLE] } as const] : inner),
+      append(
+        alternatives,
+        isUnsatisfiable ? [{ kind: 'all-of', children: [UNSATISFIABLE] }] : inner,
       );
     } else if (node.kind === 'all-of' || isActive(node, reduction.use)) {
       const isWithin = reaches(node, alternatives, true, reduction);
-      alternatives.push(...alternativeOf(reduceAll(node.children, reduction, isWithin)));
+      append(alternatives, alternativeOf(reduceAll(node.children, reduction, isWithin)));
     }
   }
   return alternatives;
@@ -250,6 +272,13 @@ function alternativeOf(items: readonly DepNode[]): readonly DepNode[] {
     return [{ kind: 'all-of', children: items }];
   }
   return only.kind === 'any-of' ? only.children : [only];
+}
+
+/** `push` takes as many arguments as the stack holds, and a hostile group has more members. */
+function append(nodes: DepNode[], more: readonly DepNode[]): void {
+  for (const node of more) {
+    nodes.push(node);
+  }
 }
 
 function isActive(

@@ -75,6 +75,14 @@ export function promotionPolicy(
   return own ?? (profile.channels[0] === channel ? NO_PROOF : DEFAULT_POLICY);
 }
 
+/** Whether what reaches a channel has to be proven on one before it. There is none before the first. */
+export function isProofNeeded(
+  profile: Parameters<typeof promotionPolicy>[0],
+  channel: string,
+): boolean {
+  return profile.channels.indexOf(channel) > 0 && promotionPolicy(profile, channel).nodes > 0;
+}
+
 /** Sentences for policies that no promotion can follow; those that a profile inherits are not looked at. */
 export function faultsInPromotion(
   promotion: Readonly<Record<string, PromotionDocument>>,

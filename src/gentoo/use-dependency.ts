@@ -89,19 +89,43 @@ export interface UseState {
   readonly use: ReadonlySet<string>;
   /** Flags that it has, `+` and `-` taken off; undefined when that is not known, then it has every flag. */
   readonly iuse: ReadonlySet<string> | undefined;
+  /**
+   * Flags that are known to be off. Of any other that is not on, it is then not known whether it is off, or not there
+   * at all. Absent: all that are not on are off.
+   */
+  readonly off?: ReadonlySet<string> | undefined;
 }
 
-/** Whether a package satisfies the unconditional ones; a flag it lacks needs a default (`match_from_list`). */
+/**
+ * Whether a package satisfies the unconditional ones; a flag it lacks needs a default (`match_from_list`). Of what is
+ * not known of it, what may be so is good enough.
+ */
 export function satisfiesUse(dependencies: readonly UseDependency[], state: UseState): boolean {
   return dependencies.every(({ flag, kind, missing }) => {
-    const isThere = state.iuse === undefined || state.iuse.has(flag);
-    if (!isThere && missing === null) {
-      return false;
-    }
-    if (kind !== 'enabled' && kind !== 'disabled') {
-      return true;
-    }
-    const isOn = isThere ? state.use.has(flag) : missing === true;
-    return isOn === (kind === 'enabled');
+    const flags = statesOf(flag, state);
+    const isConditional = kind !== 'enabled' && kind !== 'disabled';
+    return flags.some((one) => {
+      if (one === 'absent' && missing === null) {
+        return false;
+      }
+      const isOn = one === 'absent' ? missing === true : one === 'on';
+      return isConditional || isOn === (kind === 'enabled');
+    });
   });
 }
+
+/** How a flag may be; nothing for one that is on in one place and off in another. */
+function statesOf(flag: string, { use, iuse, off }: UseState): readonly FlagState[] {
+  if (iuse !== undefined && !iuse.has(flag)) {
+    return ['absent'];
+  }
+  if (use.has(flag)) {
+    return ['on'];
+  }
+  if (off === undefined || off.has(flag)) {
+    return ['off'];
+  }
+  return iuse === undefined ? ['off', 'absent'] : [];
+}
+
+type FlagState = 'on' | 'off' | 'absent';

@@ -1,3 +1,5 @@
+import { GNUPG_PART } from './gnupg-part.ts';
+
 /**
  * The part of the client script that brings the farm's key into the home with which Portage verifies
  * (BINPKG_GPG_VERIFY_GPG_HOME).
@@ -8,27 +10,9 @@
  *
  * It reads `root`, `prefix`, `dry`, `work`, `home`, `option_home`, FINGERPRINT and the functions of the files part.
  */
-export const KEYS_PART = String.raw`
-gpg_at() {
-  at=$1
-  shift
-  gpg --homedir "$at" --batch --no-tty --quiet --no-permission-warning --no-auto-check-trustdb "$@"
-}
-
-stop_agent() { gpgconf --homedir "$1" --kill all > /dev/null 2>&1 || true; }
-
-gpg_failed() {
-  cat "$work/log" >&2
-  fail 5 "$1"
-}
-
-is_known() { gpg_at "$1" --list-keys "$2" > /dev/null 2>&1; }
-
-is_trusted() {
-  gpg_at "$1" --with-colons --list-keys "$2" 2> /dev/null | grep -Eq '^(pub|uid):[uf]:'
-}
-
-# Lists the fingerprints of the primary keys in $work/primaries.
+export const KEYS_PART = String.raw`${GNUPG_PART}
+# Lists the fingerprints of the primary keys that are to be trusted in $work/primaries. Others are imported as well: a
+# revocation has to be known, and the end of a key may be moved later.
 read_key() {
   mkdir -m 700 "$work/gnupg"
   public_key > "$work/key.asc"
@@ -36,19 +20,10 @@ read_key() {
     > "$work/listing" 2> "$work/log" || gpg_failed 'gpg cannot read the public key in this script'
   grep -q "^fpr:.*:$FINGERPRINT:" "$work/listing" ||
     fail 5 "the public key in this script does not have the fingerprint $FINGERPRINT"
-  if grep -Eq '^pub:[er]:' "$work/listing"; then
+  if [ "$(validity_of "$FINGERPRINT")" = bad ]; then
     fail 5 'the public key in this script expired or was revoked; get a new script from the server'
   fi
-  awk -F: '$1 == "pub" { wanted = 1 } $1 == "fpr" && wanted { print $10; wanted = 0 }' \
-    "$work/listing" > "$work/primaries"
-}
-
-copy_home() {
-  rm -rf "$work/gnupg"
-  mkdir -m 700 "$work/gnupg"
-  for name in pubring.kbx pubring.gpg trustdb.gpg; do
-    [ ! -f "$home/$name" ] || cp "$home/$name" "$work/gnupg/$name"
-  done
+  valid_primaries > "$work/primaries"
 }
 
 # The home has to be getuto's from the start: it trusts Gentoo's own keys only when it makes the home itself.
@@ -114,26 +89,6 @@ import_key() {
   gpg_at "$home" --check-trustdb < /dev/null > "$work/log" 2>&1 || gpg_failed "gpg cannot check the trust in $home"
   stop_agent "$home"
   say "imported the key $FINGERPRINT into $home"
-}
-
-# With getuto there is a local key whose signature makes other keys valid. Without it the key itself is trusted.
-trust_key() {
-  if [ -f "$home/pass" ]; then
-    set -- "$1" --yes --pinentry-mode loopback --passphrase-file "$home/pass"
-    if [ -s "$home/mykeyid" ]; then
-      set -- "$@" --default-key "$(head -n 1 "$home/mykeyid")"
-    fi
-    signed=$1
-    shift
-    if gpg_at "$home" "$@" --quick-lsign-key "$signed" < /dev/null > "$work/log" 2>&1; then
-      return 0
-    fi
-    warn "the local key in $home cannot sign; the key is trusted by itself instead"
-    set -- "$signed"
-  fi
-  remember trust "$1" "$home"
-  printf '%s:6:\n' "$1" | gpg_at "$home" --import-ownertrust > "$work/log" 2>&1 ||
-    gpg_failed "gpg cannot trust the key in $home"
 }
 
 check_trust() {

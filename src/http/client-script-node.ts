@@ -6,7 +6,7 @@ const PROGRAM_END = 'END-OF-THE-NODE-PROGRAM';
  * The part of the client script that installs `rookery-node`, with its settings for this profile, and takes them away.
  * Profiles on one system share the program; it goes with the last of them.
  *
- * It reads `root`, `prefix`, `base`, `dry`, `work`, `heir`, `begin`, `end`, `node_program`, `node_conf`, PROFILE,
+ * It reads `root`, `prefix`, `base`, `dry`, `work`, `heir`, `begin`, `end`, `node_program`, `node_conf`, `node_home`, PROFILE,
  * CHANNEL, URI, SERVER and the functions of the files part.
  */
 export function nodePart(): string {
@@ -22,7 +22,7 @@ const INSTALL_PART = String.raw`
 node_block() {
   printf '%s\n' "$begin"
   printf '%s\n' '# For rookery-node. Written by a script, which also removes it (--uninstall).'
-  printf '%s\n' "profile = $PROFILE" "channel = $CHANNEL" "uri = $URI" "server = $SERVER" "$end"
+  printf '%s\n' "profile = $PROFILE" "channel = $CHANNEL" "uri = $URI" "server = $SERVER" "gnupg = $node_home" "$end"
 }
 
 # A program of that name that no setup script wrote stays what it is.

@@ -296,8 +296,8 @@ main() {
   inherited_binhost=$(from_environment PORTAGE_BINHOST)
   read_options "$@"
   base=$root$prefix
-  home=$root/etc/portage/gnupg
-  if [ -n "$option_home" ]; then home=$root$option_home; fi
+  node_home=${D}{option_home:-/etc/portage/gnupg}
+  home=$root$node_home
   section=rookery-$PROFILE
   pattern=$(printf '%s\n' "$section" | sed 's/\./\\./g')
   begin="# >>> $section >>>"

@@ -3,9 +3,11 @@ import type { BuildRecords } from '../builds/build-records.ts';
 import type { Builds } from '../builds/builds.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { Keys } from '../keys/keys.ts';
 import type { RepositoryCheck } from '../repository/check/repository-check.ts';
 import type { Proofs } from '../repository/proof/proofs.ts';
 import type { Repository } from '../repository/repository.ts';
+import type { RepositoryResign } from '../repository/resign/resign-task.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Log } from '../support/log.ts';
 
@@ -19,9 +21,11 @@ export interface HttpContext {
   readonly records: BuildRecords;
   readonly tokens: Tokens;
   readonly journal: Journal;
-  /** The key that packages are signed with, armored. */
+  readonly keys: Keys;
+  readonly resign: RepositoryResign;
+  /** Every public key that nodes should have now, armored. */
   readonly publicKey: string;
-  /** Fingerprint of its primary key. */
+  /** Fingerprint of the primary key of the one that signs now. */
   readonly fingerprint: string;
   readonly log: Log;
   readonly clock: Clock;

@@ -1,3 +1,5 @@
+import { NODE_KEYS_PART } from './node-program-keys.ts';
+
 /** For shell expansions with braces, which a template would take for its own. */
 const D = '$';
 
@@ -9,7 +11,7 @@ const D = '$';
  * `portage/dbapi/bintree.py:_populate_remote_repo` (the place of the cached index), `src/protocol/nodes.ts`.
  */
 export function nodeProgram(): string {
-  return HEAD_PART + READ_PART + CHECK_PART + SEND_PART + MAIN_PART;
+  return HEAD_PART + READ_PART + CHECK_PART + SEND_PART + NODE_KEYS_PART + MAIN_PART;
 }
 
 const HEAD_PART = String.raw`#!/bin/sh
@@ -26,13 +28,16 @@ usage() {
 Usage: rookery-node report [--check NAME]... [--dry-run] [--profile PROFILE] [--name NAME]
                            [--token-file FILE] [--timeout SECONDS]
        rookery-node status
+       rookery-node keys [--dry-run] [--profile PROFILE]
 
 report   runs the checks, and tells the farm how they went and which packages are installed. The farm answers
          whether this counts as proof of the publication that this node has the index of.
 status   shows what this node would report about, without running or sending anything
+keys     takes over new keys of the farm, and what was revoked or extended. They have to be signed by a key of the farm
+         that this node trusts already. Needs gpg, and root; run it daily, before a new key of the farm signs
 
   --check NAME        run only this check; may be repeated. Checks that a report leaves out are not passed
-  --dry-run           run the checks and print the report, send nothing
+  --dry-run           run the checks and print the report, send nothing; of keys, say what would be trusted
   --profile PROFILE   report about this profile only, where a node has several
   --name NAME         name of this node: that of its token (default: the host name up to the first dot)
   --token-file FILE   file with a token of role node, readable by its owner only (default: etc/rookery/node.token)
@@ -109,9 +114,10 @@ installed_json() {
       pf = path[parts]
       category = path[parts - 1]
       if (pf == "*" || pf ~ /^-MERGING-/ || category ~ /^[-.]/) next
-      printf "%s\n{\"cpv\":\"%s\",\"slot\":\"%s\",\"buildId\":%s,\"buildTime\":%s,\"repository\":\"%s\",\"use\":\"%s\",\"provides\":\"%s\"}", \
+      printf "%s\n{\"cpv\":\"%s\",\"slot\":\"%s\",\"buildId\":%s,\"buildTime\":%s,\"repository\":\"%s\",\"use\":\"%s\",\"iuse\":\"%s\",\"provides\":\"%s\"}", \
         (count++ ? "," : ""), plain(category "/" pf), value("SLOT"), number(value("BUILD_ID")), \
-        number(value("BUILD_TIME")), value("repository"), value("USE"), value("PROVIDES")
+        number(value("BUILD_TIME")), value("repository"), value("USE"), value("IUSE"), \
+        value("PROVIDES")
     }
     END { print "]" }'
 }
@@ -369,7 +375,7 @@ main() {
   command=$1
   shift
   case $command in
-    report | status) ;;
+    report | status | keys) ;;
     --help | -h | help) usage; exit 0 ;;
     *) fail 2 "there is no command $command; see --help" ;;
   esac

@@ -51,6 +51,8 @@ export const leaseSchema = z.object({
   profile: hardwareProfileSchema,
   /** URL path of a binhost with everything that the job may install as a binary, such as `/staging/x/`. */
   stagingPath: z.string(),
+  /** The keys that packages are signed with now, armored; absent in the answer of an older server. */
+  publicKey: z.string().optional(),
   work: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('plan'), atoms: z.array(z.string()), rebuild: z.boolean() }),
     z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),

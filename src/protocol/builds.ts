@@ -18,6 +18,10 @@ export const requestBodySchema = z.strictObject({
   atoms: z.array(z.string().min(1).max(500)).max(10_000),
   publish: nameSchema.optional(),
   rebuild: z.boolean().default(false),
+  /** Publishes on a later channel also without the proof that a promotion would need; needs a reason. */
+  force: z.boolean().default(false),
+  /** Why; it stands with the publication and in the journal. */
+  reason: z.string().max(2000).default(''),
   /** Also what the gate of this channel would want rebuilt of the newest packages. */
   rebuildFor: nameSchema.optional(),
 });

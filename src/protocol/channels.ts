@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nameSchema } from './common.ts';
+import { refusalViewSchema } from './refusal.ts';
 import { pinViewSchema } from './retention.ts';
 
 /**
@@ -21,6 +22,8 @@ export const publishBodySchema = z.strictObject({
   expectedSerial,
   /** Packages that replace what the channel has of the same category/pn:slot; absent: the newest of everything. */
   packageIds: z.array(z.string()).optional(),
+  /** On a later channel also without the proof that a promotion of the same would need; needs a reason. */
+  force: z.boolean().default(false),
   allow,
 });
 export const promoteBodySchema = z.strictObject({
@@ -46,7 +49,7 @@ export const publicationViewSchema = z.object({
   reason: z.string(),
   kind: z.enum(['publish', 'promote', 'rollback']),
   packageCount: z.number(),
-  /** What its proof lacked when it was promoted by force; null for all others. */
+  /** What its proof lacked when it was published or promoted by force; null for all others. */
   forced: z.object({ missing: z.array(z.string()) }).nullable(),
   /** Path of the binhost that always shows this publication, for `sync-uri`, while it is retained. */
   path: z.string(),
@@ -70,6 +73,8 @@ export const channelViewSchema = z.object({
       }),
     )
     .default([]),
+  /** What was refused last, unless something was published since. */
+  refused: refusalViewSchema.nullable().default(null),
   current: publicationViewSchema.nullable(),
   publications: z.array(publicationViewSchema),
   /** Publications that stay until they are unpinned. */

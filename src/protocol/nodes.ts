@@ -34,6 +34,8 @@ export const nodeReportSchema = z.strictObject({
         buildTime: z.number().int().min(0).nullable(),
         repository: line(200),
         use: line(20_000),
+        /** IUSE; `report` of an older Rookery does not send it. */
+        iuse: line(20_000).optional(),
         provides: line(200_000),
       }),
     )

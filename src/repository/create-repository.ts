@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { PackageSigner } from '../binpkg/package-signer.ts';
+import type { AnyPackageSigner } from '../binpkg/package-signer.ts';
 import type { Database } from '../database/database.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -14,6 +14,7 @@ import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
 import { checkChannel } from './gate/check-channel.ts';
 import { allowancesOf } from './gate/gate-store.ts';
+import { ReportedBase } from './gate/reported-base.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { importPackage } from './import-package.ts';
 import { Intents } from './intents.ts';
@@ -32,8 +33,10 @@ import { publishSnapshot } from './publish-snapshot.ts';
 import { readPackages } from './read-packages.ts';
 import { receiveUpload } from './receive-upload.ts';
 import { recoverRepository } from './recover-repository.ts';
+import { findLastRefusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
+import { ResignTask } from './resign/resign-task.ts';
 import { createRetention } from './retention/create-retention.ts';
 import { rollBackChannel } from './roll-back-channel.ts';
 import { findSnapshot, packagesOfSnapshot } from './snapshot-store.ts';
@@ -46,7 +49,10 @@ export interface RepositoryOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly locks: Locks;
-  readonly signer: PackageSigner;
+  /** The key that signs, or what tells which one does so now. */
+  readonly signer: AnyPackageSigner | (() => AnyPackageSigner);
+  /** Fingerprints of the keys whose signatures nodes accept now. Absent: only that of the signer. */
+  readonly currentKeys?: () => ReadonlySet<string>;
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
@@ -61,11 +67,13 @@ export function createRepository(options: RepositoryOptions): Repository {
 export function openRepository(options: RepositoryOptions): {
   readonly repository: Repository;
   readonly check: CheckTask;
+  readonly resign: ResignTask;
 } {
   const context = createContext(options);
   return {
     repository: repositoryOf(context, options.maxUploadBytes),
     check: new CheckTask(context),
+    resign: new ResignTask(context),
   };
 }
 
@@ -92,6 +100,7 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
     rollback: async (request) => await rollBackChannel(context, request),
     check: async (request) => await checkChannel(context, request),
     allowances: async (key) => await allowancesOf(database, key),
+    lastRefusal: async (key) => await findLastRefusal(context.journal, key),
     compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
@@ -113,18 +122,26 @@ function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repos
   };
 }
 
-function createContext({ folders, ...options }: RepositoryOptions): RepositoryContext {
+function createContext({
+  folders,
+  signer,
+  currentKeys,
+  ...options
+}: RepositoryOptions): RepositoryContext {
   const layout = createLayout(folders);
+  const signing = typeof signer === 'function' ? signer : () => signer;
   return {
     ...options,
+    signer: signing,
     layout,
     pool: new Pool(layout.pool),
     intents: new Intents(layout.intents),
     uploads: new TemporaryFiles(layout.uploads),
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),
-    checker: new SnapshotChecker(options.clock),
-    currentKeys: () => new Set([options.signer.fingerprint]),
+    checker: new SnapshotChecker(),
+    reported: new ReportedBase(options),
+    currentKeys: currentKeys ?? (() => new Set([signing().fingerprint])),
     damaged: async (profile) => await damagedPackages(options.database, profile),
   };
 }

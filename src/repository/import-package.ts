@@ -1,33 +1,29 @@
+import { ImageLevelScan } from '../binpkg/elf/image-level.ts';
 import { type OpenGpkg, withOpenGpkg } from '../binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../binpkg/gpkg/rewrite.ts';
 import type { WrittenPackage } from '../binpkg/gpkg/write.ts';
 import { type PackageMetadata, readMetadata } from '../binpkg/metadata.ts';
 import type { Cpv } from '../gentoo/cpv.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
-import type { Event } from '../journal/event.ts';
 import { AppError } from '../support/errors.ts';
-import { exists, namesIn } from '../support/files.ts';
-import { newId } from '../support/ids.ts';
-import { claimBuildId, nextBuildId } from './build-id-store.ts';
 import { unlessDamaged } from './check/damage-record.ts';
 import { restorePackage } from './check/restore-package.ts';
 import { describePackage } from './describe-package.ts';
+import { toFileLevel } from './file-level-store.ts';
 import { checkMembers } from './known-members.ts';
 import { openUpload } from './open-upload.ts';
+import { type Identity, identifyPackage, takeBuildId } from './package-identity.ts';
 import type { PackageRecord } from './package-record.ts';
 import { checkPackage } from './package-rules.ts';
-import { findPackageByUpload, insertPackage, releaseUpload } from './package-store.ts';
-import { poolLock } from './pool.ts';
+import { findPackageByUpload } from './package-store.ts';
 import { PROVENANCE_KEY } from './provenance.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { shareFile } from './shared-file.ts';
-import { withdrawAfterFailure } from './withdraw-leftover.ts';
+import { storePackage } from './store-package.ts';
 
 export type ImportRequest = Parameters<Repository['importPackage']>[0];
 type Imported = Awaited<ReturnType<Repository['importPackage']>>;
-
-const SUFFIX = '.gpkg.tar';
 
 /** An upload whose metadata have passed every check. */
 interface Candidate {
@@ -35,16 +31,6 @@ interface Candidate {
   readonly metadata: PackageMetadata;
   readonly buildTimeSeconds: number;
   readonly parts: Cpv;
-}
-
-/** Who a package becomes. */
-interface Identity {
-  readonly id: string;
-  readonly buildId: number;
-  readonly path: string;
-  readonly mtimeSeconds: number;
-  readonly provenance: string;
-  readonly importedAt: number;
 }
 
 /** See `Repository.importPackage`. */
@@ -85,7 +71,9 @@ async function importNew(
 ): Promise<PackageRecord> {
   const upload = await openUpload(context, request.file);
   try {
-    return await withOpenGpkg(upload.source, {}, async (opened) => {
+    const scan = new ImageLevelScan();
+    const options = { visit: scan.visit, visitUse: 'passing' } as const;
+    return await withOpenGpkg(upload.source, options, async (opened) => {
       const { head } = opened;
       checkMembers(head);
       const metadata = readMetadata(head.metadata);
@@ -96,8 +84,8 @@ async function importNew(
       return await context.locks.run(lock, async () => {
         const shared = await sharedRecord(context, request, candidate);
         return shared === undefined
-          ? await sign(context, request, { ...candidate, replaced })
-          : await store(context, shared, { actor: request.actor, replaced });
+          ? await sign(context, request, { ...candidate, scan, replaced })
+          : await storePackage(context, shared, { actor: request.actor, replaced });
       });
     });
   } finally {
@@ -112,9 +100,13 @@ async function importNew(
 async function sign(
   context: RepositoryContext,
   request: ImportRequest,
-  candidate: Candidate & { readonly replaced: PackageRecord | undefined },
+  candidate: Candidate & {
+    readonly scan: ImageLevelScan;
+    readonly replaced: PackageRecord | undefined;
+  },
 ): Promise<PackageRecord> {
-  const identity = await identify(context, request, candidate.parts);
+  const signer = context.signer();
+  const identity = await identifyPackage(context, request, candidate.parts);
   const unfinished = await context.unfinished.newPath('package');
   try {
     const written = await rewriteGpkg(candidate.opened, {
@@ -122,15 +114,22 @@ async function sign(
         ['BUILD_ID', String(identity.buildId)],
         [PROVENANCE_KEY, `${identity.provenance}\n`],
       ]),
-      signer: context.signer,
+      signer,
       base: `${candidate.metadata.pf}-${identity.buildId}`,
       out: unfinished,
       mtimeSeconds: identity.mtimeSeconds,
     });
     await takeBuildId(context, request.profile, { cpv: candidate.metadata.cpv, ...identity });
-    const record = describe(context, request, { ...candidate, identity, written });
-    const { replaced } = candidate;
-    return await store(context, record, { unfinished, actor: request.actor, replaced });
+    const signed = { ...candidate, identity, written, keyFingerprint: signer.fingerprint };
+    const record = describe(request, signed);
+    const { replaced, scan } = candidate;
+    const level = toFileLevel(scan.result());
+    return await storePackage(context, record, {
+      unfinished,
+      level,
+      actor: request.actor,
+      replaced,
+    });
   } finally {
     await context.unfinished.discard(unfinished);
   }
@@ -162,61 +161,15 @@ function expectCpv({ expectedCpv }: ImportRequest, cpv: string): void {
   }
 }
 
-async function identify(
-  context: RepositoryContext,
-  request: ImportRequest,
-  { cpv, category, pn, pf }: Cpv,
-): Promise<Identity> {
-  const folder = context.layout.packageFile(request.profile, `${category}/${pn}`);
-  const present = (await namesIn(folder)).map((name) => buildIdIn(name, pf));
-  const floor = Math.max(0, ...present);
-  const buildId = await nextBuildId(context.database, { profile: request.profile, cpv, floor });
-  const id = newId('pkg');
-  const importedAt = context.clock.now();
-  const provenance = {
-    ...request.provenance,
-    package: id,
-    importedAt,
-    profile: request.profile,
-    origin: request.origin,
-    upload: request.uploadSha512,
-    inputs: request.inputs ?? null,
-    rookery: context.version,
-  };
-  return {
-    id,
-    importedAt,
-    buildId,
-    path: `${category}/${pn}/${pf}-${buildId}${SUFFIX}`,
-    mtimeSeconds: Math.floor(importedAt / 1000),
-    provenance: JSON.stringify(provenance),
-  };
-}
-
-/** From here on the BUILD_ID is used up, whatever becomes of the import. */
-async function takeBuildId(
-  context: RepositoryContext,
-  profile: string,
-  { cpv, buildId }: { readonly cpv: string; readonly buildId: number },
-): Promise<void> {
-  if (!(await claimBuildId(context.database, { profile, cpv, buildId }))) {
-    throw new Error(`the BUILD_ID ${buildId} of ${cpv} was taken by somebody else`);
-  }
-}
-
-/** The BUILD_ID in the name of a package file of this PF, 0 for any other name. */
-function buildIdIn(name: string, pf: string): number {
-  const isOne = name.startsWith(`${pf}-`) && name.endsWith(SUFFIX);
-  const id = isOne ? name.slice(pf.length + 1, -SUFFIX.length) : '';
-  return /^[1-9][0-9]{0,14}$/.test(id) ? Number(id) : 0;
-}
-
 function describe(
-  context: RepositoryContext,
   request: ImportRequest,
-  made: Candidate & { readonly identity: Identity; readonly written: WrittenPackage },
+  made: Candidate & {
+    readonly identity: Identity;
+    readonly written: WrittenPackage;
+    readonly keyFingerprint: string;
+  },
 ): PackageRecord {
-  const { identity, written, metadata, buildTimeSeconds } = made;
+  const { identity, written, metadata, buildTimeSeconds, keyFingerprint } = made;
   return describePackage({
     ...identity,
     profile: request.profile,
@@ -224,74 +177,9 @@ function describe(
     pn: made.parts.pn,
     buildTimeSeconds,
     file: written,
-    keyFingerprint: context.signer.fingerprint,
+    keyFingerprint,
     uploadSha512: request.uploadSha512,
     inputs: request.inputs ?? null,
     origin: request.origin,
-  });
-}
-
-/** Puts the signed file where it belongs, then commits. A kill in between leaves the intent, and recovery clears. */
-async function store(
-  context: RepositoryContext,
-  record: PackageRecord,
-  {
-    unfinished,
-    actor,
-    replaced,
-  }: {
-    /** Absent: the pool has the file. */
-    readonly unfinished?: string;
-    readonly actor: string;
-    /** A damaged build of the same upload, which the new one stands in for. */
-    readonly replaced: PackageRecord | undefined;
-  },
-): Promise<PackageRecord> {
-  const { profile, path, sha512 } = record;
-  const file = context.layout.packageFile(profile, path);
-  if (await exists(file)) {
-    throw new AppError('package-path-taken', `There is a file ${path} in ${profile} already.`);
-  }
-  const declared = await context.intents.declare({ kind: 'package', profile, path, sha512 });
-  try {
-    const event = await context.locks.run(poolLock(sha512), async () => {
-      if (unfinished !== undefined) {
-        await context.pool.adopt(unfinished, record);
-      }
-      await context.pool.place(sha512, file);
-      return await commit(context, record, { actor, replaced });
-    });
-    await declared.withdraw();
-    context.journal.announce(event);
-    return record;
-  } catch (error) {
-    await withdrawAfterFailure(context, declared);
-    throw error;
-  }
-}
-
-async function commit(
-  context: RepositoryContext,
-  record: PackageRecord,
-  { actor, replaced }: { readonly actor: string; readonly replaced: PackageRecord | undefined },
-): Promise<Event> {
-  return await context.database.transaction().execute(async (queries) => {
-    if (replaced !== undefined) {
-      await releaseUpload(queries, replaced.id);
-    }
-    await insertPackage(queries, record);
-    return await context.journal.write(queries, {
-      kind: 'package-imported',
-      subject: `package:${record.id}`,
-      actor,
-      data: {
-        profile: record.profile,
-        cpv: record.cpv,
-        buildId: record.buildId,
-        size: record.size,
-        origin: record.origin,
-        ...(replaced === undefined ? {} : { replaces: replaced.id }),
-      },
-    });
   });
 }

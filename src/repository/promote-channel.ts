@@ -3,6 +3,7 @@ import { channelBefore, requireChannel, requireUnmoved } from './channel.ts';
 import { requireProof } from './proof/require-proof.ts';
 import type { PublicationRecord } from './publication.ts';
 import { type ChannelKey, findPublication, newestPublication } from './publication-store.ts';
+import { tellRefusal } from './refusal.ts';
 import { releaseSnapshot, withChannels } from './release-snapshot.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
@@ -32,25 +33,28 @@ export async function promoteChannel(
     requireUnmoved(key, newest, request.expected);
     const origin = await shownAs(context, { profile: profile.name, channel: from }, request.serial);
     requireOther(newest, origin);
-    const forced = await requireProof(context, {
-      profile,
-      channel: request.channel,
-      origin,
-      force: request.force ?? false,
-      reason: request.reason,
-    });
-    return await releaseSnapshot(context, {
-      profile,
-      channel: request.channel,
-      snapshotId: origin.snapshotId,
-      kind: 'promote',
-      forced,
-      author: request.author,
-      reason: request.reason,
-      allow: request.allow,
-      origin,
-      data: { from: { channel: from, serial: origin.serial } },
-    });
+    const { author, reason } = request;
+    const data = { from: { channel: from, serial: origin.serial } };
+    return await tellRefusal(context, { ...key, act: 'promote', author, reason, data }, async () =>
+      releaseSnapshot(context, {
+        profile,
+        channel: request.channel,
+        snapshotId: origin.snapshotId,
+        kind: 'promote',
+        forced: await requireProof(context, {
+          profile,
+          channel: request.channel,
+          origin,
+          force: request.force ?? false,
+          reason,
+        }),
+        author,
+        reason,
+        allow: request.allow,
+        origin,
+        data,
+      }),
+    );
   });
 }
 

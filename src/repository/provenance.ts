@@ -13,6 +13,8 @@ const provenanceSchema = z.object({
   origin: z.string(),
   upload: z.string(),
   inputs: z.string().nullable().optional(),
+  /** The BUILD_IDs that this very image had before it was signed again. */
+  formerBuildIds: z.array(z.number().int().min(1)).optional(),
 });
 
 /** What a signed package says about itself, as far as its row in the database needs it. */
@@ -25,6 +27,11 @@ export function readProvenance(text: string): Provenance | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** See `Provenance.formerBuildIds`. */
+export function formerBuildIdsIn(text: string): readonly number[] {
+  return readProvenance(text)?.formerBuildIds ?? [];
 }
 
 /** The id of a package that does not bring one along for its profile: the same file there always has the same. */

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { AppError } from '../support/errors.ts';
 import { namesIn, readTextIfPresent, writeFileAtomic } from '../support/files.ts';
 import { makeDurableFolder } from './durable-folder.ts';
+import type { Allowance } from './gate/gate-store.ts';
 import type { Layout } from './layout.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
 import type { ChannelKey } from './publication-store.ts';
@@ -16,6 +17,19 @@ const noteSchema = z.object({
   kind: z.enum(['publish', 'promote', 'rollback']),
   requestId: z.string().nullable(),
   forced: z.object({ missing: z.array(z.string()) }).nullable(),
+  /** Findings of the gate that were let pass for it. */
+  allowances: z
+    .array(
+      z.object({
+        findingId: z.string(),
+        kind: z.string(),
+        message: z.string(),
+        author: z.string(),
+        reason: z.string(),
+        createdAt: z.number(),
+      }),
+    )
+    .default([]),
   /** How the snapshot came about; the publication may be a later one of it. */
   snapshot: z.object({
     createdAt: z.number(),
@@ -25,7 +39,7 @@ const noteSchema = z.object({
   }),
 });
 
-/** What the index of a publication does not say: who made it, why, and from what. */
+/** What the index of a publication does not say: who made it, why, from what, and in spite of what. */
 export type PublicationNote = z.infer<typeof noteSchema>;
 
 type Key = ChannelKey & { readonly serial: number };
@@ -37,7 +51,13 @@ type Key = ChannelKey & { readonly serial: number };
 export async function writePublicationNote(
   layout: Layout,
   publication: PublicationRecord,
-  snapshot: SnapshotRecord,
+  {
+    snapshot,
+    allowances,
+  }: {
+    readonly snapshot: SnapshotRecord;
+    readonly allowances: readonly Omit<Allowance, 'serial'>[];
+  },
 ): Promise<void> {
   const { snapshotId, createdAt, author, reason, kind, requestId, forced } = publication;
   const note: PublicationNote = {
@@ -48,6 +68,7 @@ export async function writePublicationNote(
     kind,
     requestId,
     forced: forced === null ? null : { missing: [...forced.missing] },
+    allowances: [...allowances],
     snapshot: {
       createdAt: snapshot.createdAt,
       author: snapshot.author,

@@ -83,6 +83,22 @@ export async function publicationOfSnapshot(
     .executeTakeFirst();
 }
 
+/** The publications of a snapshot, on whatever channels, newest first. */
+export async function publicationsShowing(
+  queries: Queries,
+  profile: string,
+  snapshotId: string,
+): Promise<Pick<PublicationRecord, 'channel' | 'serial'>[]> {
+  return await queries
+    .selectFrom('publications')
+    .select(['channel', 'serial'])
+    .where('profile', '=', profile)
+    .where('snapshot_id', '=', snapshotId)
+    .orderBy('created_at', 'desc')
+    .orderBy('serial', 'desc')
+    .execute();
+}
+
 /** What each publication of a channel shows and how it came about, oldest first. */
 export async function historyOf(
   queries: Queries,

@@ -1,6 +1,6 @@
 export type PublicationKind = 'publish' | 'promote' | 'rollback';
 
-/** A promotion that its channel's policy did not allow, made all the same. */
+/** A promotion, or a publication straight to a later channel, that the channel's policy did not allow, made all the same. */
 export interface ForcedPromotion {
   /** What was missing then, in sentences. */
   readonly missing: readonly string[];

@@ -6,9 +6,11 @@ import { requireChannel, requireUnmoved } from './channel.ts';
 import { ensureNewest, newestSince, saveView } from './newest/newest-store.ts';
 import type { PackageChoice } from './package-choice.ts';
 import { choicesOf } from './package-store.ts';
+import { requireProofOfSnapshot } from './proof/require-proof.ts';
 import type { PublicationRecord } from './publication.ts';
 import { newestPublication, publicationOfRequest } from './publication-store.ts';
-import { releaseSnapshot, showNewest, withChannels } from './release-snapshot.ts';
+import { tellRefusal } from './refusal.ts';
+import { type Release, releaseSnapshot, showNewest, withChannels } from './release-snapshot.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { ensureSnapshot, snapshotIdOf } from './snapshot-store.ts';
@@ -18,7 +20,7 @@ export type PublishRequest = Parameters<Repository['publish']>[0];
 /** See `Repository.publish`. */
 export async function publishSnapshot(
   context: RepositoryContext,
-  request: PublishRequest,
+  request: PublishRequest & Pick<Release, 'sameImagesAs'>,
 ): Promise<PublicationRecord> {
   const profile = context.profiles.get(request.profile);
   requireChannel(profile, request.channel);
@@ -30,18 +32,33 @@ export async function publishSnapshot(
     const key = { profile: profile.name, channel: request.channel };
     requireUnmoved(key, await newestPublication(context.database, key), request.expected);
     const snapshotId = await makeSnapshot(context, request);
-    return await releaseSnapshot(context, {
-      profile,
-      channel: request.channel,
-      snapshotId,
-      kind: 'publish',
-      author: request.author,
-      reason: request.reason,
-      allow: request.allow,
-      ...(request.requestId === undefined
-        ? {}
-        : { requestId: request.requestId, data: { request: request.requestId } }),
-    });
+    const { author, reason, requestId, sameImagesAs } = request;
+    const data = requestId === undefined ? {} : { request: requestId };
+    return await tellRefusal(context, { ...key, act: 'publish', author, reason, data }, async () =>
+      releaseSnapshot(context, {
+        profile,
+        channel: request.channel,
+        snapshotId,
+        kind: 'publish',
+        // The same images signed again are proven as they were.
+        forced:
+          sameImagesAs === undefined
+            ? await requireProofOfSnapshot(context, {
+                profile,
+                channel: request.channel,
+                snapshotId,
+                force: request.force ?? false,
+                reason,
+              })
+            : null,
+        author,
+        reason,
+        allow: request.allow,
+        sameImagesAs,
+        data,
+        ...(requestId === undefined ? {} : { requestId }),
+      }),
+    );
   });
 }
 

@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '../support/errors.ts';
-import { exists, namesIn } from '../support/files.ts';
+import { exists, namesIn, removeUnfinished } from '../support/files.ts';
 import { finishDamaged } from './check/finish-damaged.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';
 import type { PublicationRecord } from './publication.ts';
@@ -9,9 +9,6 @@ import { newestPublication, publishedChannels } from './publication-store.ts';
 import { showNewest, withChannels } from './release-snapshot.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { withdrawLeftover } from './withdraw-leftover.ts';
-
-/** How `replaceSymlink` names a link that it has not renamed yet. */
-const UNFINISHED_LINK = /^\..+\.tmp-[0-9a-z]{16}$/;
 
 /**
  * See `Repository.recover`. Call it before other work begins. It looks at what is unfinished, and at files known as
@@ -38,9 +35,7 @@ export async function recoverRepository(context: RepositoryContext): Promise<voi
 
 async function clearBinhost(context: RepositoryContext, profile: string): Promise<void> {
   const folder = context.layout.binhost(profile);
-  for (const name of (await namesIn(folder)).filter((one) => UNFINISHED_LINK.test(one))) {
-    await rm(join(folder, name), { force: true });
-  }
+  await removeUnfinished(folder);
   await removeTemporary(context.layout.publications(profile));
 }
 

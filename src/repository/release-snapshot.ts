@@ -12,6 +12,7 @@ import { type GateRequest, type JudgedFinding, passGate } from './gate/pass-gate
 import { indexHeader } from './index-header.ts';
 import { channelTarget, PACKAGES, serialOf } from './layout.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';
+import { copyProofs } from './proof/node-store.ts';
 import type { ForcedPromotion, PublicationKind, PublicationRecord } from './publication.ts';
 import { writePublicationNote } from './publication-note.ts';
 import { type ChannelKey, insertPublication, newestPublication } from './publication-store.ts';
@@ -26,6 +27,8 @@ export interface Release extends GateRequest {
   readonly kind: PublicationKind;
   readonly requestId?: string;
   readonly forced?: ForcedPromotion | null;
+  /** Serial of the publication that it stands in for with the same images: what nodes have proven of it stays proven. */
+  readonly sameImagesAs?: number | undefined;
   /** Further facts for the journal. */
   readonly data?: Readonly<Record<string, unknown>>;
 }
@@ -205,7 +208,7 @@ async function publishFolder(
       serial,
     });
     try {
-      await writeNote(context, record);
+      await writeNote(context, record, release.allowances);
       await rename(temporary, context.layout.publication(profile, channel, serial));
       await syncDirectory(parent);
       const event = await commit(context, release, record);
@@ -221,12 +224,16 @@ async function publishFolder(
 }
 
 /** What only the database would know of it, on disk before anything can be seen of it. */
-async function writeNote(context: RepositoryContext, record: PublicationRecord): Promise<void> {
+async function writeNote(
+  context: RepositoryContext,
+  record: PublicationRecord,
+  allowances: Passed['allowances'],
+): Promise<void> {
   const snapshot = await findSnapshot(context.database, record.snapshotId);
   if (snapshot === undefined) {
     throw new Error(`no snapshot ${record.snapshotId}`);
   }
-  await writePublicationNote(context.layout, record, snapshot);
+  await writePublicationNote(context.layout, record, { snapshot, allowances });
 }
 
 async function commit(
@@ -238,6 +245,9 @@ async function commit(
   return await context.database.transaction().execute(async (queries) => {
     await insertPublication(queries, record);
     await insertAllowances(queries, record, release.allowances);
+    if (release.sameImagesAs !== undefined) {
+      await copyProofs(queries, { profile, channel, serial: release.sameImagesAs }, record);
+    }
     return await context.journal.write(queries, {
       kind: EVENT_KINDS[release.kind],
       subject: `channel:${profile}/${channel}`,

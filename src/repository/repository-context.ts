@@ -1,4 +1,4 @@
-import type { PackageSigner } from '../binpkg/package-signer.ts';
+import type { AnyPackageSigner } from '../binpkg/package-signer.ts';
 import type { Database } from '../database/database.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -6,6 +6,7 @@ import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import type { DamagedPackage } from './check/file-check-store.ts';
+import type { ReportedBase } from './gate/reported-base.ts';
 import type { SnapshotChecker } from './gate/snapshot-checker.ts';
 import type { Intents } from './intents.ts';
 import type { Layout } from './layout.ts';
@@ -19,7 +20,8 @@ export interface RepositoryContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly locks: Locks;
-  readonly signer: PackageSigner;
+  /** The key that signs now. Hold on to it for one package: all its signatures have to be by one key. */
+  readonly signer: () => AnyPackageSigner;
   readonly profiles: ProfileCatalog;
   readonly layout: Layout;
   readonly pool: Pool;
@@ -29,6 +31,7 @@ export interface RepositoryContext {
   readonly unfinished: TemporaryFiles;
   readonly version: string;
   readonly checker: SnapshotChecker;
+  readonly reported: ReportedBase;
   /** Fingerprints of the keys whose signatures nodes accept now. */
   readonly currentKeys: () => ReadonlySet<string>;
   /** Packages of a profile whose bytes are known to be wrong. */

@@ -4,6 +4,7 @@ import type { Allowance } from './gate/gate-store.ts';
 import type { JudgedFinding } from './gate/pass-gate.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
+import type { Refusal } from './refusal.ts';
 import type { Retention } from './retention/retention.ts';
 
 /** Who does something, and why: both stand in the journal for good. */
@@ -93,7 +94,7 @@ export interface Repository {
    * Throws `unknown-profile`, `unknown-channel`, `unknown-package`; as `promote` and `rollback` do: `channel-moved`,
    * `index-collapsed` when nothing would be left of what the channel shows, `index-invalid` when a file that is new
    * to the channel is missing or has another size; as `promote` does: `publication-refused` with everything that the
-   * gate has found, `unknown-finding`, `reason-required`.
+   * gate has found, `unknown-finding`, `reason-required`, and on any channel but the first `promotion-not-proven`.
    */
   publish(
     request: ChannelDeed & {
@@ -101,6 +102,8 @@ export interface Repository {
       readonly packageIds?: readonly string[];
       /** Ids of the gate's findings that are to pass, for the reason given. */
       readonly allow?: readonly string[];
+      /** Also without the proof that a promotion of the same would need; needs a reason. */
+      readonly force?: boolean;
       /** At most one publication is made for a request and channel, however often this is called. */
       readonly requestId?: string;
     },
@@ -153,6 +156,12 @@ export interface Repository {
     readonly channel: string;
     readonly serial: number;
   }): Promise<Allowance[]>;
+
+  /** What was refused last on a channel, unless something was published there since. */
+  lastRefusal(key: {
+    readonly profile: string;
+    readonly channel: string;
+  }): Promise<Refusal | undefined>;
 
   /**
    * What is different between two publications of a profile; without a serial, the newest of the channel, which may

@@ -4,6 +4,7 @@ import { requirePublication } from './promote-channel.ts';
 import type { PublicationRecord } from './publication.ts';
 import { publicationBefore } from './publication-history.ts';
 import { type ChannelKey, historyOf, newestPublication } from './publication-store.ts';
+import { tellRefusal } from './refusal.ts';
 import { releaseSnapshot, withChannels } from './release-snapshot.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
@@ -24,16 +25,20 @@ export async function rollBackChannel(
       request.serial === undefined
         ? await publicationBeforeNow(context, key)
         : await requirePublication(context, key, request.serial);
-    return await releaseSnapshot(context, {
-      profile,
-      channel: request.channel,
-      snapshotId: earlier.snapshotId,
-      kind: 'rollback',
-      author: request.author,
-      reason: request.reason,
-      origin: { ...key, serial: earlier.serial },
-      data: { to: earlier.serial },
-    });
+    const { author, reason } = request;
+    const data = { to: earlier.serial };
+    return await tellRefusal(context, { ...key, act: 'rollback', author, reason, data }, async () =>
+      releaseSnapshot(context, {
+        profile,
+        channel: request.channel,
+        snapshotId: earlier.snapshotId,
+        kind: 'rollback',
+        author,
+        reason,
+        origin: { ...key, serial: earlier.serial },
+        data,
+      }),
+    );
   });
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isErrno, messageOf } from '../support/errors.ts';
 import { syncDirectory } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
+import { forgetFileLevel } from './file-level-store.ts';
 import type { DeclaredIntent } from './intents.ts';
 import { references } from './package-store.ts';
 import { poolLock, TEMPORARY_PREFIX } from './pool.ts';
@@ -74,6 +75,7 @@ async function removePackageFiles(
       await rm(context.layout.packageFile(file.profile, file.path), { force: true });
     }
     if (!isReferred.pool) {
+      await forgetFileLevel(context.database, file.sha512);
       await context.pool.remove(file.sha512);
     }
   });

@@ -13,6 +13,19 @@ export async function clearSign(
   key: { readonly privateKey: PrivateKey; readonly keyId: KeyID },
   createdSeconds: number,
 ): Promise<string> {
+  const body = checkClearSignText(text);
+  const signed = await sign({
+    message: await createCleartextMessage({ text: body }),
+    signingKeys: key.privateKey,
+    signingKeyIDs: key.keyId,
+    date: new Date(createdSeconds * 1000),
+    config: { nonDeterministicSignaturesViaNotation: false, showVersion: false },
+  });
+  return signed.replaceAll('\r', '');
+}
+
+/** The text without the newline at its end. Throws `clear-sign-text-invalid`. */
+export function checkClearSignText(text: string): string {
   const body = text.replace(/\n$/, '');
   if (body === '') {
     throw new AppError('clear-sign-text-invalid', 'An empty text cannot be clear-signed.');
@@ -24,12 +37,5 @@ export async function clearSign(
       `The line ${JSON.stringify(wrong.slice(0, 80))} ends in a blank or has a carriage return, which a clear signature would not keep.`,
     );
   }
-  const signed = await sign({
-    message: await createCleartextMessage({ text: body }),
-    signingKeys: key.privateKey,
-    signingKeyIDs: key.keyId,
-    date: new Date(createdSeconds * 1000),
-    config: { nonDeterministicSignaturesViaNotation: false, showVersion: false },
-  });
-  return signed.replaceAll('\r', '');
+  return body;
 }

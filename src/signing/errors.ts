@@ -1,7 +1,13 @@
 /** Every code that this room throws. */
 export const SIGNING_ERROR_CODES = [
   'clear-sign-text-invalid',
+  'gpg-key-missing',
   'gpg-refused',
+  'gpg-signing-failed',
+  'key-backup-unreadable',
+  'key-in-use',
+  'key-rotation-under-way',
+  'key-source-gpg',
   'public-key-invalid',
   'signature-expired-key',
   'signature-invalid',
@@ -9,4 +15,7 @@ export const SIGNING_ERROR_CODES = [
   'signing-key-damaged',
   'signing-key-expired',
   'signing-key-locked',
+  'signing-key-missing',
+  'signing-key-present',
+  'unknown-key',
 ] as const;

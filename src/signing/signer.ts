@@ -1,8 +1,7 @@
 import type { Hash } from 'node:crypto';
 import type { DigestName } from '../support/digests.ts';
 
-/** The farm's own key, ready to sign. Nothing of the secret half can be read from it. */
-export interface Signer {
+interface KeyFacts {
   /** Fingerprint of the subkey that makes the signatures, uppercase hex. */
   readonly fingerprint: string;
   /** Fingerprint of the key that nodes trust, uppercase hex. */
@@ -11,13 +10,33 @@ export interface Signer {
   readonly publicKey: string;
   /** Milliseconds since the epoch at which gpg starts to refuse the signatures; null when the key does not expire. */
   readonly expiresAt: number | null;
+  /** OpenPGP clear-signed text with LF line ends. Throws `signing-key-expired`, `clear-sign-text-invalid`. */
+  clearSign(text: string): Promise<string>;
+}
+
+/** The farm's own key, ready to sign. Nothing of the secret half can be read from it. */
+export interface Signer extends KeyFacts {
   /**
    * Armored detached signature over the bytes that this running SHA-512 state has seen. The state is used up.
    * Throws `signing-key-expired`.
    */
   signState(state: Hash): string;
-  /** OpenPGP clear-signed text with LF line ends. Throws `signing-key-expired`, `clear-sign-text-invalid`. */
-  clearSign(text: string): Promise<string>;
+}
+
+/** The same with a key that gpg keeps, in its agent or on a card. What it throws in addition: `gpg-signing-failed`. */
+export interface StreamSigner extends KeyFacts {
+  /** Throws `signing-key-expired`. */
+  signStream(): SigningStream;
+}
+
+export type AnySigner = Signer | StreamSigner;
+
+/** A detached signature that is made while the bytes pass; each piece is copied before `write` returns. One of `end` and `abandon` has to be called. */
+export interface SigningStream {
+  write(piece: Uint8Array): Promise<void>;
+  /** Armored. */
+  end(): Promise<string>;
+  abandon(): void;
 }
 
 /**

@@ -109,6 +109,16 @@ export async function namesIn(path: string): Promise<string[]> {
   }
 }
 
+/** How `writeFileAtomic` and `replaceSymlink` name what they have not renamed yet. */
+const UNFINISHED = /^\..+\.tmp-[0-9a-z]{16}$/;
+
+/** Removes from a folder what a killed process did not finish. Nobody may be writing there now. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of (await namesIn(folder)).filter((one) => UNFINISHED.test(one))) {
+    await fs.rm(join(folder, name), { force: true });
+  }
+}
+
 /** UTF-8 text of a file, or undefined when it does not exist. */
 export async function readTextIfPresent(path: string): Promise<string | undefined> {
   try {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { memorySource } from '../../src/binpkg/byte-source.ts';
-import { readElf } from '../../src/binpkg/elf/elf-file.ts';
+import { readElf, readElfHeader, readIsaLevel } from '../../src/binpkg/elf/elf-file.ts';
 import { machineName, multilibCategory } from '../../src/binpkg/elf/machine.ts';
 import { type ElfForm, makeElf } from './made-elf.ts';
 
@@ -93,18 +93,66 @@ describe('an ELF file', () => {
     );
   });
 
-  it('is refused when a table or a string lies outside of it', async () => {
+  it('is refused when a table lies outside of it, and loses a name that does', async () => {
     const beyond = makeElf(FORM);
     beyond.writeUInt32LE(beyond.length, 32);
-    const strings = makeElf({ soname: 'libhi.so.1' });
-    const size = strings.indexOf(Buffer.from([10, 0, 0, 0, 0, 0, 0, 0]), 64);
-    strings[size + 8] = 1;
+    const strings = makeElf({ needed: ['libc.so.6', 'libm.so.6'] });
+    strings.writeUInt32LE(strings.length, strings.indexOf(Buffer.from([1, 0, 0, 0, 0]), 232) + 8);
 
     await expect(readElf(memorySource(beyond))).rejects.toThrow('reaches past the end');
-    await expect(readElf(memorySource(strings))).rejects.toThrow('lies at 1 of 1 bytes');
+    expect((await readElf(memorySource(strings)))?.needed).toEqual(['libm.so.6']);
+    expect(await readElfHeader(memorySource(beyond))).toMatchObject({
+      machine: 62,
+      needed: [],
+      pie: undefined,
+    });
+  });
+
+  it.each([null, '.dynsty', '.dyn', ''])(
+    'has no names when the section of its strings is named %j',
+    async (dynamicStrings) => {
+      const elf = await readElf(memorySource(makeElf({ ...FORM, dynamicStrings })));
+
+      expect(elf).toMatchObject({ needed: [], soname: undefined, runpath: undefined, pie: true });
+    },
+  );
+
+  it('has the last run path of several, and the names up to the entry that ends them', async () => {
+    const rpath = ['/first', '/second'];
+    const bytes = makeElf({ rpath, needed: ['a', 'b', 'c'] });
+    const dynamic = bytes.indexOf(Buffer.from([2, 0, 0, 0, 4, 0, 0, 0]), 64);
+    bytes.writeUInt32LE(16, dynamic + 32);
+
+    expect((await readElf(memorySource(makeElf({ rpath }))))?.rpath).toBe('/second');
+    expect((await readElf(memorySource(bytes)))?.needed).toEqual(['a', 'b', 'c']);
+  });
+
+  it('says nothing of the x86 level of another machine', async () => {
+    for (const [machine, level] of [
+      [62, 3],
+      [3, 3],
+      [183, undefined],
+    ] as const) {
+      const source = memorySource(makeElf({ machine, isaBits: 0b111 }));
+      expect((await readElf(source))?.isaLevel).toBe(level);
+      expect(await readIsaLevel(source)).toBe(level);
+    }
+  });
+
+  it('is no ELF file with a header that is not whole or of another version', async () => {
+    const bytes = makeElf();
+    const version = Buffer.from(bytes);
+    version[6] = 2;
+
+    for (const other of [bytes.subarray(0, 63), version]) {
+      expect(await readElf(memorySource(other))).toBeUndefined();
+      expect(await readElfHeader(memorySource(other))).toBeUndefined();
+    }
   });
 
   it('is held to limits', async () => {
+    const many = makeElf({ needed: Array.from({ length: 5000 }, () => 'x'.repeat(300)) });
+    await expect(readElf(memorySource(many))).rejects.toThrow('1048576 in all');
     const bytes = makeElf({ needed: ['x'.repeat(50), 'b', 'c', 'd'] });
 
     for (const limits of [
@@ -145,7 +193,17 @@ describe('the multilib category', () => {
     ['MIPS', 'mips_o32', { machine: 8, flags: 0x1000, is64: false }],
     ['MIPS', undefined, { machine: 8, is64: false }],
     ['IA_64', 'ia64_64', { machine: 50 }],
-    ['UNKNOWN TYPE', undefined, { machine: 999 }],
+    ['UNKNOWN_TYPE', undefined, { machine: 999 }],
+    ['UNKNOWN_TYPE', 'bpf_64', { machine: 247 }],
+    ['UNKNOWN_TYPE', 'amdgpu_64', { machine: 224 }],
+    ['UNKNOWN_TYPE', 'e2k_64', { machine: 175 }],
+    ['UNKNOWN_TYPE', 'arc_32', { machine: 195, is64: false }],
+    ['UNKNOWN_TYPE', undefined, { machine: 6 }],
+    ['ARC_A5', 'arc_32', { machine: 93, is64: false }],
+    ['ALTERA_NIOS2', 'nios2_32', { machine: 113, is64: false }],
+    ['VIDEOCORE', undefined, { machine: 95 }],
+    ['ALPHA', 'alpha_64', { machine: 0x9026 }],
+    ['NONE', undefined, { machine: 0 }],
   ])('of %s is %s', async (name, category, form) => {
     const elf = await readElf(memorySource(makeElf(form)));
 

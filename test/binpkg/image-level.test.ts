@@ -33,6 +33,22 @@ describe('the CPU level of an image', () => {
     });
   });
 
+  it('leaves out what is only loaded by a CPU that has the level', async () => {
+    const hwcaps = { ...v3, name: 'image/usr/lib64/glibc-hwcaps/x86-64-v3/libz.so.1' };
+    expect(await levelOf([hwcaps, v2])).toEqual({
+      elfFiles: 2,
+      level: 2,
+      files: ['usr/bin/two'],
+    });
+  });
+
+  it('is the same when the memory of what was shown is used again', async () => {
+    const scan = new ImageLevelScan();
+    const bytes = await forge({ image: tar([...IMAGE, v3, v2]) });
+    await verifyGpkg(memorySource(bytes), { visit: scan.visit, visitUse: 'passing' });
+    expect(scan.result()).toMatchObject({ level: 3, files: ['usr/bin/three'] });
+  });
+
   it('is not known where no ELF file says it, or the file is damaged', async () => {
     const damaged = { name: 'image/usr/bin/cut', content: makeElf({ isaBits: 4 }).subarray(0, 80) };
 

@@ -7,14 +7,19 @@ export interface ElfForm {
   readonly flags?: number;
   readonly soname?: string;
   readonly needed?: readonly string[];
-  readonly rpath?: string;
+  /** Several make several DT_RPATH. */
+  readonly rpath?: string | readonly string[];
   readonly runpath?: string;
   readonly flags1?: number;
   /** Bits of GNU_PROPERTY_X86_ISA_1_NEEDED. */
   readonly isaBits?: number;
+  /** The name of the section with the dynamic strings, `.dynstr` unless told; null for no section headers at all. */
+  readonly dynamicStrings?: string | null;
 }
 
-/** A small ELF file with program headers and a dynamic section, as the System V ABI lays it out. */
+/**
+ * A small ELF file with program headers, a dynamic section and section headers, as the System V ABI lays it out.
+ */
 export function makeElf(form: ElfForm = {}): Buffer {
   const { is64 = true, bigEndian = false } = form;
   const writer = new Writer(is64, bigEndian);
@@ -25,8 +30,18 @@ export function makeElf(form: ElfForm = {}): Buffer {
   const stringsAt = dynamicAt + dynamicSize;
   const noteAt = Math.ceil((stringsAt + strings.length) / 8) * 8;
   const all = [...tags, [5, BASE + stringsAt], [10, strings.length], [0, 0]];
+  const namesAt = noteAt + note.length;
+  const names = Buffer.from(`\0${form.dynamicStrings ?? '.dynstr'}\0.shstrtab\0`);
+  const sectionsAt = Math.ceil((namesAt + names.length) / 8) * 8;
+  const sections = [
+    writer.section(0, 0, { offset: 0, size: 0 }),
+    writer.section(1, STRTAB, { offset: stringsAt, size: strings.length }),
+    writer.section(names.lastIndexOf('.'), STRTAB, { offset: namesAt, size: names.length }),
+  ];
+  const sectionHeaders = [names, Buffer.alloc(sectionsAt - namesAt - names.length), ...sections];
+  const hasSections = form.dynamicStrings !== null;
   return Buffer.concat([
-    writer.header(form),
+    writer.header(form, hasSections ? sectionsAt : 0),
     writer.segment(1, 0, { vaddr: BASE, size: noteAt + note.length }),
     writer.segment(2, dynamicAt, { vaddr: BASE + dynamicAt, size: dynamicSize }),
     writer.segment(0x6474e553, noteAt, { vaddr: BASE + noteAt, size: note.length }),
@@ -34,11 +49,15 @@ export function makeElf(form: ElfForm = {}): Buffer {
     strings,
     Buffer.alloc(noteAt - stringsAt - strings.length),
     note,
+    ...(hasSections ? sectionHeaders : []),
   ]);
 }
 
 const BASE = 0x400000;
 const SEGMENTS = 3;
+const SECTIONS = 3;
+/** SHT_STRTAB. */
+const STRTAB = 3;
 
 function dynamicOf(form: ElfForm): {
   readonly tags: readonly (readonly [number, number])[];
@@ -47,7 +66,7 @@ function dynamicOf(form: ElfForm): {
   const named: (readonly [number, string | undefined])[] = [
     ...(form.needed ?? []).map((name) => [1, name] as const),
     [14, form.soname],
-    [15, form.rpath],
+    ...[form.rpath].flat().map((folder) => [15, folder] as const),
     [29, form.runpath],
   ];
   const tags: [number, number][] = [];
@@ -99,7 +118,7 @@ class Writer {
     return this.#is64 ? 56 : 32;
   }
 
-  header(form: ElfForm): Buffer {
+  header(form: ElfForm, sectionsAt: number): Buffer {
     return Buffer.concat([
       Buffer.from([0x7f, 0x45, 0x4c, 0x46, this.#is64 ? 2 : 1, this.#bigEndian ? 2 : 1, 1]),
       Buffer.alloc(9),
@@ -108,12 +127,34 @@ class Writer {
       this.number(1, 4),
       this.word(0),
       this.word(this.headerBytes),
-      this.word(0),
+      this.word(sectionsAt),
       this.number(form.flags ?? 0, 4),
       this.number(this.headerBytes, 2),
       this.number(this.segmentBytes, 2),
       this.number(SEGMENTS, 2),
-      Buffer.alloc(6),
+      this.number(this.#is64 ? 64 : 40, 2),
+      this.number(sectionsAt === 0 ? 0 : SECTIONS, 2),
+      this.number(sectionsAt === 0 ? 0 : SECTIONS - 1, 2),
+    ]);
+  }
+
+  section(
+    name: number,
+    type: number,
+    { offset, size }: { readonly offset: number; readonly size: number },
+  ): Buffer {
+    const none = this.word(0);
+    return Buffer.concat([
+      this.number(name, 4),
+      this.number(type, 4),
+      none,
+      none,
+      this.word(offset),
+      this.word(size),
+      this.number(0, 4),
+      this.number(0, 4),
+      this.word(1),
+      none,
     ]);
   }
 

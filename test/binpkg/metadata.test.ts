@@ -48,6 +48,15 @@ describe('the metadata of a package', () => {
         PROVIDES: '\n',
         'NEEDED.ELF.2':
           'X86_64;/usr/bin/a;;/opt/lib:$ORIGIN;libc.so.6,libz.so.1;x86_64\nX86_64;/usr/lib/b.so;b.so;  -  ;\n',
+        CBUILD: 'x86_64-pc-linux-gnu\n',
+        CTARGET: 'riscv64-unknown-linux-gnu\n',
+        CFLAGS: '-O2  -pipe\n',
+        CXXFLAGS: '-O3\n',
+        LDFLAGS: '-Wl,-O1 -Wl,--as-needed\n',
+        FEATURES: 'buildpkg  sandbox\n',
+        PKGUSE: 'doc -test\n',
+        COUNTER: '1234\n',
+        NEEDED: '/usr/bin/a libc.so.6,libz.so.1\n/usr/lib/b c.so \n',
         FARM_NOTE: 'kept\n',
       }),
     );
@@ -62,6 +71,18 @@ describe('the metadata of a package', () => {
       repository: 'gentoo',
       repoRevisions: { gentoo: 'abc' },
       eprefix: '/opt/gentoo',
+      cbuild: 'x86_64-pc-linux-gnu',
+      ctarget: 'riscv64-unknown-linux-gnu',
+      cflags: '-O2 -pipe',
+      cxxflags: '-O3',
+      ldflags: '-Wl,-O1 -Wl,--as-needed',
+      features: ['buildpkg', 'sandbox'],
+      pkgUse: ['doc', '-test'],
+      counter: 1234,
+      needed: [
+        { path: '/usr/bin/a', needed: ['libc.so.6', 'libz.so.1'] },
+        { path: '/usr/lib/b c.so', needed: [] },
+      ],
       license: '|| ( MIT GPL-2+ )',
       restrict: 'test? ( mirror )',
       dependencies: {
@@ -130,8 +151,45 @@ describe('the metadata of a package', () => {
     const slotted = { RDEPEND: 'app-misc/lib:0/1=' };
 
     expect(() => readMetadata(bytesOf({ ...slotted, EAPI: '4' }))).toThrow('EAPI 4');
-    expect(readMetadata(bytesOf({ ...slotted, EAPI: undefined })).eapi).toBe('0');
     expect(readMetadata(bytesOf({ ...slotted, EAPI: '7-hdepend' })).eapi).toBe('7-hdepend');
+  });
+
+  it.each([undefined, '', '0\n'])('has the rules of EAPI 0 when EAPI is %j', (EAPI) => {
+    const old = { EAPI, SLOT: '0', RDEPEND: 'app-misc/lib !app-misc/b', IUSE: 'doc' };
+
+    expect(readMetadata(bytesOf(old)).eapi).toBe('0');
+    for (const [key, value, why] of [
+      ['SLOT', '0/1', 'SLOT has, in EAPI 0, a sub-slot: "0/1"'],
+      ['IUSE', 'doc +x', 'IUSE has, in EAPI 0, a default: "+x"'],
+      ['RDEPEND', 'app-misc/lib:0', 'EAPI 0 has no slots'],
+      ['DEPEND', '!!app-misc/lib', 'EAPI 0 has no strong blockers'],
+      ['PDEPEND', 'app-misc/lib[x]', 'EAPI 0 has no USE dependencies'],
+    ] as const) {
+      expect(() => readMetadata(bytesOf({ ...old, [key]: value }))).toThrow(why);
+    }
+  });
+
+  it.each([
+    ['1', '0', '+x', true],
+    ['4', '0/1', 'x', false],
+    ['5', '0/1', '-x', true],
+    ['99', '0/1', '+x', true],
+  ])('of EAPI %s may have SLOT %s and IUSE %s: %s', (EAPI, SLOT, IUSE, isValid) => {
+    const read = (): unknown => readMetadata(bytesOf({ EAPI, SLOT, IUSE, RDEPEND: undefined }));
+
+    if (isValid) {
+      expect(read).not.toThrow();
+    } else {
+      expect(read).toThrow(`in EAPI ${EAPI}`);
+    }
+  });
+
+  it('is checked where its flags leave something out too', () => {
+    expect(() => readMetadata(bytesOf({ RDEPEND: 'x? ( app-misc/a-1 )' }))).toThrow('app-misc/a-1');
+    expect(() => readMetadata(bytesOf({ RDEPEND: '=app-misc/a-1-2' }))).toThrow('BUILD_ID');
+    expect(() => readMetadata(bytesOf({ LICENSE: 'x? ( MIT' }))).toThrow('At its end');
+    expect(readMetadata(bytesOf({ RDEPEND: '=app-misc/a-1-2', EAPI: '99' })).eapi).toBe('99');
+    expect(readMetadata(bytesOf({ LICENSE: '(MIT) ||x' })).license).toBe('(MIT) ||x');
   });
 
   it('folds whitespace of text and leaves out what is binary', () => {
@@ -142,8 +200,11 @@ describe('the metadata of a package', () => {
         STRANGE: Buffer.from([0xff]),
         ZERO: Buffer.from([0x41, 0]),
         NEEDED: '/usr/bin/a  libc.so.6\n/usr/bin/b\tlibc.so.6\n',
+        USE: 'a\u001cb\u3000c\u2028d',
       }),
     );
+
+    expect(text['USE']).toBe('a b c d');
 
     expect(text['RDEPEND']).toBe('>=app-misc/lib-1:0/1= sys-libs/x');
     expect(text['NEEDED']).toBe('/usr/bin/a libc.so.6 /usr/bin/b libc.so.6');
@@ -152,7 +213,15 @@ describe('the metadata of a package', () => {
 
   it('has defaults where Portage has them', () => {
     const metadata = readMetadata(
-      bytesOf({ EAPI: undefined, BUILD_ID: '', USE: undefined, CHOST: '\n', SIZE: undefined }),
+      bytesOf({
+        EAPI: undefined,
+        BUILD_ID: '',
+        USE: undefined,
+        CHOST: '\n',
+        SIZE: undefined,
+        SLOT: '0',
+        RDEPEND: undefined,
+      }),
     );
 
     expect(metadata).toMatchObject({
@@ -160,6 +229,15 @@ describe('the metadata of a package', () => {
       buildId: undefined,
       use: [],
       chost: undefined,
+      cbuild: undefined,
+      ctarget: undefined,
+      cflags: undefined,
+      cxxflags: undefined,
+      ldflags: undefined,
+      features: [],
+      pkgUse: [],
+      counter: undefined,
+      needed: [],
       installedBytes: undefined,
     });
   });
@@ -185,6 +263,7 @@ describe('the metadata of a package', () => {
     ['BUILD_ID', '-1'],
     ['BUILD_TIME', 'now'],
     ['SIZE', '1.5'],
+    ['COUNTER', '-1'],
     ['CHOST', 'x86 64'],
     ['KEYWORDS', 'amd64,x86'],
     ['DEFINED_PHASES', 'a;b'],

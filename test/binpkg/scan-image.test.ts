@@ -3,7 +3,9 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
 import { readElf } from '../../src/binpkg/elf/elf-file.ts';
+import { runPathFolder } from '../../src/binpkg/elf/run-path.ts';
 import { scanImage } from '../../src/binpkg/elf/scan-image.ts';
+import { shellPattern } from '../../src/binpkg/elf/shell-pattern.ts';
 import { run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type ElfForm, makeElf } from './made-elf.ts';
@@ -15,11 +17,12 @@ const has = async (program: string): Promise<boolean> =>
 const hasCompiler = await has('cc');
 const hasScanelf = await has('scanelf');
 
-function imageOf(files: Readonly<Record<string, ElfForm | string>>, mode = 0o755): string {
+function imageOf(files: Readonly<Record<string, ElfForm | string | Buffer>>, mode = 0o755): string {
   const image = mkdtempSync(join(root, 'image-'));
   for (const [path, content] of Object.entries(files)) {
     mkdirSync(dirname(join(image, path)), { recursive: true });
-    const bytes = typeof content === 'string' ? content : makeElf(content);
+    const isMade = typeof content === 'string' || Buffer.isBuffer(content);
+    const bytes = isMade ? content : makeElf(content);
     writeFileSync(join(image, path), bytes, { mode });
   }
   return image;
@@ -104,12 +107,86 @@ describe('scanning an image', () => {
     expect(scanned.REQUIRES).toBe('x86_64: libd.so.1\n');
   });
 
-  it('leaves out damaged files and refuses a path that would break the lines', async () => {
-    const damaged = imageOf({ 'usr/bin/a': makeElf().toString('latin1').slice(0, 100) });
-    const named = imageOf({ 'usr/bin/a;b': { type: 2 } });
+  it('names a damaged file as far as its header tells', async () => {
+    const bytes = makeElf({ soname: 'liba.so.1', needed: ['libc.so.6'] });
+    const image = imageOf({
+      'usr/lib/cut.so': bytes.subarray(0, 100),
+      'usr/lib/half.so': bytes.subarray(0, 176),
+      'usr/lib/no-header.so': bytes.subarray(0, 60),
+      'usr/lib/whole.so': bytes,
+    });
 
-    expect((await scanImage(damaged)).NEEDED).toBeUndefined();
-    await expect(scanImage(named)).rejects.toMatchObject({ code: 'image-name-unsupported' });
+    expect(await scanImage(image)).toEqual({
+      NEEDED: '/usr/lib/cut.so \n/usr/lib/half.so \n/usr/lib/whole.so libc.so.6\n',
+      'NEEDED.ELF.2':
+        'X86_64;/usr/lib/cut.so;;;;x86_64\n' +
+        'X86_64;/usr/lib/half.so;half.so;;;x86_64\n' +
+        'X86_64;/usr/lib/whole.so;liba.so.1;;libc.so.6;x86_64\n',
+      REQUIRES: 'x86_64: libc.so.6\n',
+      PROVIDES: 'x86_64: half.so liba.so.1\n',
+    });
+  });
+
+  it('takes names with odd characters apart as Portage does', async () => {
+    const image = imageOf({
+      'usr/lib/a.so': { soname: 'liba.so;x', needed: ['libc.so.6,libm.so.6', 'lib z'] },
+      'usr/lib/b.so': { soname: 'libb.so', needed: ['libc.so.6'], runpath: '  -  ' },
+    });
+
+    expect(await scanImage(image)).toMatchObject({
+      'NEEDED.ELF.2':
+        'X86_64;/usr/lib/a.so;liba.so;x;  -  ;x86_64\n' +
+        'X86_64;/usr/lib/b.so;libb.so;;libc.so.6;x86_64\n',
+      REQUIRES: 'x86_64:   -   libc.so.6\n',
+    });
+  });
+
+  it.each<[string, ElfForm]>([
+    ['usr/bin/a;b', { type: 2 }],
+    ['usr/bin/a\nb', { type: 2 }],
+    ['usr/lib/c.so', { needed: ['libc.so.6\n386;/x;;;'] }],
+    ['usr/lib/c.so', { soname: 'c\n' }],
+  ])('refuses %j when the lines would break', async (path, form) => {
+    await expect(scanImage(imageOf({ [path]: form }))).rejects.toMatchObject({
+      code: 'image-name-unsupported',
+      message: expect.stringContaining(JSON.stringify(`/${path}`)),
+    });
+  });
+});
+
+describe('a folder of a run path', () => {
+  it.each([
+    ['$ORIGIN/../lib//x/', '/usr/lib/x'],
+    ['${ORIGIN}', '/usr/bin'],
+    ['$ORIGINAL/lib', '/lib'],
+    ['/usr/$LIB/x', '/usr/x'],
+    ['$', '$'],
+    ['/opt/$', '/opt/$'],
+    ['$/lib', '.'],
+    ['${ORIGIN/lib', '.'],
+    ['\\$ORIGIN', '$ORIGIN'],
+    ["'$ORIGIN'/x", "'$ORIGIN'/x"],
+    [`"'$ORIGIN'"`, `"'/usr/bin'"`],
+    ['//a/./b/..', '/a'],
+  ])('%s is %s', (text, folder) => {
+    expect(runPathFolder(text, '/usr/bin')).toBe(folder);
+  });
+});
+
+describe('a shell pattern', () => {
+  it.each([
+    ['lib*.so', 'lib/a.so', true],
+    ['[z-a]', 'z', false],
+    ['[!z-a]', 'q', true],
+    ['[a-cx-z]', 'y', true],
+    ['[]]', ']', true],
+    ['[!]', '[!]', true],
+    ['[a', '[a', true],
+    ['[z-a!b]', 'c', true],
+    ['[z-a!b]', 'b', false],
+    ['a.c', 'abc', false],
+  ])('%s against %s: %s', (pattern, text, matches) => {
+    expect(shellPattern(pattern).test(text)).toBe(matches);
   });
 });
 

@@ -74,6 +74,7 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
     },
     check: async () => ({ findings: [], rebuild: [] }),
     allowances: async () => [],
+    lastRefusal: async () => undefined,
     compare: async () => {
       throw new Error('nobody compares publications here');
     },
@@ -211,7 +212,7 @@ function publishingCalls(
         kind: 'publish',
         requestId: request.requestId ?? null,
         packageCount: request.packageIds?.length ?? 0,
-        forced: null,
+        forced: request.force === true ? { missing: ['forced'] } : null,
       };
       disk.publications.push(record);
       disk.publishedIds.set(request.requestId ?? '', request.packageIds ?? []);

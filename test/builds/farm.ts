@@ -261,12 +261,17 @@ export class Farm {
   }
 
   /** Asks for something with the executor `portage`, and answers the plan job with this plan. */
-  async plan(plan: PortagePlan, publish?: string): Promise<BuildRequest> {
+  async plan(
+    plan: PortagePlan,
+    publish?: string,
+    more: { readonly force?: boolean; readonly reason?: string } = {},
+  ): Promise<BuildRequest> {
     const request = await this.builds.createRequest({
       profile: 'web',
       atoms: ['app-misc/top'],
       author: 'token:test',
       ...(publish === undefined ? {} : { publish }),
+      ...more,
     });
     const lease = await this.take(await this.agent('planner', ['portage']));
     await this.builds.acceptPlan(lease.key, plan);

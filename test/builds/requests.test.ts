@@ -223,6 +223,38 @@ describe('publishing', () => {
     });
   });
 
+  it('on a channel that needs proof has to be forced from the start, and says why', async () => {
+    const farm = await newFarm();
+    const ask = async (change: object) =>
+      await farm.builds.createRequest({
+        profile: 'web',
+        atoms: ['a/b'],
+        author: 'token:test',
+        publish: 'stable',
+        ...change,
+      });
+    await expect(ask({})).rejects.toMatchObject({
+      code: 'promotion-not-proven',
+      message: expect.stringContaining('Publish it on testing and promote that'),
+    });
+    await expect(ask({ force: true, reason: ' ' })).rejects.toMatchObject({
+      code: 'reason-required',
+    });
+    expect(await farm.builds.listRequests({ limit: 10 })).toEqual([]);
+    const { id } = await farm.plan(makePlan(['a/b-1']), 'stable', { force: true, reason: 'CVE-1' });
+    const created = farm.events.find(({ kind }) => kind === 'request-created');
+    expect(created?.data).toMatchObject({ publish: 'stable', force: true, reason: 'CVE-1' });
+    await farm.agent('one');
+    await farm.build(await farm.take('one'));
+    expect((await farm.finished(id)).state).toBe('done');
+    const forced = { missing: ['forced'] };
+    expect(farm.disk.publications).toMatchObject([{ channel: 'stable', reason: 'CVE-1', forced }]);
+    const free = { stable: { nodes: 0, checks: [], soakMs: 0, withinMs: null } };
+    const easy = await newFarm([makeProfile({ promotion: free })]);
+    const open = { profile: 'web', atoms: ['a/b'], author: 'token:test', publish: 'stable' };
+    expect(await easy.builds.createRequest(open)).toMatchObject({ publish: 'stable' });
+  });
+
   it('that fails for no fault of the packages is tried again', async () => {
     const farm = await newFarm([makeProfile()], { heartbeatMs: 10 });
     await farm.agent('one');

@@ -128,7 +128,7 @@ describe('profile base', () => {
     expect(await runProgram(['profile', 'base', '--root', root])).toMatchObject({
       code: 0,
       stdout: `app-misc/hello-1.0:0/1
-sys-libs/glibc-2.41-r3:2.2 multiarch
+sys-libs/glibc-2.41-r3:2.2 multiarch -ssp
 provides x86_32: libc.so.6
 provides x86_64: libc.so.6 libm.so.6
 `,

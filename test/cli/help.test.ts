@@ -55,6 +55,7 @@ describe('the commands', () => {
         'repository',
         'index',
         'client',
+        'key',
         'token',
         'journal',
         'agents',
@@ -112,6 +113,8 @@ describe('the commands', () => {
       'package convert',
       'package diff',
       'repository rebuild',
+      'key backup',
+      'key restore',
     ];
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);
@@ -122,6 +125,7 @@ describe('the commands', () => {
         'agent',
         'build log',
         'client',
+        'key export',
         'token revoke',
         'node forget',
         'channel pin',

@@ -39,9 +39,12 @@ describe('parseAtom', () => {
     expect(formatAtom(parseAtom(text))).toBe(text);
   });
 
-  it.each([...NOT_ATOMS, '+app/top', '*/top-1', 'a'.repeat(3000)])('refuses %j', (text) => {
-    expect(() => parseAtom(text)).toThrow(refusal(text.slice(0, 100)));
-  });
+  it.each([...NOT_ATOMS, '-app/top', '*/top-1[x]', '=*/top-1', 'a'.repeat(3000)])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseAtom(text)).toThrow(refusal(text.slice(0, 100)));
+    },
+  );
 
   it.each([
     ['app-misc/top-1', 'a version needs an operator'],
@@ -50,6 +53,9 @@ describe('parseAtom', () => {
     ['app-misc/top:0*', '":0*" is not a slot dependency'],
     ['app-misc/top[x(+),x]', '[x(+),x] are not valid USE dependencies'],
     ['*/*[x]', 'a wildcard cannot have USE'],
+    ['=app-misc/top-1-2', 'a BUILD_ID cannot stand here'],
+    ['(app-misc/top', 'a space is missing around a bracket'],
+    ['app-misc/top||', 'a space is missing around a bracket or "||"'],
   ])('says what is wrong with %s', (text, why) => {
     expect(() => parseAtom(text)).toThrow(refusal(why));
   });
@@ -68,12 +74,33 @@ describe('parseAtom', () => {
     expect(parseAtom(text, { eapi: since }).text).toBe(text);
   });
 
+  it.each([
+    ['=app-misc/top-1-2', 'top', '1', '2'],
+    ['>=app-misc/top-1.0-r3-0:0/2=[x?]', 'top', '1.0-r3', '0'],
+    ['~app-misc/top-1-2-3', 'top-1', '2', '3'],
+  ])('takes the BUILD_ID of %s where it is allowed', (text, pn, version, buildId) => {
+    const atom = parseAtom(text, { allowsBuildId: true });
+
+    expect(atom).toMatchObject({ pn, version, buildId });
+    expect(formatAtom(atom)).toBe(text);
+    expect(() => parseAtom(text, { allowsBuildId: true, eapi: '8' })).toThrow(refusal('BUILD_ID'));
+  });
+
+  it.each(['=app-misc/top-1-02', '=app-misc/top-1-1.0', '=app-misc/top-1-2*', 'app-misc/top-1-2'])(
+    'refuses %s, which has no BUILD_ID either',
+    (text) => {
+      expect(() => parseAtom(text, { allowsBuildId: true })).toThrow(refusal(text));
+    },
+  );
+
   it('keeps what only configuration files may say out of ebuilds, and unknown EAPIs out', () => {
     expect(() => parseAtom('*/*', { eapi: '8' })).toThrow(refusal('wildcards'));
     expect(() => parseAtom('a/b::gentoo', { eapi: '8' })).toThrow(refusal('repositories'));
     expect(() => parseAtom('a/b', { eapi: '10' })).toThrow('"10" is not an EAPI');
   });
 });
+
+const X = new Set(['x']);
 
 const top = (version: string, more: Partial<AtomCandidate> = {}): AtomCandidate => ({
   cpv: `app-misc/top-${version}`,
@@ -113,6 +140,9 @@ describe('matchesAtom', () => {
     ['*/*-misc', '1', false],
     ['=*/*-*99*', '9999', true],
     ['=*/*-*99*', '19', false],
+    ['app-misc/top-1*', '1', false],
+    ['*/top-1', '1', false],
+    ['+app-misc/top', '1', false],
   ])('%s and version %s: %s', (atom, version, matches) => {
     expect(matchesAtom(parseAtom(atom), top(version))).toBe(matches);
   });
@@ -144,6 +174,7 @@ describe('matchesAtom', () => {
     expect(matchesAtom(parseAtom('app-misc/top::lab[x]'), top('1'))).toBe(true);
     expect(matchesAtom(parseAtom('app-misc/top[gone]'), top('1', { use: ['gone'] }))).toBe(true);
     expect(matchesAtom(parseAtom('app-misc/top::lab'), top('1', { repo: 'gentoo' }))).toBe(false);
+    expect(matchesAtom(parseAtom('a*/top::lab'), top('1', { repo: '__unknown__' }))).toBe(true);
   });
 });
 
@@ -159,5 +190,22 @@ describe('evaluateAtom', () => {
   ])('%s becomes %s with x and %s without', (text, withX, withoutX) => {
     expect(evaluateAtom(parseAtom(text), new Set(['x'])).text).toBe(withX);
     expect(evaluateAtom(parseAtom(text), new Set()).text).toBe(withoutX);
+  });
+
+  it.each([
+    ['[gone?]', false, true],
+    ['[!gone?]', false, false],
+    ['[gone(+)?]', true, true],
+    ['[x?]', true, true],
+    ['[x=,gone?]', false, true],
+  ])('%s is decided and still asks for the flag: matches %s, blocks %s', (use, matches, blocks) => {
+    const decided = evaluateAtom(parseAtom(`app-misc/top${use}`), X);
+    const blocker = evaluateAtom(parseAtom(`!app-misc/top${use}`), X);
+    const candidate = top('1', { use: ['x'], iuse: ['x', 'y'] });
+
+    expect([matchesAtom(decided, candidate), matchesAtom(blocker, candidate)]).toEqual([
+      matches,
+      blocks,
+    ]);
   });
 });

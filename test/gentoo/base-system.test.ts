@@ -5,7 +5,7 @@ import {
   parseBaseSystem,
 } from '../../src/gentoo/base-system.ts';
 
-const TEXT = `app-shells/bash-5.3_p3:0 nls readline
+const TEXT = `app-shells/bash-5.3_p3:0 nls readline -plugins
 sys-libs/glibc-2.41-r3:2.2 multiarch
 virtual/libcrypt-2-r1:0/2
 provides x86_32: libc.so.6
@@ -19,7 +19,7 @@ describe('a file base-system', () => {
     expect(base.packages).toContainEqual({
       cpv: 'app-shells/bash-5.3_p3',
       slot: '0',
-      use: ['nls', 'readline'],
+      use: ['nls', 'readline', '-plugins'],
     });
     expect(base.sonames).toEqual([
       'x86_32: libc.so.6',
@@ -38,6 +38,8 @@ describe('a file base-system', () => {
     ['sys-apps/sed', 'sys-apps/sed'],
     ['sys-apps/sed-4.9:0/', '"0/" is not a slot.'],
     ['sys-apps/sed-4.9 a,b', '"a,b" is not a USE flag.'],
+    ['sys-apps/sed-4.9 --acl', '"--acl" is not a USE flag.'],
+    ['sys-apps/sed-4.9 acl -acl', '"acl" cannot be on and off.'],
     ['provides libc.so.6', '"provides" needs a multilib category'],
     ['provides x86_64:', '"provides" needs a multilib category'],
   ])('has a fault: %s', (line, sentence) => {

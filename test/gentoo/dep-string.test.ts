@@ -11,6 +11,10 @@ import { DEP_STRINGS, depTreeArbitrary, NOT_DEP_STRINGS } from './samples.ts';
 
 const X = new Set(['x']);
 
+/** What Python takes for white space. */
+// oxlint-disable-next-line no-control-regex -- the separators among the control characters are meant
+const SPACES = /[\p{White_Space}\u001c-\u001f]+/u;
+
 const deep = (levels: number): string => `${'( '.repeat(levels)}a/a${' )'.repeat(levels)}`;
 const texts = (...query: Parameters<typeof flattenAtoms>): string[] =>
   flattenAtoms(...query).map(({ text }) => text);
@@ -48,7 +52,9 @@ describe('parseDepString', () => {
   });
 
   it.each(DEP_STRINGS)('prints %j as it was, white space aside', (text) => {
-    expect(formatDepString(parseDepString(text))).toBe(text.trim().split(/\s+/).join(' '));
+    expect(formatDepString(parseDepString(text))).toBe(
+      text.split(SPACES).filter(Boolean).join(' '),
+    );
   });
 
   it('gives back every tree that was printed', () => {
@@ -69,7 +75,36 @@ describe('parseDepString', () => {
     expect(() => parseDepString('a/a || b/b')).toThrow('At word 3, "b/b", "(" has to stand here.');
     expect(() => parseDepString('a/a ( b/b')).toThrow('At its end ")" is missing.');
     expect(() => parseDepString('x? (a/a )')).toThrow('At word 2, "(a/a",');
+    expect(() => parseDepString('a/a -> b/b')).toThrow('At word 2, "->", only SRC_URI');
   });
+
+  it('parts words at what Python takes for white space, and at nothing else', () => {
+    const spaces = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).filter(
+      (character) => parseDepString(`a/a${character}b/b`).length === 2,
+    );
+
+    expect(spaces).toHaveLength(29);
+    expect(spaces.every((character) => SPACES.test(character))).toBe(true);
+  });
+
+  it('takes brackets and bars that stick to a word of LICENSE for a part of it', () => {
+    expect(parseDepString('(MIT GPL-2) ||BSD x?(')).toEqual(
+      ['(MIT', 'GPL-2)', '||BSD', 'x?('].map((text) => ({ kind: 'word', text })),
+    );
+  });
+
+  it.each(['a/a ', '( a/a ) ', '|| ( a/a ) ', 'x? ( a/a ) ', '|| ( || ( a/a b/b ) ) '])(
+    'and its readers live through %j without end',
+    (piece) => {
+      const text = piece.repeat(Math.ceil(800_000 / piece.length));
+      for (const hostile of [text, `( ${text})`, `|| ( ${text})`, `|| ( ( ${text}) b/b )`]) {
+        const reduced = useReduce(hostile, X, { eapi: '8', isOfAtoms: true });
+        expect(formatDepString(reduced).length).toBeGreaterThan(0);
+        expect(flattenAtoms(hostile).length).toBeLessThanOrEqual(2);
+      }
+    },
+    60_000,
+  );
 
   it('stops at brackets nested without end', () => {
     expect(formatDepString(useReduce(deep(100), 'all'))).toBe('a/a');
@@ -133,6 +168,13 @@ describe('flattenAtoms', () => {
 
   it('refuses words that are no atoms', () => {
     expect(() => flattenAtoms('a/a GPL-2')).toThrow('"GPL-2" is not a valid atom');
+    expect(() => flattenAtoms('x? ( a/a GPL-2 )', new Set())).toThrow(
+      '"GPL-2" is not a valid atom',
+    );
+    expect(() => flattenAtoms('x? ( a/* )', new Set())).toThrow('has a wildcard');
+    expect(texts('=a/a-1-2', 'all', { allowsBuildId: true })).toEqual(['=a/a-1-2']);
+    expect(() => flattenAtoms('=a/a-1-2')).toThrow('a BUILD_ID cannot stand here');
+    expect(() => flattenAtoms('(a/a')).toThrow('a space is missing');
     expect(() => flattenAtoms('a/a:=', 'all', { eapi: '4' })).toThrow(
       'EAPI 4 has no slot operators',
     );

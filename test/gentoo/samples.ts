@@ -183,6 +183,14 @@ export const ATOMS: readonly string[] = [
   '=*/*-*9*',
   '=app-misc/top-*1*',
   '=app-misc/*-*_p*',
+  'app-misc/top-1*',
+  'app-misc/top-1*:0',
+  '*/top-1',
+  'app-*/top-1_p2-r1',
+  '+app-misc/top',
+  'app-misc/+top',
+  '*/*::__unknown__',
+  'app-misc/top::__unknown__',
   ...['=', '~', '<', '<=', '>', '>='].flatMap((operator) =>
     ['1', '1.0', '1.0-r0', '1.0-r1', '1.0a', '1.0_p1', '01', '1.10', '2', '8.3.1', '1_alpha1'].map(
       (version) => `${operator}app-misc/top-${version}`,
@@ -240,6 +248,9 @@ export const NOT_ATOMS: readonly string[] = [
   '=*/*-1*',
   '=app-misc/t*-1',
   '>*/*-*1*',
+  'app-misc/top-1.0*',
+  'app-*/top-1.0-r1',
+  '=app-misc/top-1-2',
 ];
 
 /** Packages to match against, in several slots and repositories. */
@@ -276,7 +287,7 @@ export const CANDIDATES: readonly {
 ].map((version, index) => ({
   cpv: `app-misc/top-${version}`,
   slot: ['0', '0/1', '2', '0/0'][index % 4] ?? '0',
-  repo: ['gentoo', 'lab'][index % 2] ?? 'gentoo',
+  repo: ['gentoo', 'lab', '__unknown__'][index % 3] ?? 'gentoo',
   use: [[], ['x'], ['x', 'y'], ['y']][index % 4] ?? [],
   iuse: ['x', 'y'],
 }));
@@ -313,6 +324,9 @@ export const DEP_STRINGS: readonly string[] = [
   '>=dev-libs/a-1.2:0/3= !!<app-misc/b-2 c/c[x?,-y(+)]',
   'GPL-2 || ( MIT BSD ) x? ( Apache-2.0 )',
   'mirror x? ( test ) bindist',
+  'MIT) (GPL-2 ||BSD CC0|| x?(',
+  'a/a\u0085b/b\u001cc/c\u001dd/d\u00a0e/e\u3000f/f\u2028g/g',
+  'a/a\ufeff \u200b \u180e b/b',
 ];
 
 /** Not dependency strings in any EAPI. */
@@ -334,4 +348,10 @@ export const NOT_DEP_STRINGS: readonly string[] = [
   '|| ( a/a',
   '-x? ( a/a )',
   '? ( a/a )',
+  '->',
+  'a/a -> b/b',
+  'x?( a/a )',
+  '||( a/a )',
+  'x? (a/a )',
+  'x? ( (a/a)',
 ];

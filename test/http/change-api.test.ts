@@ -134,7 +134,7 @@ describe('changes', () => {
     ['nothing', '', 'application/json', 400, 'invalid-body'],
     [
       'an unknown key',
-      '{"profile":"web-zen4","atoms":["a/b"],"force":true}',
+      '{"profile":"web-zen4","atoms":["a/b"],"forced":true}',
       'application/json',
       400,
       'invalid-body',

@@ -251,6 +251,10 @@ export class FakeRepository implements Repository {
     return { findings: this.findings, rebuild: rebuildsFor(this.findings) };
   }
 
+  async lastRefusal(): Promise<undefined> {
+    return undefined;
+  }
+
   async allowances(): Promise<Allowance[]> {
     return this.allowed;
   }

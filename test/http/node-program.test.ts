@@ -67,6 +67,7 @@ async function install(
     BUILD_TIME: String(record.buildTimeSeconds),
     repository: 'gentoo',
     USE: 'amd64 ssl "quoted\\"  kernel_linux',
+    IUSE: '+ssl static',
     ...(record.buildId === null ? {} : { BUILD_ID: String(record.buildId) }),
   };
   for (const [key, value] of Object.entries(keys)) {
@@ -195,6 +196,7 @@ describe('rookery-node report', () => {
             buildTime: 7,
             repository: 'gentoo',
             use: 'amd64 ssl quoted kernel_linux',
+            iuse: '+ssl static',
             provides: '',
           },
         ],

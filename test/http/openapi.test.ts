@@ -19,6 +19,7 @@ const PAGES = [
   '/nodes/{node}',
   '/journal',
   '/packages',
+  '/signing',
   '/packages/{id}',
   '/profiles/{profile}',
   '/profiles/{profile}/{channel}',

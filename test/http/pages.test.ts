@@ -84,6 +84,7 @@ describe('every page', () => {
     `/diff/web-zen4?from=${encodeURIComponent(EVIL)}`,
     '/journal',
     `/journal?subject=${encodeURIComponent(EVIL)}`,
+    '/signing',
     '/packages/pkg-web-zen4-php-8.4.1-1',
     `/profiles/web-zen4?search=${encodeURIComponent(EVIL)}`,
     `/profiles/${encodeURIComponent(EVIL)}`,

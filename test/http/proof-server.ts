@@ -3,10 +3,13 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Tokens } from '../../src/access/tokens.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
+import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { PublicationRecord } from '../../src/repository/publication.ts';
+import type { Keyring } from '../../src/signing/keyring/keyring.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { silentLog } from '../../src/support/log.ts';
+import { openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
 import { catalogOf, makePackage, type PackageChanges } from '../repository/make-package.ts';
 import {
   DEED,
@@ -27,17 +30,23 @@ export interface ProofServer {
   readonly clock: ManualClock;
   readonly installation: Installation;
   readonly tokens: Tokens;
+  readonly keyring: Keyring;
+  readonly keys: FarmKeys;
   readonly add: (cpv: string, changes?: PackageChanges) => Promise<PackageRecord>;
   readonly publish: () => Promise<PublicationRecord>;
   readonly close: () => Promise<void>;
 }
 
 /** For the profile `web` of `PROFILES`. */
-export async function startProofServer(folder: string): Promise<ProofServer> {
-  const clock = new ManualClock(systemClock.now());
+export async function startProofServer(
+  folder: string,
+  clock = new ManualClock(systemClock.now()),
+): Promise<ProofServer> {
   const installation = await openInstallation(folder, clock);
-  const { database, journal, repository, check, proofs, folders, publicKey } = installation;
+  const { database, journal, repository, check, proofs, folders } = installation;
   const tokens = new Tokens(database, journal, clock);
+  const keyring = await openTestKeyring(folder, clock);
+  const keys = await openTestKeys(folder, { clock, journal, keyring });
   const made = join(folder, 'made');
   await mkdir(made);
   const stopping = new AbortController();
@@ -47,13 +56,19 @@ export async function startProofServer(folder: string): Promise<ProofServer> {
       profiles: catalogOf(PROFILES),
       repository,
       check,
+      keys,
+      resign: installation.resign,
       proofs,
       records: new FakeRecords(),
       builds: new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) }),
       tokens,
       journal,
-      publicKey,
-      fingerprint: installation.fingerprint,
+      get publicKey() {
+        return keys.publicKeys();
+      },
+      get fingerprint() {
+        return keys.fingerprint();
+      },
       log: silentLog(),
       clock,
       heartbeatMs: 5000,
@@ -70,6 +85,8 @@ export async function startProofServer(folder: string): Promise<ProofServer> {
     clock,
     installation,
     tokens,
+    keyring,
+    keys,
     add: async (cpv, changes = {}) =>
       (await push(repository, await makePackage(made, cpv, changes))).package,
     publish: async () => await repository.publish({ ...DEED, profile: 'web', channel: 'testing' }),

@@ -14,6 +14,7 @@ import { Journal } from '../../src/journal/journal.ts';
 import { createProofs } from '../../src/repository/proof/proofs.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
+import { noResign, openTestKeys } from '../keys/open-test-keys.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
@@ -130,6 +131,8 @@ export async function startTestServer(
     profiles,
     repository,
     check,
+    keys: await openTestKeys(folder, { clock, journal }),
+    resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
     records,

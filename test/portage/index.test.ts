@@ -84,6 +84,19 @@ const FOREIGN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'app-misc/a:0::lab[x?] || ( app-misc/b ( app-misc/c || ( ( app-misc/d app-misc/e ) ) ) )',
   },
   'app-misc/odd-8': { IDEPEND: 'app-misc/*' },
+  'app-misc/odd-10': { RDEPEND: 'z? ( app-misc/a-1 ) app-misc/b' },
+  'app-misc/odd-11': { RDEPEND: '=app-misc/a-1-2[x?] || ( ~app-misc/b-1.0-r2-3 app-misc/c )' },
+  'app-misc/odd-12': {
+    DEPEND: 'app-misc/a\u0085app-misc/b\u3000app-misc/c\u001f( app-misc/d )',
+    USE: 'x\u2028y\u001cz',
+    KEYWORDS: 'amd64\ufeff',
+  },
+  'app-misc/odd-13': { LICENSE: '(MIT) ||x z? ( a|| ) y?(' },
+  'app-misc/odd-14': { LICENSE: 'MIT -> BSD' },
+  'app-misc/odd-15': { PDEPEND: 'z? ( +app-misc/a )' },
+  'app-misc/odd-16': { RESTRICT: 'z? ( -> )' },
+  'app-misc/odd-17': { BDEPEND: 'z? ( || ( app-misc/a::lab[!x?] app-misc/b:0/1:= ) )' },
+  'app-misc/odd-18': { SLOT: '0/1', EAPI: '0', IUSE: '+x', RDEPEND: 'app-misc/a:0/1=[y(+)?]' },
 };
 
 const byPath = (all: readonly Record<string, string>[]): Record<string, string>[] =>

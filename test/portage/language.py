@@ -69,6 +69,28 @@ def evaluated(atom, use):
     return str(Atom(atom).evaluate_conditionals(frozenset(use)))
 
 
+def decided(atom, use, candidates):
+    found = match_from_list(Atom(atom).evaluate_conditionals(frozenset(use)), candidates)
+    return [candidate in found for candidate in candidates]
+
+
+def reduced_atoms(text, use):
+    """As the index of a PKGDIR has it, `portage/dbapi/bintree.py:_eval_use_flags`."""
+    try:
+        return paren_enclose(use_reduce(" ".join(text.split()), uselist=use, token_class=Atom))
+    except InvalidDependString:
+        return None
+
+
+def is_valid(text, eapi):
+    """As emerge checks it, `_emerge/Package.py:_validate_deps`."""
+    try:
+        use_reduce(text, eapi=eapi, matchall=True, token_class=Atom, flat=True)
+        return True
+    except InvalidDependString:
+        return False
+
+
 def index(header, packages):
     with tempfile.TemporaryDirectory() as root:
         settings = portage.config(
@@ -104,7 +126,10 @@ json.dump(
         "atoms": [is_atom(text, eapi) for text, eapi in question["atoms"]],
         "matches": [matches(atom, candidates) for atom in question["matches"]],
         "evaluated": [evaluated(atom, use) for atom, use in question["evaluated"]],
+        "decided": [decided(atom, use, candidates) for atom, use in question["decided"]],
         "reduced": [reduced(*one) for one in question["reduced"]],
+        "reducedAtoms": [reduced_atoms(*one) for one in question["reducedAtoms"]],
+        "valid": [is_valid(*one) for one in question["valid"]],
         "index": index(question["header"], question["packages"]),
         "settings": settings(question["settings"]),
     },

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { z } from 'zod';
+import { reduceDependencies } from '../../src/binpkg/pkgdir/reduced-dependencies.ts';
 import { evaluateAtom, matchesAtom, parseAtom } from '../../src/gentoo/atom.ts';
 import { parseCpv } from '../../src/gentoo/cpv.ts';
-import { formatDepString, useReduce } from '../../src/gentoo/dep-string.ts';
+import { flattenAtoms, formatDepString, useReduce } from '../../src/gentoo/dep-string.ts';
 import { EAPIS } from '../../src/gentoo/eapi.ts';
 import { formatIndexEntry } from '../../src/gentoo/index-entry.ts';
 import { formatMakeConfVariable } from '../../src/gentoo/make-conf.ts';
@@ -14,6 +15,7 @@ import {
   valueOf,
 } from '../../src/gentoo/packages-index.ts';
 import { compareVersions } from '../../src/gentoo/version.ts';
+import { foldWhitespace } from '../../src/gentoo/whitespace.ts';
 import { isAppError } from '../../src/support/errors.ts';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import {
@@ -34,7 +36,10 @@ const answerSchema = z.object({
   atoms: z.array(z.boolean()),
   matches: z.array(z.array(z.boolean())),
   evaluated: z.array(z.string()),
+  decided: z.array(z.array(z.boolean())),
   reduced: z.array(z.string().nullable()),
+  reducedAtoms: z.array(z.string().nullable()),
+  valid: z.array(z.boolean()),
   index: z.object({ text: z.string(), entries: z.array(z.record(z.string(), z.string())) }),
   settings: z.record(z.string(), z.string()),
 });
@@ -79,6 +84,39 @@ const evaluations = [
   '>=a/b-1:0/2=[x(+)?]',
   'a/b[x]',
 ].flatMap((atom) => [[], ['x'], ['x', 'w']].map((use) => [atom, use] as const));
+const decisions = evaluations.flatMap(([atom, use]) =>
+  ['app-misc/top', '!app-misc/top', '=app-misc/top-1*'].map(
+    (name) => [atom.replace('>=', '').replace(/a\/b(?:-1)?/, name), use] as const,
+  ),
+);
+/** Words of which some are atoms, some only where no EAPI is told, and some are none. */
+const wordArbitrary = fc.oneof(
+  { arbitrary: fc.constantFrom('a/a', '>=b/b-1:0/2=', 'c/c[x?,-y(+)]', '!!d/d'), weight: 6 },
+  fc.constantFrom('=a/a-1-2', '~a/a-1.0-r1-3[x=]', '=a/a-1-02', 'a/a::lab[!x?]', 'a/a:0::lab'),
+  fc.constantFrom('a/*', '*/*', '+a/a', 'GPL-2', 'a/a-1', '->', '(a/a', 'a/a)', 'a/a||', 'a/a?'),
+  fc.constantFrom('a/a\u0085b/b', 'a/a\u001cb/b', 'a/a\ufeffb/b', 'a/a\u3000b/b'),
+);
+const mixedArbitrary = fc.letrec<{ group: string }>((tie) => ({
+  group: fc
+    .array(
+      fc.oneof(
+        { depthIdentifier: 'mixed', maxDepth: 3, withCrossShrink: true },
+        wordArbitrary,
+        fc
+          .tuple(fc.constantFrom('x?', '!x?', 'y?', '||', ''), tie('group'))
+          .map(([head, group]) => `${head} ( ${group} )`),
+      ),
+      { minLength: 1, maxLength: 3, depthIdentifier: 'mixed' },
+    )
+    .map((parts) => parts.join(' ')),
+})).group;
+const mixed = [
+  ...fc.sample(mixedArbitrary, { numRuns: 2000, seed: SEED }),
+  ...DEP_STRINGS,
+  ...NOT_DEP_STRINGS,
+];
+const reducedAtoms = mixed.flatMap((text) => [[], ['x']].map((use) => [text, use] as const));
+const valid = mixed.flatMap((text) => [null, '0', '4', '8'].map((eapi) => [text, eapi] as const));
 const trees = fc.sample(depTreeArbitrary, { numRuns: 1500, seed: SEED }).map(formatDepString);
 const reductions = [...DEP_STRINGS, ...NOT_DEP_STRINGS, ...trees].flatMap((text) =>
   [[], ['x'], ['x', 'y', 'z']].flatMap((use) =>
@@ -163,7 +201,10 @@ const [name, isSkipped] = portageSuite("the language of Gentoo, compared with Po
       matches: ATOMS,
       candidates: CANDIDATES,
       evaluated: evaluations,
+      decided: decisions,
       reduced: reductions,
+      reducedAtoms,
+      valid,
       header,
       packages: entries.map(portagesNames).toReversed(),
       settings: values.map((value, index) => formatMakeConfVariable(`V${index}`, value)).join(''),
@@ -229,6 +270,35 @@ const [name, isSkipped] = portageSuite("the language of Gentoo, compared with Po
     const ours = evaluations.map(([atom, use]) => evaluateAtom(parseAtom(atom), new Set(use)).text);
 
     expect(ours).toEqual(answer.evaluated);
+  });
+
+  it('matches the same packages with what was decided', () => {
+    const ours = decisions.map(([atom, use]) => {
+      const decided = evaluateAtom(parseAtom(atom), new Set(use));
+      return [atom, use, CANDIDATES.map((candidate) => matchesAtom(decided, candidate))];
+    });
+
+    expect(ours).toEqual(decisions.map((one, index) => [...one, answer.decided[index]]));
+  });
+
+  it('reduces the dependencies in an index to the same text, and refuses the same ones', () => {
+    const ours = reducedAtoms.map(([text, use]) => {
+      const keys = { USE: use.join(' '), RDEPEND: foldWhitespace(text) };
+      const reduce = (): string | undefined => reduceDependencies(keys)['RDEPEND'];
+      return [text, use, isAccepted(reduce) ? reduce() : null];
+    });
+
+    expect(new Set(answer.reducedAtoms.map((text) => text === null)).size).toBe(2);
+    expect(ours).toEqual(reducedAtoms.map((one, index) => [...one, answer.reducedAtoms[index]]));
+  });
+
+  it('takes the same dependencies of a package for valid', () => {
+    const ours = valid.map(([text, eapi]) => {
+      const options = eapi === null ? { allowsBuildId: true } : { eapi };
+      return [text, eapi, isAccepted(() => flattenAtoms(text, 'all', options))];
+    });
+
+    expect(ours).toEqual(valid.map((one, index) => [...one, answer.valid[index]]));
   });
 
   it('reduces dependency strings to the same text, and refuses the same ones', () => {

@@ -94,6 +94,7 @@ async function publish(
     ...DEED,
     profile: 'web',
     channel: step.channel,
+    force: true,
     ...(step.request === undefined ? {} : { requestId: step.request }),
     ...(step.some === undefined
       ? {}

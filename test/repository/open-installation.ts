@@ -10,6 +10,7 @@ import { openRepository } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { createProofs, type Proofs } from '../../src/repository/proof/proofs.ts';
 import type { Repository } from '../../src/repository/repository.ts';
+import type { ResignTask } from '../../src/repository/resign/resign-task.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import type { Clock } from '../../src/support/clock.ts';
@@ -36,6 +37,7 @@ export interface Installation {
   readonly journal: Journal;
   readonly repository: Repository;
   readonly check: CheckTask;
+  readonly resign: ResignTask;
   readonly proofs: Proofs;
   readonly publicKey: string;
   readonly fingerprint: string;

@@ -117,13 +117,15 @@ describe('a publication', () => {
       build += 1;
       const packageIds = await add(numbers, build);
       if (how === 'newest') {
-        const publication = await repository.publish({ ...DEED, channel });
+        const publication = await repository.publish({ ...DEED, channel, force: true });
         await expectAsFromScratch(publication);
         const shown = await repository.packagesOfSnapshot(publication.snapshotId);
         const everything = await repository.newestPackages(PROFILE.name);
         expect(shown.map(({ id }) => id)).toEqual(everything.map(({ id }) => id));
       } else if (how === 'chosen') {
-        await expectAsFromScratch(await repository.publish({ ...DEED, channel, packageIds }));
+        await expectAsFromScratch(
+          await repository.publish({ ...DEED, channel, packageIds, force: true }),
+        );
       } else if (how === 'promote') {
         await repository.publish({ ...onTesting, packageIds });
         await expectAsFromScratch(await repository.promote({ ...onStable, force: true }));
@@ -153,7 +155,7 @@ describe('a publication', () => {
     },
   );
 
-  it('is refused when a file that is new to the channel is missing', async () => {
+  it('is refused when a file of it is missing', async () => {
     const { repository } = made;
     await made.add(all(), 1);
     await repository.publish(onTesting);
@@ -174,11 +176,11 @@ describe('a publication', () => {
     const file = join(made.mirrorRoot, 'binhost', 'bench', 'packages', newest?.path ?? '');
     await rm(file);
     await expect(repository.promote({ ...onStable, force: true })).rejects.toMatchObject({
-      code: 'index-invalid',
+      code: 'publication-refused',
     });
     await symlink('/dev/null', file);
     await expect(repository.promote({ ...onStable, force: true })).rejects.toMatchObject({
-      code: 'index-invalid',
+      code: 'publication-refused',
     });
     expect(await repository.currentPublication(PROFILE.name, 'stable')).toMatchObject({
       serial: 1,

@@ -2,44 +2,13 @@
  * A program, started by interrupted.test.ts with a folder and names of use cases: runs each again and again, and stops it
  * dead before its first change on disk, then before its second, and so on, as `kill -9` would. After every stop it
  * opens the repository anew, recovers, and compares disk and database. Prints `{ stops, faults }` as JSON.
- *
- * Stopping is done by calls into `node:fs/promises` that never come back.
  */
-import { promises } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
 import { argv } from 'node:process';
 import type { CheckTask } from '../../src/repository/check/repository-check.ts';
 import type { Repository } from '../../src/repository/repository.ts';
-
-type Call = (...args: unknown[]) => Promise<unknown>;
-
-/** Calls that may still be made. */
-let allowed = Number.POSITIVE_INFINITY;
-let onStop: () => void = () => undefined;
-
-function stopBefore(name: string): void {
-  const original: unknown = Reflect.get(promises, name);
-  if (typeof original !== 'function') {
-    throw new Error(`no ${name}`);
-  }
-  const stoppable: Call = async (...args) => {
-    if (allowed <= 0) {
-      onStop();
-      return await new Promise(() => undefined);
-    }
-    allowed -= 1;
-    const result: unknown = Reflect.apply(original, promises, args);
-    return await result;
-  };
-  Reflect.set(promises, name, stoppable);
-}
-
-for (const name of ['open', 'rename', 'link', 'symlink', 'mkdir', 'rm', 'copyFile', 'readlink']) {
-  stopBefore(name);
-}
-syncBuiltinESMExports();
+import { runStopped } from '../support/stoppable-files.ts';
 
 const { makePackage } = await import('./make-package.ts');
 const { DEED, keeping, openInstallation, push } = await import('./open-installation.ts');
@@ -201,24 +170,6 @@ async function copyFor(file: string): Promise<string> {
   const copy = join(folder, newId('copy'));
   await writeFile(copy, await readFile(file));
   return copy;
-}
-
-/** Runs the use case; returns what it resolved with, or undefined when it was stopped. */
-async function runStopped(
-  work: () => Promise<unknown>,
-  calls: number,
-): Promise<{ readonly result: unknown } | undefined> {
-  const stopped = new Promise<undefined>((resolve) => {
-    onStop = () => {
-      resolve(undefined);
-    };
-  });
-  allowed = calls;
-  try {
-    return await Promise.race([work().then((result) => ({ result })), stopped]);
-  } finally {
-    allowed = Number.POSITIVE_INFINITY;
-  }
 }
 
 async function stopEverywhere(name: string, step: Step): Promise<void> {

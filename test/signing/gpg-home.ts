@@ -10,9 +10,14 @@ export class GpgHome {
 
   constructor() {
     afterAll(async () => {
-      await run(['gpgconf', '--homedir', this.path, '--kill', 'all'], { env: toolEnvironment() });
+      await this.killAgent();
       rmSync(this.path, { recursive: true, force: true });
     });
+  }
+
+  /** It forgets every passphrase. */
+  async killAgent(): Promise<void> {
+    await run(['gpgconf', '--homedir', this.path, '--kill', 'all'], { env: toolEnvironment() });
   }
 
   async gpg(args: readonly string[], input: string | Uint8Array = ''): Promise<RunResult> {

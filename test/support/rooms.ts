@@ -12,6 +12,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   repository: ['support', 'gentoo', 'binpkg', 'signing', 'database', 'journal'],
   builds: ['support', 'gentoo', 'database', 'journal', 'repository'],
   agent: ['support', 'gentoo', 'config', 'binpkg', 'protocol'],
-  http: ['support', 'gentoo', 'protocol', 'journal', 'access', 'repository', 'builds'],
+  keys: ['support', 'journal', 'signing'],
+  http: ['support', 'gentoo', 'protocol', 'journal', 'access', 'repository', 'builds', 'keys'],
   cli: ['support', 'gentoo', 'config', 'binpkg', 'signing', 'protocol'],
 };

@@ -211,6 +211,8 @@ async function prepare(server: TestServer): Promise<void> {
         profile: PROFILE,
         atoms: [`app-test/link${CHAIN - 1}`],
         publish: 'stable',
+        force: true,
+        reason: 'there is no node here',
       });
       const request = requestViewSchema.parse(body);
       const work = [upload(server, running, pushed), publish(server, running, serials)];

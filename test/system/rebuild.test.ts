@@ -76,9 +76,12 @@ async function fillRepository(server: LiveServer): Promise<void> {
     await server.call('POST', `${channels}/testing/publish`, { reason: 'first "words"' });
     await server.call('POST', `${channels}/stable/promote`, { reason: 'it works', force: true });
   }
-  await server.push('web', 'dev-libs/two-2.1');
+  const needy = { metadata: { RDEPEND: 'dev-libs/none' } };
+  await server.pushFile('web', await makePackage(server.folder, 'dev-libs/two-2.1', needy));
   const web = '/api/profiles/web/channels';
-  await server.call('POST', `${web}/testing/publish`, { reason: 'second' });
+  const check = await server.call('GET', `${web}/testing/check?contents=newest`);
+  const allow = JSON.parse(check).findings.map(({ id }: { id: string }) => id);
+  await server.call('POST', `${web}/testing/publish`, { reason: 'second', allow });
   await server.call('POST', `${web}/stable/promote`, { reason: 'again', force: true });
   await server.call('POST', `${web}/stable/rollback`, { reason: '502s' });
 }
@@ -88,6 +91,8 @@ it('gives a database with which every URL answers as before', async () => {
   await server.start();
   await fillRepository(server);
   const before = await answers(server);
+  const shown = JSON.parse(await server.call('GET', '/api/profiles/web/channels/testing'));
+  expect(shown.allowed).toEqual([expect.objectContaining({ reason: 'second' })]);
   const events = JSON.stringify(JSON.parse(await server.call('GET', '/api/tokens')));
   await expect(rebuild(server)).rejects.toMatchObject({
     code: 'database-locked',

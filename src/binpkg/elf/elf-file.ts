@@ -1,7 +1,8 @@
-import { isUtf8 } from 'node:buffer';
 import type { ByteSource } from '../byte-source.ts';
 import { DEFAULT_LIMITS, type PackageLimits } from '../limits.ts';
-import { DYN, damaged, EHDR, ElfReader, PHDR } from './elf-reader.ts';
+import { findDynamicStrings, StringTable } from './dynamic-strings.ts';
+import { readDynamicTags } from './dynamic-tags.ts';
+import { damaged, EHDR, ElfReader, PHDR } from './elf-reader.ts';
 import { type X86IsaLevel, x86IsaLevel } from './gnu-property.ts';
 
 export type ElfLimits = Pick<PackageLimits, 'elfEntries' | 'elfStringBytes'>;
@@ -29,31 +30,31 @@ export interface ElfFile {
 interface Segment {
   readonly type: number;
   readonly offset: number;
-  readonly vaddr: number;
   readonly size: number;
 }
 
 const MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
 const ET_DYN = 3;
-const PT = { load: 1, dynamic: 2, note: 4, gnuProperty: 0x6474e553 } as const;
+const PT = { dynamic: 2, note: 4, gnuProperty: 0x6474e553 } as const;
 const DT = {
-  null: 0,
   needed: 1,
-  strtab: 5,
-  strsz: 10,
   soname: 14,
   rpath: 15,
   runpath: 29,
   flags1: 0x6ffffffb,
 } as const;
+/** EM_386 and EM_X86_64. */
+const X86: ReadonlySet<number> = new Set([3, 62]);
+/** As many program headers as file(1) looks at, which Portage asks about damaged files too. */
+const MOST_LOOKED_AT = 2048;
 const NOTE_BYTES = 64 * 1024;
 const DF_1_PIE = 0x08000000;
 
 /**
- * Reads an ELF file of either width and byte order; undefined for what is none. Works from the program headers,
- * so stripped section headers do not matter.
+ * Reads an ELF file of either width and byte order; undefined for what is none. Names are looked up as scanelf does, in
+ * the section `.dynstr`: a file without section headers has none, and a name beyond the end of the file is passed over.
  *
- * Throws `elf-damaged` when an offset, a count or a string does not fit the file or the limits.
+ * Throws `elf-damaged` when a table or a string does not fit the file or the limits.
  */
 export async function readElf(
   source: ByteSource,
@@ -63,26 +64,59 @@ export async function readElf(
   if (opened === undefined) {
     return undefined;
   }
-  const { form, reader, header } = opened;
-  const type = reader.field(header, EHDR.type);
+  const { reader, header } = opened;
+  const bare = bareElf(opened);
   const segments = await readSegments(reader, header, limits);
-  const { soname, ...dynamic } = await readDynamic(reader, segments, limits);
+  const { soname, ...dynamic } = await readDynamic(opened, segments, limits);
+  return {
+    ...bare,
+    soname: bare.type === ET_DYN ? soname : undefined,
+    ...dynamic,
+    isaLevel: await isaLevel(opened, segments),
+  };
+}
+
+/** What the header alone says, for a file that is damaged behind it. A dynamic section, if there is one, is no PIE's. */
+export async function readElfHeader(source: ByteSource): Promise<ElfFile | undefined> {
+  const opened = await openElf(source);
+  return (
+    opened && { ...bareElf(opened), pie: (await hasDynamicSegment(opened)) ? false : undefined }
+  );
+}
+
+async function hasDynamicSegment({ reader, header }: OpenElf): Promise<boolean> {
+  const size = reader.sizeOf(PHDR);
+  const count = reader.field(header, EHDR.phnum);
+  if (reader.field(header, EHDR.phentsize) !== size || count > MOST_LOOKED_AT) {
+    return false;
+  }
+  const table = await reader.upTo(reader.field(header, EHDR.phoff), count * size);
+  const whole = Math.floor(table.length / size);
+  return Array.from({ length: whole }, (_, at) =>
+    reader.field(table.subarray(at * size, (at + 1) * size), PHDR.type),
+  ).includes(PT.dynamic);
+}
+
+function bareElf({ form, reader, header }: OpenElf): ElfFile {
   return {
     ...form,
-    type,
+    type: reader.field(header, EHDR.type),
     machine: reader.field(header, EHDR.machine),
     flags: reader.field(header, EHDR.flags),
-    soname: type === ET_DYN ? soname : undefined,
-    ...dynamic,
-    isaLevel: await isaLevel(reader, segments),
+    soname: undefined,
+    needed: [],
+    rpath: undefined,
+    runpath: undefined,
+    pie: undefined,
+    isaLevel: undefined,
   };
 }
 
 /**
  * The x86 level that an ELF file demands. Only headers and notes are read, so a source of its first bytes will do;
- * undefined for what is no ELF file, and where the notes say nothing.
+ * undefined for what is no ELF file for x86, and where the notes say nothing or lie beyond the source.
  *
- * Throws `elf-damaged`, also when the notes lie beyond the source.
+ * Throws `elf-damaged`.
  */
 export async function readIsaLevel(
   source: ByteSource,
@@ -92,8 +126,7 @@ export async function readIsaLevel(
   if (opened === undefined) {
     return undefined;
   }
-  const { reader, header } = opened;
-  return await isaLevel(reader, await readSegments(reader, header, limits));
+  return await isaLevel(opened, await readSegments(opened.reader, opened.header, limits));
 }
 
 /** Whether bytes begin as an ELF file does. */
@@ -101,23 +134,23 @@ export function isElf(head: Buffer): boolean {
   return head.subarray(0, MAGIC.length).equals(MAGIC);
 }
 
-async function openElf(source: ByteSource): Promise<
-  | {
-      readonly form: Pick<ElfFile, 'is64' | 'bigEndian'>;
-      readonly reader: ElfReader;
-      readonly header: Buffer;
-    }
-  | undefined
-> {
-  const ident = await source.read(0, 16);
-  const [width, order] = ident.subarray(4, 6);
-  const known = (width === 1 || width === 2) && (order === 1 || order === 2);
-  if (ident.length < 16 || !isElf(ident) || !known) {
+interface OpenElf {
+  readonly form: Pick<ElfFile, 'is64' | 'bigEndian'>;
+  readonly reader: ElfReader;
+  readonly header: Buffer;
+}
+
+/** Undefined too where the header is not whole, or of another version than 1. */
+async function openElf(source: ByteSource): Promise<OpenElf | undefined> {
+  const header = await source.read(0, EHDR.bytes[2]);
+  const [width, order, version] = header.subarray(4, 7);
+  const known = (width === 1 || width === 2) && (order === 1 || order === 2) && version === 1;
+  if (!isElf(header) || !known) {
     return undefined;
   }
   const form = { is64: width === 2, bigEndian: order === 2 };
   const reader = new ElfReader(source, form);
-  return { form, reader, header: await reader.bytes(0, reader.sizeOf(EHDR), 'header') };
+  return header.length < reader.sizeOf(EHDR) ? undefined : { form, reader, header };
 }
 
 async function readSegments(
@@ -130,7 +163,7 @@ async function readSegments(
   if (count === 0) {
     return [];
   }
-  if (count > limits.elfEntries || size < reader.sizeOf(PHDR)) {
+  if (count > limits.elfEntries || size !== reader.sizeOf(PHDR)) {
     throw damaged(`it says it has ${count} program headers of ${size} bytes`);
   }
   const offset = reader.field(header, EHDR.phoff);
@@ -140,7 +173,6 @@ async function readSegments(
     return {
       type: reader.field(entry, PHDR.type),
       offset: reader.field(entry, PHDR.offset),
-      vaddr: reader.field(entry, PHDR.vaddr),
       size: reader.field(entry, PHDR.filesz),
     };
   });
@@ -149,117 +181,36 @@ async function readSegments(
 type Dynamic = Pick<ElfFile, 'soname' | 'needed' | 'rpath' | 'runpath' | 'pie'>;
 
 async function readDynamic(
-  reader: ElfReader,
+  { reader, header }: OpenElf,
   segments: readonly Segment[],
   limits: ElfLimits,
 ): Promise<Dynamic> {
-  const tags = await readTags(reader, segments, limits);
-  const strings = new StringTable(reader, stringsPlace(tags, segments), limits.elfStringBytes);
-  const first = async (tag: number): Promise<string | undefined> => {
-    const offset = tags.get(tag)?.[0];
-    return offset === undefined ? undefined : await strings.at(offset);
-  };
-  const needed: string[] = [];
-  for (const offset of tags.get(DT.needed) ?? []) {
-    needed.push(await strings.at(offset));
-  }
-  const flags = tags.get(DT.flags1)?.[0] ?? 0;
-  const isDynamic = segments.some(({ type }) => type === PT.dynamic);
-  return {
-    soname: await first(DT.soname),
-    needed,
-    rpath: await first(DT.rpath),
-    runpath: await first(DT.runpath),
-    pie: isDynamic ? Math.floor(flags / DF_1_PIE) % 2 === 1 : undefined,
-  };
-}
-
-async function readTags(
-  reader: ElfReader,
-  segments: readonly Segment[],
-  limits: ElfLimits,
-): Promise<ReadonlyMap<number, readonly number[]>> {
-  const tags = new Map<number, number[]>();
   const segment = segments.find(({ type }) => type === PT.dynamic);
-  if (segment === undefined || segment.size === 0) {
-    return tags;
-  }
-  const size = reader.sizeOf(DYN);
-  const count = Math.floor(segment.size / size);
-  if (count > limits.elfEntries) {
-    throw damaged(`it says it has ${count} dynamic entries`);
-  }
-  const table = await reader.bytes(segment.offset, count * size, 'dynamic section');
-  for (let index = 0; index < count; index += 1) {
-    const entry = table.subarray(index * size, (index + 1) * size);
-    const tag = reader.field(entry, DYN.tag);
-    if (tag === DT.null) {
-      break;
-    }
-    tags.set(tag, [...(tags.get(tag) ?? []), reader.field(entry, DYN.value)]);
-  }
-  return tags;
+  const start = segment === undefined || segment.size === 0 ? reader.source.size : segment.offset;
+  const tags = await readDynamicTags(reader, start, limits);
+  const strings = new StringTable(reader, await findDynamicStrings(reader, header), limits);
+  const namesOf = async (tag: number): Promise<string[]> => await strings.all(tags.get(tag) ?? []);
+  const flags = tags.get(DT.flags1)?.[0] ?? 0;
+  return {
+    soname: (await namesOf(DT.soname))[0],
+    needed: await namesOf(DT.needed),
+    rpath: (await namesOf(DT.rpath)).at(-1),
+    runpath: (await namesOf(DT.runpath)).at(-1),
+    pie: segment === undefined ? undefined : Math.floor(flags / DF_1_PIE) % 2 === 1,
+  };
 }
 
-/** Where the dynamic strings lie in the file: DT_STRTAB is an address, so the segment loaded there tells. */
-function stringsPlace(
-  tags: ReadonlyMap<number, readonly number[]>,
-  segments: readonly Segment[],
-): { readonly offset: number; readonly size: number } {
-  const address = tags.get(DT.strtab)?.[0];
-  const size = tags.get(DT.strsz)?.[0];
-  if (address === undefined || size === undefined) {
-    return { offset: 0, size: 0 };
-  }
-  const segment = segments.find(
-    ({ type, vaddr, size: bytes }) =>
-      type === PT.load && address >= vaddr && address < vaddr + bytes,
-  );
-  return segment === undefined
-    ? { offset: 0, size: 0 }
-    : { offset: segment.offset + (address - segment.vaddr), size };
-}
-
-class StringTable {
-  readonly #reader: ElfReader;
-  readonly #place: { readonly offset: number; readonly size: number };
-  readonly #most: number;
-
-  constructor(
-    reader: ElfReader,
-    place: { readonly offset: number; readonly size: number },
-    most: number,
-  ) {
-    this.#reader = reader;
-    this.#place = place;
-    this.#most = most;
-  }
-
-  async at(offset: number): Promise<string> {
-    const { offset: start, size } = this.#place;
-    if (!(offset < size)) {
-      throw damaged(`a string lies at ${offset} of ${size} bytes`);
-    }
-    const bytes = await this.#reader.source.read(
-      start + offset,
-      Math.min(size - offset, this.#most + 1),
-    );
-    const end = bytes.indexOf(0);
-    const text = bytes.subarray(0, end);
-    if (end === -1 || !isUtf8(text)) {
-      throw damaged(`the string at ${offset} has no end, is too long, or is not UTF-8`);
-    }
-    return text.toString('utf8');
-  }
-}
-
+/** Notes that are not within the source say nothing. */
 async function isaLevel(
-  reader: ElfReader,
+  { reader, header }: OpenElf,
   segments: readonly Segment[],
 ): Promise<X86IsaLevel | undefined> {
+  if (!X86.has(reader.field(header, EHDR.machine))) {
+    return undefined;
+  }
   const notes = segments.filter(({ type }) => type === PT.gnuProperty || type === PT.note);
   for (const { offset, size } of notes) {
-    if (size > NOTE_BYTES) {
+    if (size > NOTE_BYTES || !(offset + size <= reader.source.size)) {
       continue;
     }
     const bytes = await reader.bytes(offset, size, 'note');

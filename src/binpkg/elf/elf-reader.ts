@@ -5,7 +5,7 @@ import type { ByteSource } from '../byte-source.ts';
 type Field = readonly [offset32: number, width32: number, offset64: number, width64: number];
 
 /*
- * System V ABI, "Object Files": ELF header, program header, dynamic entry.
+ * System V ABI, "Object Files": ELF header, program header, section header, dynamic entry.
  */
 export const EHDR = {
   type: [16, 2, 16, 2],
@@ -14,14 +14,23 @@ export const EHDR = {
   flags: [36, 4, 48, 4],
   phentsize: [42, 2, 54, 2],
   phnum: [44, 2, 56, 2],
+  shoff: [32, 4, 40, 8],
+  shentsize: [46, 2, 58, 2],
+  shnum: [48, 2, 60, 2],
+  shstrndx: [50, 2, 62, 2],
   bytes: [52, 0, 64, 0],
 } as const satisfies Record<string, Field>;
 export const PHDR = {
   type: [0, 4, 0, 4],
   offset: [4, 4, 8, 8],
-  vaddr: [8, 4, 16, 8],
   filesz: [16, 4, 32, 8],
   bytes: [32, 0, 56, 0],
+} as const satisfies Record<string, Field>;
+export const SHDR = {
+  name: [0, 4, 0, 4],
+  offset: [16, 4, 24, 8],
+  size: [20, 4, 32, 8],
+  bytes: [40, 0, 64, 0],
 } as const satisfies Record<string, Field>;
 export const DYN = {
   tag: [0, 4, 0, 8],
@@ -52,6 +61,16 @@ export class ElfReader {
       throw damaged(`its ${what} reaches past the end of the file`);
     }
     return await this.source.read(offset, length);
+  }
+
+  /** These bytes; fewer where the file ends. */
+  async upTo(offset: number, length: number): Promise<Buffer> {
+    return offset < this.source.size ? await this.source.read(offset, length) : Buffer.alloc(0);
+  }
+
+  /** A place, given where something begins and how far behind that: it wraps in 32 bits. */
+  sum(start: number, offset: number): number {
+    return this.is64 ? start + offset : (start + offset) % 2 ** 32;
   }
 
   field(structure: Buffer, field: Field): number {

@@ -17,8 +17,10 @@ const HEAD_BYTES = 64 * 1024;
 const MOST_FILES = 100;
 
 /**
- * Looks at the ELF files of an image as it is walked. Headers and notes are sought in the first 64 KiB, where linkers
- * put them; a file that has them elsewhere, or is damaged, counts as demanding nothing.
+ * Looks at the ELF files of an image as it is walked, but for those in `glibc-hwcaps`, which the loader takes only where
+ * the processor has their level. Headers and notes are sought in the first 64 KiB, where linkers
+ * put them; a file that has them elsewhere, or is damaged, counts as demanding nothing. Of what it is shown it keeps
+ * nothing.
  */
 export class ImageLevelScan {
   #elfFiles = 0;
@@ -32,7 +34,7 @@ export class ImageLevelScan {
     const head = await headOf(content);
     if (isElf(head)) {
       this.#elfFiles += 1;
-      this.#note(entry.path, await levelOf(head));
+      this.#note(entry.path, isHwcaps(entry.path) ? undefined : await levelOf(head));
     }
   };
 
@@ -54,13 +56,18 @@ export class ImageLevelScan {
   }
 }
 
+function isHwcaps(path: string): boolean {
+  return path.split('/').includes('glibc-hwcaps');
+}
+
 async function headOf(content: AsyncIterable<Buffer>): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let bytes = 0;
   for await (const piece of content) {
-    pieces.push(piece);
+    const isFirst = pieces.length === 0;
+    pieces.push(Buffer.from(piece.subarray(0, HEAD_BYTES - bytes)));
     bytes += piece.length;
-    if (bytes >= HEAD_BYTES || (pieces.length === 1 && piece.length >= 4 && !isElf(piece))) {
+    if (bytes >= HEAD_BYTES || (isFirst && piece.length >= 4 && !isElf(piece))) {
       break;
     }
   }

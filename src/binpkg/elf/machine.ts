@@ -1,35 +1,61 @@
 import type { ElfFile } from './elf-file.ts';
 
-/** Number of a machine to its name after `EM_`, as scanelf prints it, and to the family of its multilib category. */
-const MACHINES: ReadonlyMap<number, readonly [name: string, family: string | undefined]> = new Map([
-  [2, ['SPARC', 'sparc']],
-  [3, ['386', 'x86']],
-  [4, ['68K', 'm68k']],
-  [8, ['MIPS', 'mips']],
-  [15, ['PARISC', 'hppa']],
-  [18, ['SPARC32PLUS', 'sparc']],
-  [20, ['PPC', 'ppc']],
-  [21, ['PPC64', 'ppc']],
-  [22, ['S390', 's390']],
-  [40, ['ARM', 'arm']],
-  [42, ['SH', 'sh']],
-  [43, ['SPARCV9', 'sparc']],
-  [45, ['ARC', 'arc']],
-  [50, ['IA_64', 'ia64']],
-  [62, ['X86_64', 'x86']],
-  [93, ['ARC_COMPACT', 'arc']],
-  [113, ['ALTERA_NIOS2', 'nios2']],
-  [175, ['MCST_ELBRUS', 'e2k']],
-  [183, ['AARCH64', 'arm']],
-  [189, ['MICROBLAZE', undefined]],
-  [195, ['ARC_COMPACT2', 'arc']],
-  [224, ['AMDGPU', 'amdgpu']],
-  [243, ['RISCV', 'riscv']],
-  [247, ['BPF', 'bpf']],
-  [253, ['ARC_COMPACT3_64', 'arc']],
-  [255, ['ARC_COMPACT3', 'arc']],
-  [258, ['LOONGARCH', 'loong']],
-  [0x9026, ['ALPHA', 'alpha']],
+/** Names of the machines after `EM_` that scanelf knows (`paxelf.c:elf_emtypes`), from a number on. */
+const NAME_RUNS: readonly (readonly [first: number, names: string])[] = [
+  [0, 'NONE M32 SPARC 386 68K 88K'],
+  [7, '860 MIPS S370 MIPS_RS3_LE'],
+  [15, 'PARISC'],
+  [17, 'VPP500 SPARC32PLUS 960 PPC PPC64 S390'],
+  [
+    36,
+    'V800 FR20 RH32 RCE ARM FAKE_ALPHA SH SPARCV9 TRICORE ARC H8_300 H8_300H H8S H8_500 IA_64 MIPS_X COLDFIRE 68HC12 MMA PCP NCPU NDR1 STARCORE ME16 ST100 TINYJ X86_64 PDSP',
+  ],
+  [
+    66,
+    'FX66 ST9PLUS ST7 68HC16 68HC11 68HC08 68HC05 SVX ST19 VAX CRIS JAVELIN FIREPATH ZSP MMIX HUANY PRISM AVR FR30 D10V D30V V850 M32R MN10300 MN10200 PJ OPENRISC ARC_A5 XTENSA VIDEOCORE TMM_GPP NS32K TPC SNP1K ST200 IP2K MAX CR F2MC16 MSP430 BLACKFIN SE_C33 SEP ARCA UNICORE',
+  ],
+  [113, 'ALTERA_NIOS2'],
+  [183, 'AARCH64'],
+  [188, 'TILEPRO MICROBLAZE'],
+  [191, 'TILEGX'],
+  [243, 'RISCV'],
+  [258, 'LOONGARCH'],
+  [0x9026, 'ALPHA'],
+];
+const NAMES: ReadonlyMap<number, string> = new Map(
+  NAME_RUNS.flatMap(([first, names]) =>
+    names.split(' ').map((name, index) => [first + index, name] as const),
+  ),
+);
+/** Number of a machine to the family of its multilib category (`multilib_category.py:_machine_prefix_map`). */
+const FAMILIES: ReadonlyMap<number, string> = new Map([
+  [2, 'sparc'],
+  [3, 'x86'],
+  [4, 'm68k'],
+  [8, 'mips'],
+  [15, 'hppa'],
+  [18, 'sparc'],
+  [20, 'ppc'],
+  [21, 'ppc'],
+  [22, 's390'],
+  [40, 'arm'],
+  [42, 'sh'],
+  [43, 'sparc'],
+  [45, 'arc'],
+  [50, 'ia64'],
+  [62, 'x86'],
+  [93, 'arc'],
+  [113, 'nios2'],
+  [175, 'e2k'],
+  [183, 'arm'],
+  [195, 'arc'],
+  [224, 'amdgpu'],
+  [243, 'riscv'],
+  [247, 'bpf'],
+  [253, 'arc'],
+  [255, 'arc'],
+  [258, 'loong'],
+  [0x9026, 'alpha'],
 ]);
 const X86_64 = 62;
 const LOONG_ABI: ReadonlyMap<number, string> = new Map([
@@ -55,7 +81,7 @@ type Machine = Pick<ElfFile, 'machine' | 'is64' | 'flags'>;
 
 /** `X86_64` and the like, the first field of NEEDED.ELF.2. */
 export function machineName({ machine }: Pick<ElfFile, 'machine'>): string {
-  return MACHINES.get(machine)?.[0] ?? 'UNKNOWN TYPE';
+  return NAMES.get(machine) ?? 'UNKNOWN_TYPE';
 }
 
 /**
@@ -63,7 +89,7 @@ export function machineName({ machine }: Pick<ElfFile, 'machine'>): string {
  * (`portage/dep/soname/multilib_category.py:compute_multilib_category`). Undefined for what Portage does not know.
  */
 export function multilibCategory(elf: Machine): string | undefined {
-  const family = MACHINES.get(elf.machine)?.[1];
+  const family = FAMILIES.get(elf.machine);
   const suffix = family === undefined ? undefined : abi(family, elf);
   return suffix === undefined ? undefined : `${family}_${suffix}`;
 }

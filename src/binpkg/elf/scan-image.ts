@@ -3,7 +3,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, isAppError } from '../../support/errors.ts';
 import { openByteSource } from '../byte-source.ts';
-import { type ElfFile, readElf } from './elf-file.ts';
+import { type ElfFile, readElf, readElfHeader } from './elf-file.ts';
 import { machineName, multilibCategory } from './machine.ts';
 import { type NeededEntry, sonameDeps } from './soname-deps.ts';
 
@@ -22,12 +22,13 @@ export interface ScanImageOptions {
 }
 
 const ET_DYN = 3;
+const NO_RUN_PATH = '  -  ';
 
 /**
  * Reads every ELF file below an image folder and computes what Portage computes (`bin/misc-functions.sh`,
- * `portage/util/_dyn_libs/soname_deps.py`). Sorted by path. A damaged ELF file is left out.
+ * `portage/util/_dyn_libs/soname_deps.py`). Sorted by path. Of a damaged ELF file there is what its header says.
  *
- * Throws `image-name-unsupported` for an ELF file whose path holds `;` or a line end.
+ * Throws `image-name-unsupported` for an ELF file whose path holds `;` or a line end, or one of its names a line end.
  */
 export async function scanImage(
   folder: string,
@@ -68,20 +69,34 @@ async function scanFile(file: string, path: string): Promise<NeededEntry | undef
     return undefined;
   }
   if (/[;\n\r]/.test(path)) {
-    throw new AppError(
-      'image-name-unsupported',
-      `The path ${JSON.stringify(path)} of an ELF file cannot stand in NEEDED.ELF.2.`,
-      { details: { path } },
-    );
+    throw unsupported(path, 'its path');
   }
+  const [soname = '', folders = '', needed = ''] = printed(elf, path).split(';');
   return {
     machine: machineName(elf),
     path,
-    soname: elf.soname ?? (await impliedSoname(elf, file)),
-    runpath: runpath(elf),
-    needed: elf.needed,
+    soname: soname || (await impliedSoname(elf, file)),
+    runpath: folders === NO_RUN_PATH ? '' : folders,
+    needed: needed.split(','),
     category: multilibCategory(elf),
   };
+}
+
+/** Soname, run path and needed sonames as scanelf prints them. Portage takes that apart, whatever is in the names. */
+function printed(elf: ElfFile, path: string): string {
+  const text = [elf.soname ?? '', runpath(elf), elf.needed.join(',')].join(';');
+  if (text.includes('\n')) {
+    throw unsupported(path, 'a name in it');
+  }
+  return text;
+}
+
+function unsupported(path: string, what: string): AppError {
+  return new AppError(
+    'image-name-unsupported',
+    `The ELF file ${JSON.stringify(path)} cannot stand in NEEDED.ELF.2: ${what} would break its line.`,
+    { details: { path } },
+  );
 }
 
 async function readElfFile(file: string): Promise<ElfFile | undefined> {
@@ -90,7 +105,7 @@ async function readElfFile(file: string): Promise<ElfFile | undefined> {
     return await readElf(source);
   } catch (error) {
     if (isAppError(error, 'elf-damaged')) {
-      return undefined;
+      return await readElfHeader(source);
     }
     throw error;
   } finally {
@@ -115,7 +130,7 @@ function runpath({ rpath, runpath: newer }: ElfFile): string {
   if (rpath !== undefined && newer !== undefined && rpath !== newer) {
     return `{${rpath},${newer}}`;
   }
-  return newer ?? rpath ?? '';
+  return newer ?? rpath ?? NO_RUN_PATH;
 }
 
 /** As `NeededEntry.__str__` writes it: empty parts of the run path are gone. */

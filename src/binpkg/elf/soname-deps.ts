@@ -1,4 +1,6 @@
 import { posix } from 'node:path';
+import { runPathFolder } from './run-path.ts';
+import { shellPattern } from './shell-pattern.ts';
 
 /** One ELF file of a package, as a line of NEEDED.ELF.2 has it. */
 export interface NeededEntry {
@@ -17,12 +19,6 @@ export interface SonameExclusions {
   readonly requires: readonly string[];
 }
 
-interface Consumer {
-  readonly category: string;
-  /** Folders of its run path, normalised. */
-  readonly runpaths: ReadonlySet<string>;
-}
-
 /**
  * The values of REQUIRES and PROVIDES (`portage/util/_dyn_libs/soname_deps.py:SonameDepsProcessor`): sonames by
  * multilib category, sorted. REQUIRES leaves out what the package has itself, be it by soname or as a file in a
@@ -34,8 +30,8 @@ export function sonameDeps(
 ): { readonly requires: string | undefined; readonly provides: string | undefined } {
   const known = entries.filter((entry) => entry.category !== undefined);
   return {
-    requires: format(requiredSonames(known, exclusions.requires.map(shellPattern))),
-    provides: format(providedSonames(known, exclusions.provides.map(shellPattern))),
+    requires: format(requiredSonames(known, exclusions.requires.map(exclusion))),
+    provides: format(providedSonames(known, exclusions.provides.map(exclusion))),
   };
 }
 
@@ -44,7 +40,7 @@ type ByCategory = Map<string, Set<string>>;
 function providedSonames(entries: readonly NeededEntry[], excluded: readonly RegExp[]): ByCategory {
   const provided: ByCategory = new Map();
   for (const { category = '', path, soname } of entries) {
-    if (soname !== '' && !matches(excluded, path) && !matches(excluded, soname)) {
+    if (soname !== '' && !matches(excluded, bare(path)) && !matches(excluded, soname)) {
       setOf(provided, category).add(soname);
     }
   }
@@ -53,50 +49,38 @@ function providedSonames(entries: readonly NeededEntry[], excluded: readonly Reg
 
 function requiredSonames(entries: readonly NeededEntry[], excluded: readonly RegExp[]): ByCategory {
   const own = new Set(entries.map(({ category, soname }) => `${category} ${soname}`));
+  const folders = foldersByName(entries);
   const required: ByCategory = new Map();
-  for (const [soname, consumers] of consumersBySoname(entries, excluded)) {
-    for (const consumer of consumers) {
-      if (!own.has(`${consumer.category} ${soname}`) && !isInRunpath(soname, consumer, entries)) {
-        setOf(required, consumer.category).add(soname);
+  for (const entry of entries.filter(({ path }) => !matches(excluded, bare(path)))) {
+    const { category = '', needed } = entry;
+    const runpaths = runpathFolders(entry);
+    for (const soname of needed.filter((name) => name !== '' && !matches(excluded, name))) {
+      const name = `${category} ${soname}`;
+      const isFound = folders.get(name)?.some((folder) => runpaths.has(folder)) ?? false;
+      if (!own.has(name) && !isFound) {
+        setOf(required, category).add(soname);
       }
     }
   }
   return required;
 }
 
-function consumersBySoname(
-  entries: readonly NeededEntry[],
-  excluded: readonly RegExp[],
-): Map<string, Consumer[]> {
-  const consumers = new Map<string, Consumer[]>();
-  for (const entry of entries.filter(({ path }) => !matches(excluded, path))) {
-    const consumer = { category: entry.category ?? '', runpaths: runpathFolders(entry) };
-    for (const soname of entry.needed.filter((name) => name !== '' && !matches(excluded, name))) {
-      consumers.set(soname, [...(consumers.get(soname) ?? []), consumer]);
-    }
+/** Category and file name to the folders: a library without a soname is found there by a run path. */
+function foldersByName(entries: readonly NeededEntry[]): ReadonlyMap<string, string[]> {
+  const folders = new Map<string, string[]>();
+  for (const { category, path } of entries) {
+    const name = `${category} ${posix.basename(path)}`;
+    const known = folders.get(name) ?? [];
+    known.push(posix.dirname(path));
+    folders.set(name, known);
   }
-  return consumers;
-}
-
-/** A library without a soname is found by its file name in a folder of the run path. */
-function isInRunpath(soname: string, consumer: Consumer, entries: readonly NeededEntry[]): boolean {
-  return entries.some(
-    ({ path, category }) =>
-      category === consumer.category &&
-      posix.basename(path) === soname &&
-      consumer.runpaths.has(posix.dirname(path)),
-  );
+  return folders;
 }
 
 function runpathFolders({ path, runpath }: NeededEntry): ReadonlySet<string> {
   const origin = posix.dirname(path);
-  return new Set(
-    runpath
-      .split(':')
-      .filter((folder) => folder !== '')
-      .map((folder) => folder.replaceAll(/\$(?:ORIGIN\b|\{ORIGIN\})/g, () => origin))
-      .map((folder) => posix.normalize(folder).replace(/(?<=.)\/$/, '')),
-  );
+  const folders = runpath.split(':').filter((folder) => folder !== '');
+  return new Set(folders.map((folder) => runPathFolder(folder, origin)));
 }
 
 function format(sonames: ByCategory): string | undefined {
@@ -116,30 +100,15 @@ function compare(a: string, b: string): number {
   return Buffer.from(a).compare(Buffer.from(b));
 }
 
+/** Patterns are about paths from the root, without the first slash, and about sonames. */
+function exclusion(pattern: string): RegExp {
+  return shellPattern(bare(pattern));
+}
+
+function bare(path: string): string {
+  return path.replace(/^\/+/, '');
+}
+
 function matches(patterns: readonly RegExp[], text: string): boolean {
-  const bare = text.replace(/^\/+/, '');
-  return patterns.some((pattern) => pattern.test(bare));
-}
-
-/** `*`, `?` and `[...]` as Python's fnmatch has them: a star crosses slashes. */
-function shellPattern(pattern: string): RegExp {
-  const source = pattern.replace(/^\/+/, '').replaceAll(/\[!?\]?[^\]]*\]|[\s\S]/gu, (token) => {
-    if (token === '*') {
-      return '.*';
-    }
-    if (token === '?') {
-      return '.';
-    }
-    if (token.length > 1 && token.startsWith('[')) {
-      return characterClass(token.slice(1, -1));
-    }
-    return token.replace(/[\\^$.|+(){}[\]/]/, '\\$&');
-  });
-  return new RegExp(`^${source}$`, 'su');
-}
-
-function characterClass(inside: string): string {
-  const negated = inside.startsWith('!');
-  const members = (negated ? inside.slice(1) : inside).replaceAll(/[\\^\][]/g, '\\$&');
-  return `[${negated ? '^' : ''}${members}]`;
+  return patterns.some((pattern) => pattern.test(text));
 }

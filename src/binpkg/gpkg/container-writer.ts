@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { DigestSet } from '../../support/digests.ts';
 import { syncDirectory } from '../../support/files.ts';
 import { type TarFormat, tarEnd, tarEntryHeader, tarPadding } from '../archive/tar-writer.ts';
-import type { PackageSigner } from '../package-signer.ts';
+import type { AnyPackageSigner, SigningStream } from '../package-signer.ts';
 import { MANIFEST, MARKER, SIGNATURE_SUFFIX } from './layout.ts';
 import { formatManifest, type ManifestRecord } from './manifest.ts';
 import type { MemberDigests } from './member-stream.ts';
@@ -19,7 +19,7 @@ export interface WrittenPackage {
 export interface ContainerWriterOptions {
   readonly base: string;
   readonly format: TarFormat;
-  readonly signer: PackageSigner | undefined;
+  readonly signer: AnyPackageSigner | undefined;
   /** Of all headers. */
   readonly mtimeSeconds: number;
 }
@@ -55,6 +55,7 @@ export async function writeContainer(
       await handle.chmod(0o644);
       await handle.sync();
     } finally {
+      writer.abandon();
       await handle.close();
     }
     await syncDirectory(dirname(out));
@@ -69,6 +70,7 @@ export class ContainerWriter {
   readonly #file: HashedFile;
   readonly #options: ContainerWriterOptions;
   readonly #records: ManifestRecord[] = [];
+  #stream: SigningStream | undefined;
 
   constructor(file: HashedFile, options: ContainerWriterOptions) {
     this.#file = file;
@@ -87,14 +89,40 @@ export class ContainerWriter {
   /** The same for bytes that are digested by whoever brings them: they were verified on the way. */
   async begin(name: string, size: number): Promise<NewMember> {
     const member = await this.#begin(name, size);
+    const { signer } = this.#options;
+    if (signer === undefined || name === MARKER) {
+      return member;
+    }
+    if ('signStream' in signer) {
+      return this.#streamed(member, name, signer.signStream());
+    }
     return {
       write: async (piece) => await member.write(piece),
       end: async (digests) => {
         const record = await member.end(digests);
-        const { signer } = this.#options;
-        if (signer !== undefined && name !== MARKER) {
-          await this.#put(name + SIGNATURE_SUFFIX, signer.signState(digests.sha512State));
-        }
+        await this.#put(name + SIGNATURE_SUFFIX, signer.signState(digests.sha512State));
+        return record;
+      },
+    };
+  }
+
+  /** Ends what signs a member that was begun and never ended. */
+  abandon(): void {
+    this.#stream?.abandon();
+  }
+
+  #streamed(member: NewMember, name: string, stream: SigningStream): NewMember {
+    this.#stream = stream;
+    return {
+      write: async (piece) => {
+        await stream.write(piece);
+        await member.write(piece);
+      },
+      end: async (digests) => {
+        const record = await member.end(digests);
+        const signature = await stream.end();
+        this.#stream = undefined;
+        await this.#put(name + SIGNATURE_SUFFIX, signature);
         return record;
       },
     };

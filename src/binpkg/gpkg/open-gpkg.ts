@@ -31,6 +31,8 @@ export interface VerifyOptions {
   readonly listFiles?: boolean;
   /** Is shown the files of the image in the same pass; what it saw counts only once the package is verified. */
   readonly visit?: EntryVisitor;
+  /** `passing` when `visit` keeps nothing of the content that it is shown. Default: `kept`. */
+  readonly visitUse?: PieceUse;
   /** Stops the work, programs included. */
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
@@ -245,7 +247,8 @@ class Verification {
   async #walkImage(inner: Inner, stream: MemberStream): Promise<ImageSummary> {
     const limits = this.#limits;
     // A visitor may keep what it is shown; without one, memory that comes and goes costs more than the hashing.
-    const use = this.#options.visit === undefined && inner.suffix === 'zst' ? 'passing' : 'kept';
+    const { visit, visitUse = visit === undefined ? 'passing' : 'kept' } = this.#options;
+    const use = inner.suffix === 'zst' ? visitUse : 'kept';
     const archive = this.#unpacked(inner, stream, { maxBytes: limits.imageBytes, use });
     return await walkImageArchive(this.#timed(archive), limits, this.#options);
   }

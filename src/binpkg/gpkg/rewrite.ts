@@ -1,4 +1,4 @@
-import type { PackageSigner } from '../package-signer.ts';
+import type { AnyPackageSigner } from '../package-signer.ts';
 import { type WrittenPackage, writeContainer } from './container-writer.ts';
 import { checkBase, containerFormat, MARKER, SIGNATURE_SUFFIX } from './layout.ts';
 import type { OpenGpkg } from './open-gpkg.ts';
@@ -8,7 +8,7 @@ export interface RewriteGpkgRequest {
   /** Keys to set; `undefined` removes a key. New keys go to the end. None: the archive is taken over as it is. */
   readonly metadata?: ReadonlyMap<string, Buffer | string | undefined>;
   /** Absent: the result is unsigned. */
-  readonly signer?: PackageSigner;
+  readonly signer?: AnyPackageSigner;
   /** New folder name inside the container. Default: that of the source. */
   readonly base?: string;
   /**

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { withTemporaryFolder } from '../../support/files.ts';
-import type { PackageSigner } from '../package-signer.ts';
+import type { AnyPackageSigner } from '../package-signer.ts';
 import { compressZstd, type ZstdOptions } from '../zstd.ts';
 import { type WrittenPackage, writeContainer } from './container-writer.ts';
 import { checkBase, containerFormat } from './layout.ts';
@@ -22,7 +22,7 @@ export interface WriteGpkgRequest {
   /** Worker threads. Default 1. */
   readonly threads?: number;
   /** Absent: the package is not signed. */
-  readonly signer?: PackageSigner;
+  readonly signer?: AnyPackageSigner;
   /** Created; must not exist yet. Its folder is synced too. */
   readonly out: string;
   /** For the compressed image until its size is known. Nothing is left in it. */

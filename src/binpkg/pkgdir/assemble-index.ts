@@ -49,22 +49,23 @@ export function assembleIndex(
     PACKAGES: String(unique.length),
   };
   const blocks = [blockOf([{ stanza: formatKnownStanza(complete, 'header') }], undefined)];
-  const written: KeptEntry[] = [];
+  const written: (readonly KeptEntry[])[] = [];
   for (const group of cutRuns(unique, ({ cpv }) => cpv)) {
     const asTheyAre = blockOf(group, options.bytes);
     if (options.written?.has(asTheyAre.name) === true) {
       blocks.push(asTheyAre);
-      written.push(...group);
+      written.push(group);
     } else {
       const clean = group.map((one) => {
         const stanza = writtenStanza(one.stanza, header);
         return stanza === one.stanza ? one : { ...one, stanza, start: undefined };
       });
       blocks.push(blockOf(clean, options.bytes));
-      written.push(...clean);
+      written.push(clean);
     }
   }
-  return { blocks, entries: written, same, duplicates: duplicatesIn(written) };
+  const all = written.flat();
+  return { blocks, entries: all, same, duplicates: duplicatesIn(all) };
 }
 
 type Piece = Pick<KeptEntry, 'stanza' | 'start'>;

@@ -1,5 +1,11 @@
 import { evaluateAtom, parseAtom } from '../../gentoo/atom.ts';
-import { type DepNode, EMPTY_ANY_OF, formatDepString, useReduce } from '../../gentoo/dep-string.ts';
+import {
+  type DepNode,
+  EMPTY_ANY_OF,
+  formatDepString,
+  parseDepString,
+  useReduce,
+} from '../../gentoo/dep-string.ts';
 import { AppError } from '../../support/errors.ts';
 
 /** Keys whose conditionals are decided in the index (`portage/dbapi/bintree.py:_pkgindex_use_evaluated_keys`). */
@@ -20,7 +26,7 @@ const plainAtoms = new Set<string>();
 
 /**
  * Decides the conditionals of dependency strings by the USE of their package, as `_eval_use_flags` does before it
- * writes an entry. Values have their white space folded.
+ * writes an entry. Values have their white space folded. Words that the flags leave out have to be atoms too.
  *
  * Throws `invalid-dependency-string`, `invalid-atom`: Portage leaves such a package out.
  */
@@ -33,8 +39,12 @@ export function reduceDependencies(
     const value = values[key] ?? '';
     if (value !== '') {
       const isOfAtoms = key.endsWith('DEPEND');
-      const nodes = useReduce(value, use, { isOfAtoms });
-      reduced[key] = formatDepString(isOfAtoms ? decideAll(nodes, use) : nodes);
+      const nodes = parseDepString(value);
+      if (isOfAtoms) {
+        decideAll(nodes, use);
+      }
+      const left = useReduce(nodes, use, { isOfAtoms });
+      reduced[key] = formatDepString(isOfAtoms ? decideAll(left, use) : left);
     }
   }
   return { ...values, ...reduced };
@@ -52,7 +62,7 @@ function decide(word: string, use: ReadonlySet<string>): string {
   if (word === EMPTY_ANY_OF || plainAtoms.has(word)) {
     return word;
   }
-  const atom = parseAtom(word);
+  const atom = parseAtom(word, { allowsBuildId: true });
   if (atom.isWildcard) {
     throw new AppError('invalid-atom', `"${word}" has a wildcard, which no package may depend on.`);
   }

@@ -7,14 +7,14 @@ import { IMAGE_FOLDER } from '../gpkg/layout.ts';
 import { type WrittenPackage, writeGpkg } from '../gpkg/write.ts';
 import { DEFAULT_LIMITS, type PackageLimits } from '../limits.ts';
 import { readMetadata } from '../metadata.ts';
-import type { PackageSigner } from '../package-signer.ts';
+import type { AnyPackageSigner } from '../package-signer.ts';
 import { XpakImage } from './image.ts';
 import { readXpak } from './segment.ts';
 
 export interface ConvertXpakRequest {
   readonly source: ByteSource;
   /** Absent: the GPKG is not signed. */
-  readonly signer?: PackageSigner;
+  readonly signer?: AnyPackageSigner;
   /** Created; must not exist yet. Its folder is synced too. */
   readonly out: string;
   /** Folder name inside the container. Default: `<PF>-<BUILD_ID>`, or `<PF>` without a BUILD_ID. */

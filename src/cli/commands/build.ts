@@ -19,6 +19,8 @@ interface RequestOptions extends AnswerOptions {
   readonly publish?: string;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
+  readonly force?: boolean;
+  readonly reason?: string;
 }
 
 interface ListOptions extends AnswerOptions {
@@ -48,6 +50,8 @@ function requestCommand(context: CommandContext): Command {
     .option('--publish <channel>', 'publish the results on this channel')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--rebuild', 'build the named packages again even if the repository has them')
+    .option('--force', 'publish also without the proof that the profile asks for; needs --reason')
+    .option('--reason <text>', 'why it is published; it stands in the journal')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
       await requestBuild(context, { profile, atoms }, options);
     });
@@ -80,12 +84,7 @@ async function requestBuild(
   requireSomething(wanted, options);
   const { output } = context;
   const client = await connect(options, context);
-  const request = await client.createRequest({
-    ...wanted,
-    ...(options.publish === undefined ? {} : { publish: options.publish }),
-    rebuild: options.rebuild ?? false,
-    ...(options.rebuildFor === undefined ? {} : { rebuildFor: options.rebuildFor }),
-  });
+  const request = await client.createRequest({ ...wanted, ...bodyOf(options) });
   if (!options.wait) {
     if (options.json) {
       output.json(request);
@@ -109,6 +108,16 @@ async function requestBuild(
       ? new AppError('request-cancelled', `Request ${detail.id} is cancelled: ${reason}`)
       : new AppError('request-failed', `Request ${detail.id} is ${detail.state}: ${reason}`);
   }
+}
+
+function bodyOf({ publish, rebuild = false, force, reason, rebuildFor }: RequestOptions) {
+  return {
+    rebuild,
+    ...(publish === undefined ? {} : { publish }),
+    ...(force === true ? { force } : {}),
+    ...(reason === undefined ? {} : { reason }),
+    ...(rebuildFor === undefined ? {} : { rebuildFor }),
+  };
 }
 
 function listCommand(context: CommandContext): Command {

@@ -27,6 +27,7 @@ interface ChannelOptions extends AnswerOptions {
 }
 
 const ALLOW = 'let these findings of the gate pass; needs --reason';
+const FORCE = 'also without the proof that the profile asks for; needs --reason';
 const EXPECTED = [
   '--expected <n>',
   'only if the channel shows this publication now, 0 for none (default: whatever it shows)',
@@ -80,15 +81,20 @@ function publishCommand(context: CommandContext): Command {
   )
     .option('--package <id...>', 'only these packages, over what the channel has')
     .option('--allow <id...>', ALLOW)
+    .option('--force', FORCE)
     .option('--reason <text>', 'why; it stands in the journal')
     .option(...EXPECTED, parseSerial)
     .action(
-      deed(context, async (client, profile, channel, options) =>
-        client.publish(profile, channel, {
-          ...whyAndWhen(options),
-          ...(options.package === undefined ? {} : { packageIds: options.package }),
-          ...(options.allow === undefined ? {} : { allow: options.allow }),
-        }),
+      deed(
+        context,
+        async (client, profile, channel, options) =>
+          client.publish(profile, channel, {
+            ...whyAndWhen(options),
+            ...(options.package === undefined ? {} : { packageIds: options.package }),
+            ...(options.force === true ? { force: true } : {}),
+            ...(options.allow === undefined ? {} : { allow: options.allow }),
+          }),
+        sayForced,
       ),
     );
   return addExample(command, 'rookery channel publish web-v3 testing --reason "weekly update"');
@@ -99,7 +105,7 @@ function promoteCommand(context: CommandContext): Command {
     .option('--from <channel>', 'the channel to take from (default: the one before)')
     .option('--serial <n>', 'its publication number (default: the current one)', parseCount)
     .option('--allow <id...>', ALLOW)
-    .option('--force', 'also without the proof that the profile asks for; needs --reason')
+    .option('--force', FORCE)
     .option('--reason <text>', 'why; it stands in the journal')
     .option(...EXPECTED, parseSerial)
     .action(
@@ -218,11 +224,28 @@ function showAllowed({ allowed }: ChannelView, { output }: CommandContext): void
   }
 }
 
+/** What was refused since the last publication. */
+function showRefused({ profile, channel, refused }: ChannelView, context: CommandContext): void {
+  if (refused === null) {
+    return;
+  }
+  const { output, clock } = context;
+  const { act, actor, at, seq, message, rebuild } = refused;
+  const when = formatAge(at, clock.now());
+  output.line(`refused to ${act} for ${actor}, ${when} (journal ${seq}): ${message}`);
+  if (rebuild.length > 0) {
+    output.line(
+      `to be rebuilt: ${rebuild.join(' ')} (rookery build request ${profile} --rebuild-for ${channel})`,
+    );
+  }
+}
+
 function showChannel(view: ChannelView, context: CommandContext): void {
   const { output, clock } = context;
   output.line(`${output.paint('bold', `${view.profile}/${view.channel}`)}  ${view.uri}`);
   if (view.current === null) {
     output.line('Nothing has been published on it yet.');
+    showRefused(view, context);
     return;
   }
   const { serial, packageCount, createdAt, timestamp } = view.current;
@@ -230,6 +253,7 @@ function showChannel(view: ChannelView, context: CommandContext): void {
     `publication ${serial}, ${counted(packageCount, 'package')}, ${formatAge(createdAt, clock.now())}, TIMESTAMP ${timestamp}`,
   );
   showAllowed(view, context);
+  showRefused(view, context);
   output.line();
   output.table(
     [

@@ -55,7 +55,8 @@ function listRoute({ builds, clock, heartbeatMs }: HttpContext): Route {
   });
 }
 
-function registerRoute({ builds, heartbeatMs, publicKey }: HttpContext): Route {
+function registerRoute(context: HttpContext): Route {
+  const { builds, heartbeatMs } = context;
   return guardedRoute({
     method: 'post',
     path: '/api/agent/register',
@@ -66,12 +67,13 @@ function registerRoute({ builds, heartbeatMs, publicKey }: HttpContext): Route {
     replies: { 200: registrationSchema },
     handle: async ({ body }) => {
       const { name } = await builds.registerAgent(body);
-      return { status: 200, json: { agent: name, heartbeatMs, publicKey } };
+      return { status: 200, json: { agent: name, heartbeatMs, publicKey: context.publicKey } };
     },
   });
 }
 
-function leaseRoute({ builds, stopping }: HttpContext): Route {
+function leaseRoute(context: HttpContext): Route {
+  const { builds, stopping } = context;
   return guardedRoute({
     method: 'post',
     path: '/api/agent/lease',
@@ -84,7 +86,9 @@ function leaseRoute({ builds, stopping }: HttpContext): Route {
       const life = lifetimeOf(response, stopping);
       try {
         const lease = await builds.lease(agent, waitMs, life.signal);
-        return lease === undefined ? { status: 204 } : { status: 200, json: leaseMessage(lease) };
+        return lease === undefined
+          ? { status: 204 }
+          : { status: 200, json: leaseMessage(lease, context.publicKey) };
       } finally {
         life.end();
       }

@@ -37,6 +37,16 @@ import { differenceViewSchema } from '../../protocol/difference.ts';
 import { gateViewSchema } from '../../protocol/gate.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
+  extendBodySchema,
+  keyListSchema,
+  keyViewSchema,
+  resignAnswerSchema,
+  resignBodySchema,
+  resignViewSchema,
+  revokeBodySchema,
+  rotateBodySchema,
+} from '../../protocol/keys.ts';
+import {
   forgetBodySchema,
   nodeDetailSchema,
   nodeListSchema,
@@ -74,6 +84,7 @@ type Json = Readonly<Record<string, unknown>>;
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
   CheckBody: checkBodySchema,
+  ExtendBody: extendBodySchema,
   CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
@@ -83,8 +94,11 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   PromoteBody: promoteBodySchema,
   PublishBody: publishBodySchema,
   RequestBody: requestBodySchema,
+  ResignBody: resignBodySchema,
   Result: resultSchema,
+  RevokeBody: revokeBodySchema,
   RollbackBody: rollbackBodySchema,
+  RotateBody: rotateBodySchema,
   TokenBody: tokenBodySchema,
   UnpinBody: unpinBodySchema,
 };
@@ -95,6 +109,10 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Check: checkViewSchema,
   CheckAnswer: checkAnswerSchema,
   DamagedList: damagedListSchema,
+  Key: keyViewSchema,
+  KeyList: keyListSchema,
+  Resign: resignViewSchema,
+  ResignAnswer: resignAnswerSchema,
   Collection: collectionViewSchema,
   CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,

@@ -9,6 +9,7 @@ import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
 import { gateRoute } from './gate-route.ts';
 import { journalRoutes } from './journal-routes.ts';
+import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
@@ -24,6 +25,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...profileRoutes(context),
     ...channelRoutes(context),
     ...repositoryRoutes(context),
+    ...keyRoutes(context),
     differenceRoute(context),
     gateRoute(context),
     ...buildRoutes(context),

@@ -31,32 +31,7 @@ export function buildRoutes(context: HttpContext): readonly Route[] {
 function requestRoutes(context: HttpContext): readonly Route[] {
   const { builds } = context;
   return [
-    guardedRoute({
-      method: 'post',
-      path: '/api/requests',
-      role: 'admin',
-      summary: 'Ask for packages to be built',
-      query: NO_QUERY,
-      body: requestBodySchema,
-      replies: { 201: requestViewSchema },
-      handle: async ({ body: { profile, atoms, publish, rebuild, rebuildFor }, identity }) => {
-        if (atoms.length === 0 && rebuildFor === undefined) {
-          const message = '"atoms" of the body is []: it has to have at least 1 entry.';
-          throw new AppError('invalid-body', message, {
-            details: { faults: [{ path: 'atoms', message }] },
-          });
-        }
-        const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
-        const made = await builds.createRequest({
-          profile,
-          atoms: [...atoms, ...broken],
-          rebuild: rebuild || broken.length > 0,
-          author: actorOf(identity),
-          ...(publish === undefined ? {} : { publish }),
-        });
-        return { status: 201, json: requestView(made) };
-      },
-    }),
+    createRoute(context),
     openRoute({
       method: 'get',
       path: '/api/requests',
@@ -86,6 +61,38 @@ function requestRoutes(context: HttpContext): readonly Route[] {
       }),
     }),
   ];
+}
+
+function createRoute(context: HttpContext): Route {
+  return guardedRoute({
+    method: 'post',
+    path: '/api/requests',
+    role: 'admin',
+    summary: 'Ask for packages to be built',
+    query: NO_QUERY,
+    body: requestBodySchema,
+    replies: { 201: requestViewSchema },
+    handle: async ({ body, identity }) => {
+      const { profile, atoms, publish, rebuild, rebuildFor, force, reason } = body;
+      if (atoms.length === 0 && rebuildFor === undefined) {
+        const message = '"atoms" of the body is []: it has to have at least 1 entry.';
+        throw new AppError('invalid-body', message, {
+          details: { faults: [{ path: 'atoms', message }] },
+        });
+      }
+      const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
+      const made = await context.builds.createRequest({
+        profile,
+        atoms: [...atoms, ...broken],
+        rebuild: rebuild || broken.length > 0,
+        force,
+        reason,
+        author: actorOf(identity),
+        ...(publish === undefined ? {} : { publish }),
+      });
+      return { status: 201, json: requestView(made) };
+    },
+  });
 }
 
 /**

@@ -30,10 +30,11 @@ function showRoute(context: HttpContext): Route {
     handle: async ({ params }) => {
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
-      const [current, publications, pins] = await Promise.all([
+      const [current, publications, pins, refused] = await Promise.all([
         context.repository.currentPublication(profile, channel),
         context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
         context.repository.retention.pins(profile),
+        context.repository.lastRefusal({ profile, channel }),
       ]);
       const allowed = current === undefined ? [] : await context.repository.allowances(current);
       const json = {
@@ -47,6 +48,7 @@ function showRoute(context: HttpContext): Route {
           reason,
           createdAt,
         })),
+        refused: refused ?? null,
         current: current === undefined ? null : publicationView(current),
         publications: publications.map(publicationView),
         pins: pins.filter((pin) => pin.channel === channel),
@@ -67,13 +69,14 @@ function publishRoute(context: HttpContext): Route {
     maxBodyBytes: PUBLISH_BODY_BYTES,
     replies: { 201: publicationViewSchema },
     handle: async ({ params, body: { expectedSerial, ...body }, identity }) => {
-      const { reason, packageIds, allow } = body;
+      const { reason, packageIds, allow, force } = body;
       const [profile, channel] = [params('profile'), params('channel')];
       requireChannel(context, profile, channel);
       const made = await context.repository.publish({
         profile,
         channel,
         reason,
+        force,
         author: actorOf(identity),
         ...(expectedSerial === undefined ? {} : { expected: expectedSerial }),
         ...(packageIds === undefined ? {} : { packageIds }),

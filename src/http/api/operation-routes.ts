@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { HttpContext } from '../context.ts';
+import { METRICS_TYPE, renderMetrics } from '../metrics.ts';
 import { sendSetupScript } from '../setup-script.ts';
 import { NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
@@ -29,6 +30,19 @@ export function operationRoutes(context: HttpContext): readonly Route[] {
         const reasons = await context.readiness();
         const ready = reasons.length === 0;
         return { status: ready ? 200 : 503, json: { ready, reasons } };
+      },
+    }),
+    openRoute({
+      method: 'get',
+      path: '/metrics',
+      summary: 'Numbers for a monitor, in the text format of Prometheus',
+      query: NO_QUERY,
+      body: NO_BODY,
+      replies: { 200: METRICS_TYPE },
+      handle: async ({ response }) => {
+        const text = await renderMetrics(context);
+        response.set('Content-Type', METRICS_TYPE).end(text);
+        return undefined;
       },
     }),
     openRoute({

@@ -139,7 +139,7 @@ export function jobView(job: Job, notes: JobNotes): JobView {
   };
 }
 
-export function leaseMessage(lease: Lease): LeaseMessage {
+export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
   const { jobId, requestId, attempt, expiresAt, profile, work } = lease;
   return {
     jobId,
@@ -148,6 +148,7 @@ export function leaseMessage(lease: Lease): LeaseMessage {
     expiresAt,
     profile,
     stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
+    publicKey,
     work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
   };
 }

@@ -21,8 +21,8 @@ const SECTIONS: readonly { readonly id: Section; readonly href: string; readonly
     { id: 'journal', href: '/journal', name: 'Journal' },
   ];
 
-/** A whole HTML document. */
-export function renderPage(page: Page, assets: Assets): string {
+/** A whole HTML document. `warnings` are sentences that everybody should see. */
+export function renderPage(page: Page, assets: Assets, warnings: readonly string[] = []): string {
   const { title, main, refreshSeconds } = page;
   const document = html`<!doctype html>
 <html lang="en">
@@ -48,12 +48,17 @@ ${
 </div>
 </header>
 <main id="main" tabindex="-1">
+${
+  warnings.length > 0 &&
+  html`<section class="notice" aria-labelledby="warnings"><h2 id="warnings">Needs attention</h2>
+<ul>${warnings.map((warning) => html`<li>${warning}</li>`)}</ul></section>`
+}
 ${main}
 </main>
 <footer class="foot">
 <div class="bar">
 <span>Rookery, binary packages for your fleet</span>
-<span><a href="/keys/rookery.asc">Signing key</a> <a href="/openapi.json">API</a></span>
+<span><a href="/signing">Signing keys</a> <a href="/openapi.json">API</a></span>
 </div>
 </footer>
 </body>

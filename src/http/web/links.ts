@@ -14,6 +14,10 @@ export const nodeHref = (name: string): string => path('nodes', name);
 export const attemptHref = (id: string, attempt: number): string =>
   `${jobHref(id)}?attempt=${attempt}`;
 
+/** The journal from one event on, back in time, about one thing. */
+export const eventHref = (seq: number, subject: string): string =>
+  `/journal?${new URLSearchParams({ subject, before: String(seq + 1) }).toString()}`;
+
 /** The binhost that always shows one publication. */
 export const publicationHref = (made: {
   readonly profile: string;

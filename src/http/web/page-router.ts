@@ -10,6 +10,7 @@ import { historyPage } from './pages/history-page.ts';
 import { homePage } from './pages/home-page.ts';
 import { jobPage } from './pages/job-page.ts';
 import { journalPage } from './pages/journal-page.ts';
+import { keysPage } from './pages/keys-page.ts';
 import { logsPage } from './pages/logs-page.ts';
 import { nodePage, nodesPage } from './pages/nodes-page.ts';
 import { packagePage } from './pages/package-page.ts';
@@ -29,7 +30,8 @@ export function pageRouter(context: HttpContext, assets: Assets): Router {
     router.get(path, async (request, response) => {
       const page = await makePage(request, response);
       response.set('Cache-Control', 'no-store');
-      response.type('html').send(renderPage(page, assets));
+      const warnings = context.keys.warnings().map(({ message }) => message);
+      response.type('html').send(renderPage(page, assets, warnings));
     });
   }
   return router;
@@ -52,6 +54,7 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
       async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),
     ],
     ['/packages/:id', async (request) => await packagePage(context, name(request, 'id'))],
+    ['/signing', async () => keysPage(context)],
     ['/journal', async (request) => await journalPage(context, request.query)],
     [
       '/diff/:profile',

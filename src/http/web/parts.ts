@@ -1,7 +1,7 @@
 import type { RequestState } from '../../builds/request.ts';
 import type { JobView } from '../../protocol/builds.ts';
 import { type Html, type HtmlPart, html } from './html.ts';
-import { jobHref } from './links.ts';
+import { jobHref, packageHref } from './links.ts';
 
 type Tone = 'good' | 'bad' | 'busy' | 'idle' | 'warn';
 
@@ -85,6 +85,9 @@ export function origin(text: string): HtmlPart {
   const name = rest.join(':');
   if (kind === 'job') {
     return html`built by <a href="${jobHref(name)}">job ${name}</a>`;
+  }
+  if (kind === 'resign') {
+    return html`signed again from <a href="${packageHref(name)}">${name}</a>`;
   }
   return kind === 'push' ? `pushed by ${name}` : text;
 }

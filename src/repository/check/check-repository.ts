@@ -1,7 +1,9 @@
 import { openByteSource } from '../../binpkg/byte-source.ts';
+import { ImageLevelScan } from '../../binpkg/elf/image-level.ts';
 import { verifyGpkg } from '../../binpkg/gpkg/verify.ts';
 import type { PackageVerifier } from '../../binpkg/package-signer.ts';
 import { AppError, isAppError } from '../../support/errors.ts';
+import { saveFileLevel, toFileLevel } from '../file-level-store.ts';
 import type { RepositoryContext } from '../repository-context.ts';
 import { checkChannels, checkPublications } from './check-publications.ts';
 import {
@@ -117,7 +119,10 @@ class Reading {
     const { context, verifier, signal, findings } = this.#run;
     const source = await openByteSource(context.pool.pathOf(sha512));
     try {
-      await verifyGpkg(source, { verifier, signatures: 'required', signal });
+      const scan = new ImageLevelScan();
+      const visiting = { visit: scan.visit, visitUse: 'passing' } as const;
+      await verifyGpkg(source, { verifier, signatures: 'required', signal, ...visiting });
+      await saveFileLevel(context.database, sha512, toFileLevel(scan.result()));
     } catch (error) {
       refuseWhenAborted(signal);
       if (!isAppError(error) || error.code === 'program-not-found') {

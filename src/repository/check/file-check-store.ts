@@ -82,7 +82,10 @@ export interface StoredFile {
   readonly goodAt: number | null;
 }
 
-/** Files of the pool in the order of their digests, from behind `after` on. Damaged ones are left out. */
+/**
+ * Files of the pool in the order of their digests, from behind `after` on, that were not found good since then, or of
+ * which it is not known yet what processor they need. Damaged ones are left out.
+ */
 export async function filesToRead(
   queries: Queries,
   wanted: { readonly after: string; readonly goodBefore: number; readonly limit: number },
@@ -118,12 +121,16 @@ function unread(queries: Queries, goodBefore: number) {
   return queries
     .selectFrom('packages')
     .leftJoin('file_checks', 'file_checks.sha512', 'packages.sha512')
+    .leftJoin('file_levels', 'file_levels.sha512', 'packages.sha512')
     .where((either) =>
       either.or([
         either('file_checks.sha512', 'is', null),
         either.and([
           either('file_checks.state', '=', 'good'),
-          either('file_checks.checked_at', '<', goodBefore),
+          either.or([
+            either('file_checks.checked_at', '<', goodBefore),
+            either('file_levels.sha512', 'is', null),
+          ]),
         ]),
       ]),
     );

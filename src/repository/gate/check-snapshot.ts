@@ -6,7 +6,6 @@ import type { RepositoryContext } from '../repository-context.ts';
 import { choicesOfSnapshot } from '../snapshot-store.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { damagedFinding } from './package-findings.ts';
-import { reportedBaseSystem } from './reported-base.ts';
 
 /** How much smaller a publication may be than the one before it, as a share, unless the profile says otherwise. */
 const MAX_PACKAGE_DROP = 0.1;
@@ -29,7 +28,7 @@ export async function checkSnapshot(
   return await context.locks.run(`repository-gate:${profile.name}/${channel}`, async () => {
     const base = mergeBaseSystems([
       profile.baseSystem ?? NO_BASE_SYSTEM,
-      await reportedBaseSystem(context, profile.name),
+      await context.reported.of(profile.name),
     ]);
     const { database } = context;
     const blocks = await blocksOfSnapshot(database, snapshotId);

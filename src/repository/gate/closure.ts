@@ -1,4 +1,4 @@
-import { type Atom, matchesAtom } from '../../gentoo/atom.ts';
+import type { Atom } from '../../gentoo/atom.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { GatePackage, Need, Requirement } from './gate-package.ts';
 import type { Universe } from './universe.ts';
@@ -18,15 +18,17 @@ export function closureFindings(one: GatePackage, universe: Universe): Finding[]
 function needFinding(one: GatePackage, need: Need, universe: Universe): Finding {
   const { cpv, name } = one;
   const { key, text, requirement } = need;
-  const moved = builtAgainstOther(requirement, universe);
-  if (moved !== undefined) {
+  const moved = movedAtoms(requirement, universe);
+  if (moved.length > 0) {
+    const providers = [...new Set(moved.map(nameOf))];
+    const there = moved.flatMap((atom) => universe.matching(inAnySlot(atom)));
     return findingOf({
       kind: 'slot-operator-broken',
       name: `${name}:${one.slot}`,
-      what: `${key} ${nameOf(moved.atom)}`,
+      what: `${key} ${providers.join(' ')}`,
       cpv,
-      message: `${cpv} was built against ${text} (${key}), but there is ${moved.found}.`,
-      remedy: `Rebuild ${name}, or publish ${nameOf(moved.atom)} as it was with it.`,
+      message: `${cpv} was built against ${text} (${key}), but there is ${listed(there.map(shown))}.`,
+      remedy: `Rebuild ${name}, or publish ${providers.join(' and ')} as it was with it.`,
       rebuild: `${name}:${one.slot}`,
     });
   }
@@ -44,18 +46,30 @@ function needFinding(one: GatePackage, need: Need, universe: Universe): Finding 
   });
 }
 
-/** An atom `:slot/sub=` that would hold with another sub-slot: its provider was changed, and this was not rebuilt. */
-function builtAgainstOther(
-  requirement: Requirement,
-  universe: Universe,
-): { readonly atom: Atom; readonly found: string } | undefined {
-  if (requirement.kind !== 'atom' || requirement.atom.slotOperator !== '=') {
-    return undefined;
+/**
+ * The atoms `:slot/sub=` of which only the sub-slot keeps a requirement from being met: their providers were changed,
+ * and this was not rebuilt. None when more than that is missing.
+ */
+function movedAtoms(requirement: Requirement, universe: Universe): Atom[] {
+  if (requirement.kind === 'any-of') {
+    const ways = requirement.ways.filter((way) => way.every((one) => isNear(one, universe)));
+    return ways.flatMap((way) => way.flatMap((one) => movedAtoms(one, universe)));
   }
   const { atom } = requirement;
-  const anySlot = { ...atom, slot: null, subSlot: null };
-  const others = universe.named(nameOf(atom)).filter((one) => matchesAtom(anySlot, one.candidate));
-  return others.length === 0 ? undefined : { atom, found: listed(others.map(shown)) };
+  return !universe.matches(atom) && isNear(requirement, universe) ? [atom] : [];
+}
+
+/** Whether a requirement is met, or would be if it did not matter which sub-slot it was built against. */
+function isNear(requirement: Requirement, universe: Universe): boolean {
+  if (requirement.kind === 'any-of') {
+    return requirement.ways.some((way) => way.every((one) => isNear(one, universe)));
+  }
+  const { atom } = requirement;
+  return universe.matches(atom) || (atom.slotOperator === '=' && universe.matches(inAnySlot(atom)));
+}
+
+function inAnySlot(atom: Atom): Atom {
+  return { ...atom, slot: null, subSlot: null };
 }
 
 function sonameFinding(one: GatePackage, soname: string, universe: Universe): Finding {
@@ -87,7 +101,8 @@ function shown({ candidate }: GatePackage): string {
   return `${candidate.cpv}:${candidate.slot}`;
 }
 
-function listed(names: readonly string[]): string {
+function listed(all: readonly string[]): string {
+  const names = [...new Set(all)];
   const first = names.toSorted().slice(0, SHOWN).join(', ');
   return names.length > SHOWN ? `${first} and ${names.length - SHOWN} more` : first;
 }

@@ -78,17 +78,36 @@ export function readGatePackage({
 }
 
 /** A package of the base system: it is there, and nothing is asked of it. */
-export function readBasePackage({ cpv, slot, use }: BasePackage): GatePackage {
+export function readBasePackage(base: BasePackage): GatePackage {
+  const { cpv, slot, iuse } = base;
   const { category, pn } = parseCpv(cpv);
+  const use = base.use.filter((flag) => !flag.startsWith('-'));
+  const off = base.use.filter((flag) => flag.startsWith('-')).map((flag) => flag.slice(1));
   return {
-    id: `base:${cpv}:${slot}`,
+    id: `base:${JSON.stringify(base)}`,
     cpv,
     name: `${category}/${pn}`,
     slot: slot.split('/', 1)[0] ?? '',
-    candidate: { cpv, slot, use },
+    candidate: { cpv, slot, use, off, ...(iuse && { iuse }) },
     needs: [],
     requires: [],
     provides: [],
+    cflags: '',
+    file: null,
+  };
+}
+
+/** A library that the system has, whatever package it is from. */
+export function readBaseSoname(soname: string): GatePackage {
+  return {
+    id: `base:${soname}`,
+    cpv: '',
+    name: '',
+    slot: '',
+    candidate: { cpv: '', slot: '' },
+    needs: [],
+    requires: [],
+    provides: [soname],
     cflags: '',
     file: null,
   };

@@ -1,19 +1,17 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Queries } from '../../database/database.ts';
 import type { BaseSystem } from '../../gentoo/base-system.ts';
-import type { Clock } from '../../support/clock.ts';
 import { digestOf } from '../../support/digests.ts';
+import { levelsOf } from '../file-level-store.ts';
 import { closureFindings } from './closure.ts';
 import type { Finding } from './finding.ts';
-import { type GatePackage, readBasePackage } from './gate-package.ts';
+import { type GatePackage, readBasePackage, readBaseSoname } from './gate-package.ts';
 import { gatePackages } from './gate-store.ts';
 import { fileFindings, type OwnRules, ownFindings } from './package-findings.ts';
 import { Universe } from './universe.ts';
 
 /** Packages that are judged before other work gets its turn: some milliseconds. */
 const SLICE = 250;
-/** Files that a channel shows already are looked at again after so long; those that are new to it, always. */
-const FILES_AGAIN_MS = 10 * 60_000;
 
 /** Some packages of a set. Parts of the same id hold the same. */
 export interface Part {
@@ -29,75 +27,81 @@ export interface CheckedSet {
 
 /** What was found out about the contents of a channel the last time. */
 interface State {
-  /** Of the base system and the rules: with others, everything is judged anew. */
+  /** The rules: with others, everything is judged anew. */
   readonly terms: string;
+  /** The base system, by id. */
+  base: ReadonlyMap<string, GatePackage>;
   readonly universe: Universe;
   readonly packages: Map<string, GatePackage>;
   parts: Map<string, readonly string[]>;
   /** By package id; those without are left out. */
   readonly closure: Map<string, readonly Finding[]>;
   readonly own: Map<string, readonly Finding[]>;
-  readonly files: Map<string, readonly Finding[]>;
-  filesAt: number;
+  /** Packages of whose files it is not known what processor they need. */
+  readonly unlevelled: Set<string>;
 }
 
 /**
  * Says what is wrong with a set of packages. It remembers, by channel, the set it has judged last: the next one costs
- * what is different, the packages that came and went and those that need them. All of it can be made again from the
- * database. One call for a channel at a time.
+ * what is different, the packages that came and went and those that need them, and a look at every file. All of it can
+ * be made again from the database. One call for a channel at a time.
  */
 export class SnapshotChecker {
-  readonly #clock: Pick<Clock, 'now'>;
   readonly #states = new Map<string, State>();
-
-  constructor(clock: Pick<Clock, 'now'>) {
-    this.#clock = clock;
-  }
 
   async check(queries: Queries, channel: string, set: CheckedSet): Promise<readonly Finding[]> {
     const state = this.#stateFor(channel, set);
     try {
+      const replaced = exchangeBase(state, set.base);
       const { changed, added } = await exchange(queries, state, set.parts);
-      await judge(state, changed);
-      await look(state, added, set.rules, this.#clock.now());
-      return [
-        ...[...state.closure.values()].flat(),
-        ...[...state.own.values()].flat(),
-        ...[...state.files.values()].flat(),
-      ];
+      await judge(state, [...replaced, ...changed]);
+      await judgeOwn(queries, state, added, set.rules);
+      const files = await lookAtFiles(state, set.rules);
+      return [...[...state.closure.values()].flat(), ...[...state.own.values()].flat(), ...files];
     } catch (error) {
       this.#states.delete(channel);
       throw error;
     }
   }
 
-  #stateFor(channel: string, { base, rules }: CheckedSet): State {
+  #stateFor(channel: string, { rules }: CheckedSet): State {
     const terms = digestOf(
       'sha256',
-      JSON.stringify([base, rules.profile.flags['CFLAGS'], [...rules.currentKeys].toSorted()]),
+      JSON.stringify([rules.profile.flags['CFLAGS'], [...rules.currentKeys].toSorted()]),
     );
     const known = this.#states.get(channel);
     if (known?.terms === terms) {
       return known;
     }
-    const universe = new Universe();
-    for (const one of base.packages) {
-      universe.add(readBasePackage(one));
-    }
-    universe.provide(base.sonames);
     const state: State = {
       terms,
-      universe,
+      base: new Map(),
+      universe: new Universe(),
       packages: new Map(),
       parts: new Map(),
       closure: new Map(),
       own: new Map(),
-      files: new Map(),
-      filesAt: this.#clock.now(),
+      unlevelled: new Set(),
     };
     this.#states.set(channel, state);
     return state;
   }
+}
+
+/** Returns what came and what went. Nodes report all the time, and change seldom. */
+function exchangeBase(state: State, { packages, sonames }: BaseSystem): readonly GatePackage[] {
+  const before = state.base;
+  const now = [...packages.map(readBasePackage), ...sonames.map(readBaseSoname)];
+  state.base = new Map(now.map((one) => [one.id, before.get(one.id) ?? one]));
+  const gone = [...before.values()].filter(({ id }) => !state.base.has(id));
+  const come = [...state.base.values()].filter(({ id }) => !before.has(id));
+  for (const one of gone) {
+    state.universe.remove(one);
+  }
+  for (const one of come) {
+    state.universe.add(one);
+  }
+  return [...gone, ...come];
 }
 
 /** Takes out what is gone and puts in what is new. */
@@ -120,9 +124,10 @@ async function exchange(
     const one = packages.get(id);
     if (one !== undefined && !come.has(id)) {
       packages.delete(id);
+      state.unlevelled.delete(id);
       universe.remove(one);
       changed.push(one);
-      for (const findings of [state.closure, state.own, state.files]) {
+      for (const findings of [state.closure, state.own]) {
         findings.delete(id);
       }
     }
@@ -158,28 +163,42 @@ async function judge(
   }
 }
 
-async function look(
-  state: State,
+/** Whatever a package is by itself. What processor its files need may become known later: a deep check finds it out. */
+async function judgeOwn(
+  queries: Queries,
+  { own, packages, unlevelled }: State,
   added: readonly GatePackage[],
   rules: OwnRules,
-  now: number,
 ): Promise<void> {
   for (const one of added) {
-    note(state.own, one, ownFindings(one, rules));
+    unlevelled.add(one.id);
   }
-  const isDue = now - state.filesAt >= FILES_AGAIN_MS;
-  state.filesAt = isDue ? now : state.filesAt;
-  // What was missing may be there again.
-  const faulty = [...state.files.keys()].flatMap((id) => state.packages.get(id) ?? []);
-  const due = isDue ? state.packages.values() : new Set([...added, ...faulty]);
+  const levels = await levelsOf(queries, [...unlevelled]);
+  for (const one of added.filter(({ id }) => !levels.has(id))) {
+    note(own, one, ownFindings(one, rules, undefined));
+  }
+  for (const [id, level] of levels) {
+    const one = packages.get(id);
+    if (one !== undefined) {
+      note(own, one, ownFindings(one, rules, level));
+    }
+    unlevelled.delete(id);
+  }
+}
+
+/** Every file, every time: a file can go, or be written over, behind the back of the server. */
+async function lookAtFiles({ packages }: State, rules: OwnRules): Promise<Finding[]> {
+  const folder = rules.layout.packages(rules.profile.name);
+  const findings: Finding[] = [];
   let looked = 0;
-  for (const one of due) {
-    note(state.files, one, fileFindings(one, rules));
+  for (const one of packages.values()) {
+    findings.push(...fileFindings(one, folder));
     looked += 1;
     if (looked % SLICE === 0) {
       await setImmediate();
     }
   }
+  return findings;
 }
 
 function note(

@@ -71,12 +71,15 @@ export class Universe {
 
   matches(atom: Atom): boolean {
     for (const one of this.#byName.get(`${atom.category}/${atom.pn}`) ?? []) {
-      const { cpv, slot } = one.candidate;
-      if (matchesAtom(atom, atom.use.length === 0 ? { cpv, slot } : one.candidate)) {
+      if (isMatch(atom, one)) {
         return true;
       }
     }
     return false;
+  }
+
+  matching(atom: Atom): readonly GatePackage[] {
+    return this.named(`${atom.category}/${atom.pn}`).filter((one) => isMatch(atom, one));
   }
 
   satisfies(requirement: Requirement): boolean {
@@ -84,6 +87,12 @@ export class Universe {
       ? this.matches(requirement.atom)
       : requirement.ways.some((way) => way.every((one) => this.satisfies(one)));
   }
+}
+
+/** The flags of a package are only looked at where they are asked for: that is seldom, and costs. */
+function isMatch(atom: Atom, { candidate }: GatePackage): boolean {
+  const { cpv, slot } = candidate;
+  return matchesAtom(atom, atom.use.length === 0 ? { cpv, slot } : candidate);
 }
 
 function namesNeededBy(one: GatePackage): ReadonlySet<string> {

@@ -5,6 +5,8 @@ export interface PublishedBuild {
   readonly cpv: string;
   readonly buildId: number;
   readonly buildTimeSeconds: number;
+  /** The numbers it had before it was signed again: a node that has one of them has the same image. */
+  readonly formerBuildIds?: readonly number[];
 }
 
 export interface Comparison {
@@ -40,7 +42,9 @@ function isBuild(has: InstalledPackage, build: PublishedBuild): boolean {
 }
 
 function isNumbered(has: InstalledPackage, build: PublishedBuild): boolean {
-  return has.cpv === build.cpv && has.buildId === build.buildId;
+  const { cpv, buildId, formerBuildIds = [] } = build;
+  const numbers: readonly (number | null)[] = [buildId, ...formerBuildIds];
+  return has.cpv === cpv && numbers.includes(has.buildId);
 }
 
 /** BUILD_TIME is named where CPV and number do not tell two builds apart. */

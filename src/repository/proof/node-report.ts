@@ -9,6 +9,8 @@ export interface InstalledPackage {
   readonly buildTime: number | null;
   readonly repository: string;
   readonly use: string;
+  /** As in IUSE; absent when the node does not say it. */
+  readonly iuse?: string | undefined;
   /** As in PROVIDES: `x86_64: libz.so.1 ...`. */
   readonly provides: string;
 }

@@ -2,8 +2,11 @@ import type { Selectable } from 'kysely';
 import { z } from 'zod';
 import type { Queries } from '../../database/database.ts';
 import type { NodeReportRow, PublicationProofRow } from '../../database/tables.ts';
+import { digestOf } from '../../support/digests.ts';
 import { chunksOf } from '../package-store.ts';
+import { formerBuildIdsIn, PROVENANCE_KEY } from '../provenance.ts';
 import type { ChannelKey } from '../publication-store.ts';
+import { RESIGN_ORIGIN } from '../resign/resign-store.ts';
 import type { PublishedBuild } from './compare-installed.ts';
 import type { InstalledPackage, NodeProof, NodeRecord } from './node-report.ts';
 
@@ -14,6 +17,7 @@ const resultsSchema = z.array(
   z.object({ name: z.string(), passed: z.boolean(), output: z.string() }),
 );
 const provenChecksSchema = z.array(z.object({ name: z.string(), passedSince: z.number() }));
+const wordsSchema = z.record(z.string(), z.string());
 const sentencesSchema = z.array(z.string());
 const installedSchema = z.array(
   z.object({
@@ -23,6 +27,7 @@ const installedSchema = z.array(
     buildTime: z.number().nullable(),
     repository: z.string(),
     use: z.string(),
+    iuse: z.string().optional(),
     provides: z.string(),
   }),
 );
@@ -56,6 +61,7 @@ export async function replaceReport(
     reported_at: record.reportedAt,
     installed_count: record.installedCount,
     installed_json: JSON.stringify(installed),
+    installed_digest: digestOfInstalled(installed),
     checks_json: JSON.stringify(record.checks),
     differs: record.differs,
     differences_json: JSON.stringify(record.differences),
@@ -151,20 +157,56 @@ export async function installedOn(
   }));
 }
 
-/** What each node of a profile has said to have installed, of those that have reported since then. */
-export async function reportedInstalled(
+/** A report as far as it has to be known to read what is installed. */
+export interface ReportKey {
+  readonly node: string;
+  /** Reports with the same have the same installed. */
+  readonly content: string;
+}
+
+/** Of each node that has reported about a profile since then, what it has installed, by digest. */
+export async function reportKeys(
   queries: Queries,
   profile: string,
   since: number,
-): Promise<(readonly InstalledPackage[])[]> {
+): Promise<ReportKey[]> {
   const rows = await queries
     .selectFrom('node_reports')
-    .select('installed_json')
+    .select(['node', 'reported_at', 'installed_digest'])
     .where('profile', '=', profile)
     .where('reported_at', '>=', since)
     .orderBy('node')
     .execute();
-  return rows.map((row) => installedSchema.parse(JSON.parse(row.installed_json)));
+  return rows.map((row) => ({ node: row.node, content: contentOf(row) }));
+}
+
+/** What a report has; undefined when the node has reported something else by now. */
+export async function installedIn(
+  queries: Queries,
+  profile: string,
+  { node, content }: ReportKey,
+): Promise<readonly InstalledPackage[] | undefined> {
+  const row = await queries
+    .selectFrom('node_reports')
+    .select(['node', 'reported_at', 'installed_digest', 'installed_json'])
+    .where('profile', '=', profile)
+    .where('node', '=', node)
+    .executeTakeFirst();
+  return row === undefined || contentOf(row) !== content
+    ? undefined
+    : installedSchema.parse(JSON.parse(row.installed_json));
+}
+
+function contentOf(row: Pick<NodeReportRow, 'node' | 'reported_at' | 'installed_digest'>): string {
+  return row.installed_digest ?? `${row.node} ${row.reported_at}`;
+}
+
+/** Whole fleets report the same, but for when and from where each machine got it. */
+function digestOfInstalled(installed: readonly InstalledPackage[]): string {
+  const told = installed.map(({ cpv, slot, buildId, use, iuse, provides }) =>
+    JSON.stringify([cpv, slot, buildId, use, iuse, provides]),
+  );
+  return digestOf('sha256', told.toSorted().join('\n'));
 }
 
 /** Publications that a node has said to use, with when it did last; `since` in epoch milliseconds. */
@@ -217,7 +259,7 @@ export async function publicationAt(
     .executeTakeFirst();
 }
 
-/** The builds with these package ids. */
+/** The builds with these package ids. What signing again changed is no other build. */
 export async function buildsOf(
   queries: Queries,
   ids: readonly string[],
@@ -229,11 +271,41 @@ export async function buildsOf(
       .select(['id', 'cpv', 'build_id as buildId', 'build_time_seconds as buildTimeSeconds'])
       .where('id', 'in', chunk)
       .execute();
+    const former = await formerBuildIdsOf(queries, chunk);
     for (const { id, ...build } of rows) {
-      builds.set(id, build);
+      builds.set(id, { ...build, formerBuildIds: former.get(id) ?? [] });
     }
   }
   return builds;
+}
+
+async function formerBuildIdsOf(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const rows = await queries
+    .selectFrom('packages')
+    .select(['id', 'metadata_json as metadata'])
+    .where('id', 'in', ids)
+    .where('origin', 'like', `${RESIGN_ORIGIN}%`)
+    .execute();
+  return new Map(
+    rows.map(({ id, metadata }) => {
+      const text = wordsSchema.parse(JSON.parse(metadata))[PROVENANCE_KEY] ?? '{}';
+      return [id, formerBuildIdsIn(text)];
+    }),
+  );
+}
+
+/** What the nodes have proven of one publication holds for the other one as well: their images are the same. */
+export async function copyProofs(
+  queries: Queries,
+  from: PublicationKey,
+  to: PublicationKey,
+): Promise<void> {
+  for (const proof of await proofsOf(queries, from)) {
+    await replaceProof(queries, to, proof);
+  }
 }
 
 function toRecord(row: Pick<Selectable<NodeReportRow>, (typeof RECORD)[number]>): NodeRecord {

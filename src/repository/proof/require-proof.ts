@@ -1,6 +1,8 @@
 import type { HardwareProfile } from '../../gentoo/profile.ts';
+import { isProofNeeded } from '../../gentoo/promotion-policy.ts';
 import { AppError } from '../../support/errors.ts';
 import type { ForcedPromotion } from '../publication.ts';
+import { publicationsShowing } from '../publication-store.ts';
 import type { ProofContext } from './proof-context.ts';
 import { judgePublication } from './read-proof.ts';
 
@@ -20,14 +22,8 @@ export async function requireProof(
     readonly reason: string;
   },
 ): Promise<ForcedPromotion | null> {
-  const { profile, channel, origin, force, reason } = promotion;
-  if (force && reason.trim() === '') {
-    throw new AppError(
-      'reason-required',
-      `A promotion to ${channel} of ${profile.name} can only be forced with a reason: it stands in the journal for good.`,
-      { details: { profile: profile.name, channel } },
-    );
-  }
+  const { profile, channel, origin, force } = promotion;
+  requireReason(promotion);
   const { policy, isProven, missing, nodes } = await judgePublication(context, profile, {
     to: channel,
     of: origin,
@@ -53,4 +49,67 @@ export async function requireProof(
       },
     },
   );
+}
+
+/**
+ * Holds a publication straight to a channel to the policy that promotions to it have: the contents have to be proven on
+ * a channel before it. There is nothing to be proven on the first one. Returns as `requireProof` does.
+ *
+ * Throws `promotion-not-proven`, and `reason-required` when it is forced without a reason.
+ */
+export async function requireProofOfSnapshot(
+  context: ProofContext,
+  publication: {
+    readonly profile: HardwareProfile;
+    readonly channel: string;
+    readonly snapshotId: string;
+    readonly force: boolean;
+    readonly reason: string;
+  },
+): Promise<ForcedPromotion | null> {
+  const { profile, channel, snapshotId, force } = publication;
+  requireReason(publication);
+  if (!isProofNeeded(profile, channel)) {
+    return null;
+  }
+  const earlier = profile.channels.slice(0, profile.channels.indexOf(channel));
+  const shown = await publicationsShowing(context.database, profile.name, snapshotId);
+  let missing: readonly string[] = [
+    `No channel before ${channel} has ever shown these packages, so that no node can have proven them.`,
+  ];
+  for (const [place, origin] of shown.filter((one) => earlier.includes(one.channel)).entries()) {
+    const judged = await judgePublication(context, profile, { to: channel, of: origin });
+    if (judged.isProven) {
+      return null;
+    }
+    missing = place === 0 ? judged.missing : missing;
+  }
+  if (force) {
+    return { missing };
+  }
+  throw new AppError(
+    'promotion-not-proven',
+    `What was to be published on ${channel} of ${profile.name} is not proven. ${missing.join(' ')} Publish it on ${earlier[0]} and promote that, or force it, with a reason.`,
+    { details: { profile: profile.name, channel, missing } },
+  );
+}
+
+function requireReason({
+  profile,
+  channel,
+  force,
+  reason,
+}: {
+  readonly profile: HardwareProfile;
+  readonly channel: string;
+  readonly force: boolean;
+  readonly reason: string;
+}): void {
+  if (force && reason.trim() === '') {
+    throw new AppError(
+      'reason-required',
+      `Without its proof, something can only be forced on ${channel} of ${profile.name} with a reason: it stands in the journal for good.`,
+      { details: { profile: profile.name, channel } },
+    );
+  }
 }

@@ -2,6 +2,7 @@ import type { Database } from '../../database/database.ts';
 import { isAppError } from '../../support/errors.ts';
 import { readSymlink } from '../../support/files.ts';
 import { type BlockList, cutBlocks } from '../blocks/block.ts';
+import { insertAllowances } from '../gate/gate-store.ts';
 import { Intents } from '../intents.ts';
 import { channelTarget, type Layout, publicationName, publicationOf } from '../layout.ts';
 import { foldersIn } from '../package-folder.ts';
@@ -169,7 +170,8 @@ async function insert(
 ): Promise<void> {
   const { read, snapshotId } = made;
   const packageCount = read.packageIds.length;
-  const { snapshot: from, ...how } = made.note ?? unknownNote(read.timestampSeconds, snapshotId);
+  const note = made.note ?? unknownNote(read.timestampSeconds, snapshotId);
+  const { snapshot: from, allowances, ...how } = note;
   const snapshot: SnapshotRecord = { id: snapshotId, profile: one.profile, packageCount, ...from };
   const publication: PublicationRecord = {
     ...one,
@@ -181,6 +183,7 @@ async function insert(
   await database.transaction().execute(async (queries) => {
     await ensureSnapshot(queries, snapshot, made.contents);
     await insertPublication(queries, publication);
+    await insertAllowances(queries, publication, allowances);
   });
 }
 
@@ -193,6 +196,7 @@ function unknownNote(timestampSeconds: number, snapshotId: string): PublicationN
     kind: 'publish',
     requestId: null,
     forced: null,
+    allowances: [],
     snapshot: { ...made, origin: 'publish' },
   };
 }

@@ -89,6 +89,29 @@ describe('what a package needs', () => {
     expect(found({ ...conditional, USE: 'x' }, [LIB])).toHaveLength(2);
   });
 
+  it.each([
+    ['x on', ['ssl'], undefined, 'd/none[ssl]', true],
+    ['x off', ['-ssl'], undefined, 'd/none[-ssl]', true],
+    ['x off', ['-ssl'], undefined, 'd/none[ssl(+)]', false],
+    ['x off', ['-ssl'], undefined, 'd/none[-ssl(+)]', true],
+    ['nothing of x', [], undefined, 'd/none[ssl]', false],
+    ['nothing of x', [], undefined, 'd/none[ssl(-)]', false],
+    ['nothing of x', [], undefined, 'd/none[ssl(+)]', true],
+    ['nothing of x', [], undefined, 'd/none[-ssl(-)]', true],
+    ['nothing of x', [], undefined, 'd/none[-ssl]', true],
+    ['that there is no x', [], [], 'd/none[ssl(+)]', true],
+    ['that there is no x', [], [], 'd/none[-ssl(+)]', false],
+    ['that there is no x', [], [], 'd/none[-ssl]', false],
+    ['x in both ways', [], ['ssl'], 'd/none[ssl]', false],
+    ['x in both ways', [], ['ssl'], 'd/none[-ssl]', false],
+    ['x in both ways', [], ['ssl'], 'd/none[ssl(+)]', false],
+  ])('of the base system, which says %s %j (of %j): %s', (...row) => {
+    const [, use, iuse, RDEPEND, isMet] = row;
+    const known = iuse === undefined ? {} : { iuse };
+    const base = readBasePackage({ cpv: 'd/none-3', slot: '0', use, ...known });
+    expect(found({ RDEPEND }, [base])).toHaveLength(isMet ? 0 : 1);
+  });
+
   it('may come from the base system, with the flags that it has on', () => {
     const base = readBasePackage({ cpv: 'd/none-3', slot: '0/4', use: ['ssl'] });
     expect(found({ RDEPEND: '>=d/none-2:0/4=[ssl,-zlib]' }, [base])).toEqual([]);
@@ -107,6 +130,25 @@ describe('a built slot operator', () => {
           rebuild: 'a/app:7',
         }),
       ]);
+    },
+  );
+
+  it.each([
+    ['|| ( d/lib:2/15= d/none )', 'a/app-1 was built against || ( d/lib:2/15= d/none ) (RDEPEND)'],
+    ['|| ( d/none:0/1= ( d/lib:2/15= d/lib ) )', 'but there is d/lib-2.1-r3:2/16.'],
+    ['|| ( ( d/gone d/lib:1/1= ) ( || ( d/no d/lib:2/15= ) ) )', 'publish d/lib as it was'],
+  ])('is broken inside of alternatives too: %s', (RDEPEND, sentence) => {
+    const [finding, ...more] = found({ RDEPEND }, [LIB]);
+    expect(more).toEqual([]);
+    expect(finding).toMatchObject({ kind: 'slot-operator-broken', rebuild: 'a/app:0' });
+    expect(`${finding?.message} ${finding?.remedy}`).toContain(sentence);
+  });
+
+  it.each(['|| ( ( d/lib:2/15= d/none ) d/no )', '|| ( d/none:0/1= d/no:0/1= )'])(
+    'inside of alternatives is not what is wrong when more is missing: %s',
+    (RDEPEND) => {
+      const [finding] = found({ RDEPEND }, [LIB]);
+      expect(finding).toMatchObject({ kind: 'dependency-missing', rebuild: null });
     },
   );
 

@@ -1,14 +1,17 @@
-import { appendFileSync, rmSync, utimesSync } from 'node:fs';
+import {
+  appendFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import * as fc from 'fast-check';
-import { NO_BASE_SYSTEM } from '../../../src/gentoo/base-system.ts';
 import type { JudgedFinding } from '../../../src/repository/gate/pass-gate.ts';
-import { SnapshotChecker } from '../../../src/repository/gate/snapshot-checker.ts';
-import { createLayout } from '../../../src/repository/layout.ts';
 import type { PackageRecord } from '../../../src/repository/package-record.ts';
-import { insertPackage } from '../../../src/repository/package-store.ts';
 import type { Repository } from '../../../src/repository/repository.ts';
 import { type AppError, isAppError } from '../../../src/support/errors.ts';
 import { newId } from '../../../src/support/ids.ts';
@@ -61,10 +64,6 @@ async function refusal(work: Promise<unknown>): Promise<AppError & { findings: J
   const findings = error.details['findings'];
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the gate puts there
   return Object.assign(error, { findings: findings as JudgedFinding[] });
-}
-
-function sonames(numbers: readonly number[]): string {
-  return numbers.length === 0 ? '' : `x86_64: ${numbers.map((n) => `lib${n}.so.1`).join(' ')}`;
 }
 
 async function serials(channel: string): Promise<number[]> {
@@ -156,6 +155,36 @@ describe('a publication', () => {
     const { findings } = await refusal(repository.publish(testing));
     expect(findings).toEqual([expect.objectContaining({ kind, cpv: 'app-misc/a-1' })]);
     expect(findings[0]?.message).toContain(path);
+  });
+
+  it.each([
+    ['deleted', 'file-missing'],
+    ['cut off in place', 'file-changed'],
+    ['replaced by another', 'file-changed'],
+    ['replaced by a link', 'file-missing'],
+    ['lost with its folder', 'file-missing'],
+  ])('is refused when a file that is published already was %s since', async (what, kind) => {
+    const { path } = await add('app-misc/a-1');
+    await repository.publish(testing);
+    const file = join(installation.folders.mirrorRoot, 'binhost/web/packages', path);
+    if (what === 'cut off in place') {
+      truncateSync(file, 10);
+    } else if (what === 'replaced by another') {
+      writeFileSync(`${file}.new`, 'another');
+      renameSync(`${file}.new`, file);
+    } else if (what === 'lost with its folder') {
+      rmSync(dirname(file), { recursive: true });
+      writeFileSync(dirname(file), '');
+    } else {
+      rmSync(file);
+      if (what === 'replaced by a link') {
+        symlinkSync('/dev/null', file);
+      }
+    }
+    const { id } = await add('app-misc/b-1');
+    const { findings } = await refusal(repository.publish({ ...testing, packageIds: [id] }));
+    expect(findings).toEqual([expect.objectContaining({ kind, cpv: 'app-misc/a-1' })]);
+    expect(await serials('testing')).toEqual([1]);
   });
 
   it('is refused when a file has another time: it is not the one that was signed', async () => {
@@ -265,7 +294,12 @@ describe('a publication', () => {
       all.push((await add(`app-misc/${name}-1`)).id);
     }
     const show = async (count: number, channel: string): Promise<unknown> =>
-      await repository.publish({ ...testing, channel, packageIds: all.slice(0, count) });
+      await repository.publish({
+        ...testing,
+        channel,
+        force: true,
+        packageIds: all.slice(0, count),
+      });
     await show(4, 'testing');
     await show(2, 'fresh');
     const promote = { ...testing, force: true, from: 'fresh' };
@@ -289,96 +323,5 @@ describe('a publication', () => {
     installation.setProfiles([makeProfile('web', lower)]);
     await refusal(repository.publish(testing));
     expect((await repository.rollback(testing)).serial).toBe(3);
-  });
-});
-
-describe('the gate', () => {
-  const NAMES = ['a', 'b', 'c', 'd'];
-  const atom = fc.tuple(
-    fc.constantFrom('', '>=', '<'),
-    fc.constantFrom(...NAMES),
-    fc.integer({ min: 1, max: 3 }),
-    fc.constantFrom('', ':0/1=', ':0/2='),
-  );
-  const record = fc.record({
-    name: fc.constantFrom(...NAMES),
-    version: fc.integer({ min: 1, max: 3 }),
-    sub: fc.integer({ min: 1, max: 2 }),
-    atoms: fc.array(atom, { maxLength: 3 }),
-    provides: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 2 }),
-    requires: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 2 }),
-  });
-
-  type Made = typeof record extends fc.Arbitrary<infer Value> ? Value : never;
-
-  it('says the same of a set that it came to step by step as of one it sees for the first time', async () => {
-    const { database } = installation;
-    let count = 0;
-    const store = async (one: Made): Promise<string> => {
-      count += 1;
-      const id = `pkg-${count}`;
-      const cpv = `x/${one.name}-${one.version}`;
-      const RDEPEND = one.atoms
-        .map(([operator, name, version, slot]) =>
-          operator === '' ? `x/${name}${slot}` : `${operator}x/${name}-${version}${slot}`,
-        )
-        .join(' ');
-      const metadata = {
-        SLOT: `0/${one.sub}`,
-        RDEPEND,
-        PROVIDES: sonames(one.provides),
-        REQUIRES: sonames(one.requires),
-      };
-      await insertPackage(database, {
-        ...template,
-        id,
-        cpv,
-        metadata,
-        slot: metadata.SLOT,
-        buildId: count,
-        path: `x/${one.name}/${count}`,
-        uploadSha512: id,
-        sha512: id,
-      });
-      return id;
-    };
-    const template = await add('app-misc/template-1');
-    const rules = {
-      profile: makeProfile('web'),
-      layout: createLayout(installation.folders),
-      currentKeys: new Set([template.keyFingerprint]),
-    };
-    /** In parts of up to three packages, as blocks of a snapshot are. */
-    const setOf = (ids: readonly string[]) => ({
-      base: NO_BASE_SYSTEM,
-      rules,
-      parts: Array.from({ length: Math.ceil(ids.length / 3) }, (_, at) => {
-        const some = ids.slice(at * 3, at * 3 + 3);
-        return { id: some.join(' '), load: async () => some };
-      }),
-    });
-    const checker = new SnapshotChecker(clock);
-    const steps = fc.array(
-      fc.record({ added: fc.array(record, { maxLength: 4 }), kept: fc.array(fc.boolean()) }),
-      { minLength: 2, maxLength: 5 },
-    );
-    await fc.assert(
-      fc.asyncProperty(steps, async (turns) => {
-        let ids: string[] = [];
-        for (const { added, kept } of turns) {
-          ids = ids.filter((_, at) => kept[at % Math.max(1, kept.length)] ?? true);
-          for (const one of added) {
-            ids.push(await store(one));
-          }
-          const set = setOf(ids);
-          const stepwise = await checker.check(database, 'x', set);
-          const anew = await new SnapshotChecker(clock).check(database, 'x', set);
-          const told = (findings: typeof anew): string[] =>
-            findings.map(({ id, message }) => `${id} ${message}`).toSorted();
-          expect(told(stepwise)).toEqual(told(anew));
-        }
-      }),
-      { numRuns: 60 },
-    );
   });
 });

@@ -209,6 +209,8 @@ describe('collecting', () => {
         atoms_json: '[]',
         rebuild: 0,
         publish_channel: null,
+        publish_forced: 0,
+        publish_reason: '',
         state: 'building',
         reason: null,
         author: 'token:x',

@@ -13,6 +13,7 @@ import { timeAgo, utc } from '../units.ts';
 import { gateSection } from './gate-section.ts';
 import { type ListQuery, PAGE_SIZE, packageSection } from './package-table.ts';
 import { proofSection } from './proof-section.ts';
+import { refusalSection } from './refusal-section.ts';
 
 const SHOWN_PUBLICATIONS = 20;
 
@@ -29,7 +30,7 @@ export async function channelPage(
 ): Promise<Page> {
   const { profile, channel } = feed;
   const { channels } = requireChannel(context, profile, channel);
-  const [current, publications, pins, found, damage, proof] = await Promise.all([
+  const [current, publications, pins, found, damage, proof, refusal] = await Promise.all([
     context.repository.currentPublication(profile, channel),
     context.repository.publications(profile, channel, SHOWN_PUBLICATIONS),
     context.repository.retention.pins(profile),
@@ -42,6 +43,7 @@ export async function channelPage(
     }),
     channelDamage(context, feed),
     context.proofs.proof(profile, channel),
+    context.repository.lastRefusal(feed),
   ]);
   const allowed = current === undefined ? [] : await context.repository.allowances(current);
   const now = context.clock.now();
@@ -56,6 +58,7 @@ export async function channelPage(
 <h1>${profile} <span class="muted">${channel}</span></h1>
 ${channelTabs(profile, channels, channel)}
 ${damage}
+${refusal !== undefined && refusalSection(refusal, { ...feed, first: channels[0] ?? channel, now })}
 ${facts(context, feed, { current, now, publicUrl })}
 ${clientSection(context, feed, publicUrl)}
 ${packageSection(found, { query, href, now })}

@@ -42,7 +42,13 @@ async function channelsSection(
   const rows = await Promise.all(
     profile.channels.map(async (name) => {
       const current = await context.repository.currentPublication(profile.name, name);
-      const link = html`<th scope="row"><a href="${channelHref(profile.name, name)}">${name}</a></th>`;
+      const refusal = await context.repository.lastRefusal({
+        profile: profile.name,
+        channel: name,
+      });
+      const href = channelHref(profile.name, name);
+      const refused = refusal && html` <a class="pill bad" href="${href}#refused">refused</a>`;
+      const link = html`<th scope="row"><a href="${href}">${name}</a>${refused}</th>`;
       return current === undefined
         ? html`<tr>${link}<td class="number">–</td><td class="number">–</td><td class="muted">nothing yet</td><td></td></tr>`
         : html`<tr>${link}<td class="number">#${current.serial}</td><td class="number">${current.packageCount}</td><td>${timeAgo(current.createdAt, now)}</td><td>${current.reason}</td></tr>`;
