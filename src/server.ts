@@ -216,15 +216,16 @@ function housekeeping(config: Config, rooms: Rooms): Service {
     work: async () => {
       reportExpiry(rooms.keyring.signer(), rooms.clock, rooms.log);
       await rooms.keys.inspect();
-      const { leftoverHours, logDays } = config.housekeeping;
+      const { leftoverHours, logDays, historyDays } = config.housekeeping;
       const removed = await rooms.builds.removeLeftovers({
         sourcesMs: leftoverHours * HOUR_MS,
         logsMs: logDays * DAY_MS,
       });
+      const attempts = await rooms.records.forgetHistory(historyDays * DAY_MS);
       if (config.housekeeping.collect) {
         await collect(rooms);
       }
-      rooms.log.info({ removed }, 'housekeeping done');
+      rooms.log.info({ removed, attempts }, 'housekeeping done');
     },
     onError: (error) => {
       rooms.log.error({ error: messageOf(error) }, 'housekeeping failed');

@@ -23,6 +23,7 @@ import {
   lastEnds,
   latestDurations,
   recentDurations,
+  removeHistoryBefore,
 } from './history-store.ts';
 import { jobRowsOf, leasedJobsByAgent, needsOfRequest } from './job-store.ts';
 import { packageOf } from './keep-history.ts';
@@ -53,6 +54,8 @@ export interface BuildRecords {
     grouping: HistoryGrouping,
     query: HistoryFilter & { readonly limit: number },
   ): Promise<readonly HistoryGroup[]>;
+  /** Forgets attempts that ended longer ago; returns how many. */
+  forgetHistory(olderThanMs: number): Promise<number>;
   /** Undefined when there is no such request. */
   timeline(requestId: string): Promise<Timeline | undefined>;
   searchLogs(query: LogQuery, signal: AbortSignal): AsyncIterable<SearchStep>;
@@ -88,6 +91,8 @@ export function createRecords(context: BuildsContext, live: LiveView): BuildReco
     openPackedLog: async (name) => await context.logs.openPacked(name),
     history: async (query) => (await historyRows(database, query)).map(toRecord),
     historyBy: async (grouping, query) => await historyGroups(database, grouping, query),
+    forgetHistory: async (olderThanMs) =>
+      await removeHistoryBefore(database, context.clock.now() - olderThanMs),
     timeline: async (requestId) => await timelineOf(context, live, requestId),
     searchLogs: (query, signal) => searchLogs(context, query, signal),
   };

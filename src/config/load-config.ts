@@ -138,6 +138,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       schedule: housekeeping.schedule,
       leftoverHours: housekeeping['leftover-hours'],
       logDays: housekeeping['log-days'],
+      historyDays: housekeeping['history-days'],
       collect: housekeeping.collect,
     }),
   });

@@ -182,6 +182,10 @@ describe('the history', () => {
     expect(await farm.records.history({ agent: 'three', limit: 10 })).toEqual([]);
     expect(await farm.records.history({ since: farm.clock.now(), limit: 10 })).toHaveLength(1);
     expect(await farm.records.history({ limit: 1 })).toHaveLength(1);
+    expect(await farm.records.forgetHistory(MINUTE / 2)).toBe(2);
+    expect((await farm.records.history({ limit: 10 })).map(({ name }) => name)).toEqual([
+      'a/c-2-r1',
+    ]);
   });
 
   it('says when a running request will be done, with the agents that are there', async () => {

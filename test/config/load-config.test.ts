@@ -70,7 +70,13 @@ describe('loadConfig', () => {
         maxAttempts: 3,
         maxLogBytes: 64 * 1024 ** 2,
       },
-      housekeeping: { schedule: '17 3 * * *', leftoverHours: 24, logDays: 90, collect: true },
+      housekeeping: {
+        schedule: '17 3 * * *',
+        leftoverHours: 24,
+        logDays: 90,
+        historyDays: 1095,
+        collect: true,
+      },
     });
     expect(Object.values(config).every((section) => Object.isFrozen(section))).toBe(true);
     expect(Object.isFrozen(config)).toBe(true);

@@ -1,3 +1,4 @@
+import { createReadStream, statSync } from 'node:fs';
 import type { BuildRecords, Excerpt } from '../../src/builds/build-records.ts';
 import type { AttemptRecord, HistoryGroup } from '../../src/builds/history.ts';
 import type { LogQuery, SearchStep } from '../../src/builds/search-logs.ts';
@@ -14,6 +15,8 @@ export class FakeRecords implements BuildRecords {
   readonly attempts: AttemptRecord[] = [];
   readonly groups: HistoryGroup[] = [];
   readonly steps: SearchStep[] = [];
+  /** `<job>/<attempt>` -> a packed log. */
+  readonly packed = new Map<string, string>();
   /** What was asked last. */
   lastSearch: LogQuery | undefined;
   lastHistory: unknown;
@@ -31,8 +34,11 @@ export class FakeRecords implements BuildRecords {
     return this.excerpts.get(`${jobId}/${attempt}`);
   }
 
-  async openPackedLog() {
-    return undefined;
+  async openPackedLog({ jobId, attempt }: { readonly jobId: string; readonly attempt: number }) {
+    const path = this.packed.get(`${jobId}/${attempt}`);
+    return path === undefined
+      ? undefined
+      : { stream: createReadStream(path), size: statSync(path).size };
   }
 
   async history(query: Parameters<BuildRecords['history']>[0]) {
@@ -43,6 +49,10 @@ export class FakeRecords implements BuildRecords {
   async historyBy(grouping: string, query: Parameters<BuildRecords['history']>[0]) {
     this.lastHistory = { grouping, ...query };
     return this.groups.slice(0, query.limit);
+  }
+
+  async forgetHistory() {
+    return 0;
   }
 
   async timeline(requestId: string) {

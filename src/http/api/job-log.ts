@@ -84,19 +84,19 @@ async function sendPacked(
   { request, response }: { readonly request: Request; readonly response: Response },
   { jobId, attempt, offset, follow }: LogQuery & { readonly attempt: number },
 ): Promise<boolean> {
-  const encoding = request.acceptsEncodings(['zstd', 'gzip']);
-  if (offset > 0 || request.method === 'HEAD' || encoding === false) {
+  const takesZstd = request.acceptsEncodings('zstd') !== false;
+  const takesGzip = request.acceptsEncodings('gzip') !== false;
+  if (offset > 0 || request.method === 'HEAD' || !(takesZstd || takesGzip)) {
     return false;
   }
-  const packed =
-    encoding === 'zstd' ? await context.records.openPackedLog({ jobId, attempt }) : undefined;
+  const packed = takesZstd ? await context.records.openPackedLog({ jobId, attempt }) : undefined;
   if (packed !== undefined) {
     response.set({ 'Content-Encoding': 'zstd', 'Content-Length': `${packed.size}` });
     beginStream(response, 'text/plain; charset=utf-8');
     await pipeline(packed.stream, response);
     return true;
   }
-  if (follow || !request.acceptsEncodings('gzip')) {
+  if (follow || !takesGzip) {
     return false;
   }
   response.set('Content-Encoding', 'gzip');

@@ -82,16 +82,16 @@ async function sendNext(
     return 'sent';
   }
   const job = await builds.findJob(jobId);
-  if (job === undefined || (log.isComplete && FINAL_JOB_STATES.includes(job.state))) {
-    const data = JSON.stringify({ state: job?.state ?? 'gone' });
-    await writePiece(response, `event: end\ndata: ${data}\n\n`);
-    return 'over';
-  }
-  if (job.attempt > place.attempt) {
+  if (job !== undefined && job.attempt > place.attempt) {
     place.attempt = job.attempt;
     place.offset = 0;
     await send(response, place, `\n--- try ${job.attempt} ---\n`);
     return 'sent';
+  }
+  if (job === undefined || (log.isComplete && FINAL_JOB_STATES.includes(job.state))) {
+    const data = JSON.stringify({ state: job?.state ?? 'gone' });
+    await writePiece(response, `event: end\ndata: ${data}\n\n`);
+    return 'over';
   }
   return 'nothing-yet';
 }
