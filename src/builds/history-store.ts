@@ -48,9 +48,9 @@ export async function historyGroups(
   by: HistoryGrouping,
   query: HistoryFilter & { readonly limit: number },
 ): Promise<HistoryGroup[]> {
-  const spent = sql<number>`sum(finished_at - started_at)`;
-  const succeeded = sql<number>`sum(case when outcome = 'succeeded' then 1 else 0 end)`;
-  const failed = sql<number>`sum(case when outcome = 'failed' then 1 else 0 end)`;
+  const spent = sql<number | string>`sum(finished_at - started_at)`;
+  const succeeded = sql<number | string>`sum(case when outcome = 'succeeded' then 1 else 0 end)`;
+  const failed = sql<number | string>`sum(case when outcome = 'failed' then 1 else 0 end)`;
   const took = sql<
     number | null
   >`avg(case when outcome = 'succeeded' then finished_at - started_at end)`;
@@ -84,7 +84,7 @@ export async function historyGroups(
     averageMs: wholeOrNull(row.took),
     longestMs: wholeOrNull(row.longest),
     averageBytes: wholeOrNull(row.size),
-    lastAt: Number(row.last_at),
+    lastAt: row.last_at,
   }));
 }
 

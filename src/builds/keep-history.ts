@@ -1,4 +1,5 @@
-import type { JobRow, RequestRow } from '../database/tables.ts';
+import type { AttemptHistoryRow, JobRow, RequestRow } from '../database/tables.ts';
+import type { BuildFailure } from '../gentoo/build-failure.ts';
 import { isCpv, parseCpv } from '../gentoo/cpv.ts';
 import { findAttempt } from './attempt-store.ts';
 import type { Deed } from './builds-context.ts';
@@ -30,11 +31,21 @@ export async function keepHistory(
     outcome,
     log_bytes: log.bytes,
     package_bytes: hasBuilt ? await packageSize(queries, job.package_id ?? '') : null,
-    failed_phase: log.failure?.phase ?? null,
-    error_text: log.failure?.text ?? null,
-    error_line: log.failure?.line ?? null,
-    error_offset: log.failure?.offset ?? null,
+    ...failureColumns(log.failure),
   });
+}
+
+function failureColumns(
+  failure: BuildFailure | undefined,
+): Pick<AttemptHistoryRow, 'failed_phase' | 'error_text' | 'error_line' | 'error_offset'> {
+  return failure === undefined
+    ? { failed_phase: null, error_text: null, error_line: null, error_offset: null }
+    : {
+        failed_phase: failure.phase,
+        error_text: failure.text,
+        error_line: failure.line,
+        error_offset: failure.offset,
+      };
 }
 
 /** `category/pn` of a CPV; any other name as it is. */

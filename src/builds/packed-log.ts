@@ -186,6 +186,6 @@ async function readExactly(handle: FileHandle, offset: number, length: number): 
 
 function damaged(cause?: unknown): AppError {
   return new AppError('log-damaged', 'The packed log is damaged on the disk of the server.', {
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }

@@ -3,6 +3,7 @@ import { LineSplitter, type NumberedLine } from '../support/line-splitter.ts';
 import { plainLine } from '../support/terminal-text.ts';
 import type { BuildsContext } from './builds-context.ts';
 import {
+  type Among,
   attemptsToSearch,
   countAttemptsToSearch,
   type LogPlace,
@@ -65,10 +66,7 @@ export async function* searchLogs(
   signal: AbortSignal,
 ): AsyncGenerator<SearchStep> {
   const until = context.clock.now() + query.maxMs;
-  const among = {
-    ...(query.requestId === undefined ? {} : { requestId: query.requestId }),
-    ...(query.jobId === undefined ? {} : { jobId: query.jobId }),
-  };
+  const among = amongOf(query);
   const total = await countAttemptsToSearch(context.database, among);
   const needle = query.text.toLowerCase();
   let place = query.after;
@@ -101,6 +99,13 @@ export async function* searchLogs(
       return;
     }
   }
+}
+
+function amongOf({ requestId, jobId }: LogQuery): Among {
+  return {
+    ...(requestId === undefined ? {} : { requestId }),
+    ...(jobId === undefined ? {} : { jobId }),
+  };
 }
 
 function stopReason(

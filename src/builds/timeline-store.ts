@@ -60,7 +60,8 @@ export interface LogToSearch extends LogPlace {
   readonly profile: string;
 }
 
-interface Among {
+/** Of which attempts. */
+export interface Among {
   readonly requestId?: string;
   readonly jobId?: string;
 }

@@ -110,8 +110,15 @@ describeWithBrowser(`the pages of builds in a browser${why}`, () => {
         attemptRecord({ finishedAt: 90_000_000, outcome: 'failed', failure: FAILURE }),
       );
       farm.records.groups.push({
-        ...{ name: 'www-servers/nginx', attempts: 4, succeeded: 3, failed: 1, spentMs: 5000 },
-        ...{ averageMs: 1000, longestMs: 2000, averageBytes: 3000, lastAt: 0 },
+        name: 'www-servers/nginx',
+        attempts: 4,
+        succeeded: 3,
+        failed: 1,
+        spentMs: 5000,
+        averageMs: 1000,
+        longestMs: 2000,
+        averageBytes: 3000,
+        lastAt: 0,
       });
       const found = { requestId: 'rq-story', jobId: 'job-bad', attempt: 2, line: 12 };
       farm.records.steps.push(
@@ -120,7 +127,11 @@ describeWithBrowser(`the pages of builds in a browser${why}`, () => {
           match: { ...found, name: 'dev-libs/bad-1', profile: 'web-zen4', text: FAILURE.text },
         },
         {
-          ...{ kind: 'end', logs: 3, total: 9, matches: 1, stoppedBy: 'time' },
+          kind: 'end',
+          logs: 3,
+          total: 9,
+          matches: 1,
+          stoppedBy: 'time',
           next: { startedAt: 7, jobId: 'job-bad', attempt: 2 },
         },
       );
@@ -145,8 +156,12 @@ describeWithBrowser(`the pages of builds in a browser${why}`, () => {
 
       await page.setViewportSize({ width: 360, height: 740 });
       const paths = [
-        ...['/history', '/logs?q=undeclared', '/requests/rq-story', '/requests/rq-story/timeline'],
-        ...['/jobs/job-bad', '/jobs/job-run'],
+        '/history',
+        '/logs?q=undeclared',
+        '/requests/rq-story',
+        '/requests/rq-story/timeline',
+        '/jobs/job-bad',
+        '/jobs/job-run',
       ];
       const wide: string[] = [];
       for (const path of paths) {

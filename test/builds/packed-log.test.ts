@@ -7,6 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { decompressZstd } from '../../src/binpkg/zstd.ts';
 import { BuildLogs } from '../../src/builds/build-log.ts';
 import { PackedLog, packLog } from '../../src/builds/packed-log.ts';
+import { isAppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -35,7 +36,7 @@ async function packedFile(content: Buffer): Promise<string> {
 async function codeOf(work: Promise<unknown>): Promise<unknown> {
   return await work.then(
     () => 'no error',
-    (error: unknown) => (error as { code?: unknown }).code,
+    (error: unknown) => (isAppError(error) ? error.code : error),
   );
 }
 
@@ -98,7 +99,9 @@ describe('a packed log', () => {
     }
     for (const length of [0, 1, 8, 9, 20, good.length - 1]) {
       await writeFile(file, good.subarray(0, length));
-      expect(await codeOf(open(file).then(PackedLog.over))).toBe('log-damaged');
+      expect(await codeOf(open(file).then(async (handle) => await PackedLog.over(handle)))).toBe(
+        'log-damaged',
+      );
     }
   });
 });

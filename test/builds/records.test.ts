@@ -230,24 +230,24 @@ describe('the history', () => {
   });
 });
 
-describe('a search through logs', () => {
-  async function searchable(): Promise<{ farm: Farm; ids: string[]; requests: string[] }> {
-    const farm = await newFarm(undefined, BIG);
-    await farm.agent('one');
-    const ids: string[] = [];
-    const requests: string[] = [];
-    for (const cpv of ['a/b-1', 'a/c-1', 'a/d-1']) {
-      requests.push((await farm.plan(makePlan([cpv]))).id);
-      const lease = await farm.take('one');
-      ids.push(lease.jobId);
-      await write(farm, lease, `one\n\u001b[31mMiss\u001b[0ming ${cpv}\nthree\nmissing\r\nend`);
-      farm.clock.advance(1000);
-      await farm.fail(lease.key);
-      await packed(farm, lease);
-    }
-    return { farm, ids, requests };
+async function searchable(): Promise<{ farm: Farm; ids: string[]; requests: string[] }> {
+  const farm = await newFarm(undefined, BIG);
+  await farm.agent('one');
+  const ids: string[] = [];
+  const requests: string[] = [];
+  for (const cpv of ['a/b-1', 'a/c-1', 'a/d-1']) {
+    requests.push((await farm.plan(makePlan([cpv]))).id);
+    const lease = await farm.take('one');
+    ids.push(lease.jobId);
+    await write(farm, lease, `one\n\u001b[31mMiss\u001b[0ming ${cpv}\nthree\nmissing\r\nend`);
+    farm.clock.advance(1000);
+    await farm.fail(lease.key);
+    await packed(farm, lease);
   }
+  return { farm, ids, requests };
+}
 
+describe('a search through logs', () => {
   it('finds lines in plain text, newest first, in one job, one request, or all', async () => {
     const { farm, ids, requests } = await searchable();
     const all = await steps(farm, { text: 'MISSING' });

@@ -105,13 +105,30 @@ describe('build history', () => {
   it('lists attempts, or sums', async () => {
     const server = await startFarmServer();
     const attempt = {
-      ...{ jobId: 'job-1', attempt: 1, requestId: 'request-1', profile: 'web-v3', name: 'a/b-1' },
-      ...{ package: 'a/b', agent: 'b1', startedAt: NOON - 90_000, finishedAt: NOON },
-      ...{ outcome: 'failed', logBytes: 5, packageBytes: null, failure: FAILURE },
+      jobId: 'job-1',
+      attempt: 1,
+      requestId: 'request-1',
+      profile: 'web-v3',
+      name: 'a/b-1',
+      package: 'a/b',
+      agent: 'b1',
+      startedAt: NOON - 90_000,
+      finishedAt: NOON,
+      outcome: 'failed',
+      logBytes: 5,
+      packageBytes: null,
+      failure: FAILURE,
     };
     const group = {
-      ...{ name: 'b1', attempts: 3, succeeded: 2, failed: 1, spentMs: 5000, averageMs: 1000 },
-      ...{ longestMs: null, averageBytes: 4096, lastAt: NOON },
+      name: 'b1',
+      attempts: 3,
+      succeeded: 2,
+      failed: 1,
+      spentMs: 5000,
+      averageMs: 1000,
+      longestMs: null,
+      averageBytes: 4096,
+      lastAt: NOON,
     };
     server
       .answer('GET /api/history', { attempts: [attempt] })
@@ -138,7 +155,10 @@ describe('build history', () => {
 
 describe('a job', () => {
   const running = jobView({
-    ...{ state: 'leased', agent: 'b1', attempt: 2, startedAt: NOON },
+    state: 'leased',
+    agent: 'b1',
+    attempt: 2,
+    startedAt: NOON,
     progress: { phase: 'compile', done: 12, total: 345 },
     expectedAt: NOON + 200_000,
   });

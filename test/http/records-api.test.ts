@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { get as httpGet, IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import request from 'supertest';
+import { z } from 'zod';
 import { packLog } from '../../src/builds/packed-log.ts';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -22,8 +25,8 @@ afterAll(async () => {
 });
 
 async function get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
-  const { status, body } = await request(farm.url).get(path);
-  return { status, body: body as Record<string, unknown> };
+  const { status, text } = await request(farm.url).get(path);
+  return { status, body: z.record(z.string(), z.unknown()).parse(JSON.parse(text)) };
 }
 
 describe('a job of a request', () => {
@@ -42,7 +45,7 @@ describe('a job of a request', () => {
         },
       ],
     });
-    const { jobs } = body as { jobs: unknown[] };
+    const { jobs } = z.object({ jobs: z.array(z.unknown()) }).parse(body);
     expect((await get('/api/jobs/job-run')).body).toEqual(jobs[1]);
   });
 
@@ -116,8 +119,13 @@ describe('a search through logs', () => {
 
   it('streams lines, how far it is, and where it has stopped', async () => {
     const match = {
-      ...{ requestId: 'rq-story', jobId: 'job-bad', attempt: 2, name: 'dev-libs/bad-1' },
-      ...{ profile: 'web-zen4', line: 12, text: 'a\nb' },
+      requestId: 'rq-story',
+      jobId: 'job-bad',
+      attempt: 2,
+      name: 'dev-libs/bad-1',
+      profile: 'web-zen4',
+      line: 12,
+      text: 'a\nb',
     };
     farm.records.steps.push(
       { kind: 'match', match },
@@ -135,7 +143,10 @@ describe('a search through logs', () => {
       ].join(''),
     );
     expect(farm.records.lastSearch).toEqual({
-      ...{ text: 'undeclared', requestId: 'rq-story', maxMatches: 7, maxMs: 20_000 },
+      text: 'undeclared',
+      requestId: 'rq-story',
+      maxMatches: 7,
+      maxMs: 20_000,
       after: { startedAt: 9, jobId: 'job-x', attempt: 1 },
     });
   });
@@ -155,7 +166,11 @@ describe('a search through logs', () => {
 describe('the events of a log', () => {
   it('are whole lines of plain text, attempt after attempt, each with the place behind it', async () => {
     farm.builds.addJob({
-      ...{ id: 'job-follow', requestId: 'rq-story', state: 'leased', attempt: 1, agent: 'one' },
+      id: 'job-follow',
+      requestId: 'rq-story',
+      state: 'leased',
+      attempt: 1,
+      agent: 'one',
     });
     farm.builds.writeLog('job-follow', 1, 0, Buffer.from('\u001b[1mone\u001b[0m\r\n 5%\r 9%\nhal'));
     const { body } = await fetch(`${farm.url}/api/jobs/job-follow/log/events`);
@@ -197,23 +212,18 @@ describe('the events of a log', () => {
   });
 });
 
+/** What comes over the wire, before anybody unpacks it. */
+async function fetched(headers: Record<string, string>, query = '') {
+  const url = `${farm.url}/api/jobs/job-packed/log${query}`;
+  const [answer] = await once(httpGet(url, { headers }), 'response');
+  if (!(answer instanceof IncomingMessage)) {
+    throw new TypeError('no answer');
+  }
+  return { headers: answer.headers, bytes: await buffer(answer) };
+}
+
 describe('the log of an ended attempt', () => {
   const log = Buffer.from('checking for gcc... gcc\n'.repeat(40_000));
-
-  async function fetched(headers: Record<string, string>, query = '') {
-    const answer = await request(farm.url)
-      .get(`/api/jobs/job-packed/log${query}`)
-      .set(headers)
-      .buffer(true)
-      .parse((response, done) => {
-        // What came over the wire, before anybody unpacks it.
-        void buffer(response as unknown as NodeJS.ReadableStream).then(
-          (bytes) => done(null, bytes),
-          (error: Error) => done(error, null),
-        );
-      });
-    return { headers: answer.headers, bytes: answer.body as Buffer };
-  }
 
   beforeAll(async () => {
     farm.builds.addJob({ id: 'job-packed', requestId: 'rq-story', state: 'failed', attempt: 1 });

@@ -1,6 +1,6 @@
 import { openByteSource } from '../../binpkg/byte-source.ts';
 import { type BuildFailure, FailureFinder } from '../../gentoo/build-failure.ts';
-import { LineSplitter } from '../../support/line-splitter.ts';
+import { LineSplitter, type NumberedLine } from '../../support/line-splitter.ts';
 import { plainLine } from '../../support/terminal-text.ts';
 
 /** A first error lies before all that followed from it, but hardly further from the end than this. */
@@ -35,25 +35,28 @@ async function readTail(logPath: string): Promise<{
   readonly last: readonly string[];
 }> {
   const finder = new FailureFinder();
-  const splitter = new LineSplitter();
   let last: string[] = [];
   let isDead = false;
+  for await (const line of tailLines(logPath)) {
+    const text = plainLine(line.text);
+    finder.take(text, line);
+    isDead ||= DIED.test(text);
+    if (!isDead && text.trim() !== '' && text.trim() !== '*') {
+      last = [...last, text.trim()].slice(-LINES_SHOWN);
+    }
+  }
+  return { failure: finder.failure, last };
+}
+
+async function* tailLines(logPath: string): AsyncGenerator<NumberedLine> {
+  const splitter = new LineSplitter();
   const file = await openByteSource(logPath);
   try {
     const begin = Math.max(0, file.size - TAIL_BYTES);
     for (let offset = begin; offset < file.size; offset += PIECE_BYTES) {
-      const bytes = await file.read(offset, Math.min(PIECE_BYTES, file.size - offset));
-      const isLast = offset + PIECE_BYTES >= file.size;
-      for (const line of [...splitter.take(bytes), ...(isLast ? splitter.end() : [])]) {
-        const text = plainLine(line.text);
-        finder.take(text, line);
-        isDead ||= DIED.test(text);
-        if (!isDead && text.trim() !== '' && text.trim() !== '*') {
-          last = [...last, text.trim()].slice(-LINES_SHOWN);
-        }
-      }
+      yield* splitter.take(await file.read(offset, Math.min(PIECE_BYTES, file.size - offset)));
     }
-    return { failure: finder.failure, last };
+    yield* splitter.end();
   } finally {
     await file.close();
   }

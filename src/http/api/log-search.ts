@@ -89,16 +89,14 @@ function parsePlace(text: string): LogPlace {
 }
 
 function eventOf(step: SearchStep): string {
-  switch (step.kind) {
-    case 'match':
-      return event('match', step.match);
-    case 'progress':
-      return event('progress', { logs: step.logs, total: step.total });
-    case 'end': {
-      const { kind, next, ...end } = step;
-      return event(kind, { ...end, next: next === null ? null : formatPlace(next) });
-    }
+  if (step.kind === 'match') {
+    return event('match', step.match);
   }
+  if (step.kind === 'progress') {
+    return event('progress', { logs: step.logs, total: step.total });
+  }
+  const { kind, next, ...end } = step;
+  return event(kind, { ...end, next: next === null ? null : formatPlace(next) });
 }
 
 function event(name: string, data: unknown): string {
