@@ -24,7 +24,13 @@ export interface Span {
 
 interface Lane {
   readonly executors: readonly string[];
-  freeAt: number;
+}
+
+/** A lane is taken, by a job or by what other requests want, until then; a job may run where no lane is known. */
+interface Taken {
+  readonly endsAt: number;
+  readonly lane: Lane | undefined;
+  readonly job: OpenJob | undefined;
 }
 
 /**
@@ -37,120 +43,113 @@ export function forecast(
   now: number,
 ): ReadonlyMap<string, Span> {
   const spans = new Map<string, Span>();
-  const ways = waysToTheEnd(jobs);
-  const lanes: Lane[] = agents.map(({ executors, freeAt }) => ({
-    executors,
-    freeAt: Math.max(now, freeAt),
+  const running = jobs.filter(({ agent }) => agent !== null);
+  const lanes = new Map(agents.map((agent) => [agent.name, { executors: agent.executors }]));
+  const busy = new Set(running.map(({ agent }) => agent));
+  const taken: Taken[] = running.map((job) => ({
+    endsAt: now + job.ms,
+    lane: lanes.get(job.agent ?? ''),
+    job,
   }));
-  const laneOf = new Map(agents.map(({ name }, index) => [name, lanes[index]]));
-  for (const job of jobs.filter(({ agent }) => agent !== null)) {
-    const span = { startsAt: now, endsAt: now + job.ms };
-    const lane = laneOf.get(job.agent ?? '');
-    if (lane !== undefined) {
-      lane.freeAt = Math.max(lane.freeAt, span.endsAt);
+  for (const { name, freeAt } of agents) {
+    if (!busy.has(name)) {
+      taken.push({ endsAt: Math.max(now, freeAt), lane: lanes.get(name), job: undefined });
     }
-    spans.set(job.id, span);
   }
-  const open = jobs
-    .filter(({ agent }) => agent === null)
-    .toSorted((one, other) => (ways.get(other.id) ?? 0) - (ways.get(one.id) ?? 0));
-  layOut(open, lanes, { spans, now });
+  for (const { job, endsAt } of taken) {
+    if (job !== undefined) {
+      spans.set(job.id, { startsAt: now, endsAt });
+    }
+  }
+  playOut(new WaitingJobs(jobs), taken, spans);
   return spans;
 }
 
-/** At each moment at which a lane is free or a need is met, the first job of the list that can begin does. */
-function layOut(
-  jobs: readonly OpenJob[],
-  lanes: readonly Lane[],
-  { spans, now }: { readonly spans: Map<string, Span>; readonly now: number },
-): void {
-  const known = new Set([...jobs.map(({ id }) => id), ...spans.keys()]);
-  let waiting = jobs;
-  while (waiting.length > 0) {
-    const next = firstToBegin(waiting, lanes, { spans, known, now });
-    if (next === undefined) {
-      return;
+/** From one moment at which a lane becomes free to the next: whoever is ready and fits begins. */
+function playOut(waiting: WaitingJobs, begun: readonly Taken[], spans: Map<string, Span>): void {
+  let taken: Taken[] = [...begun];
+  const free: Lane[] = [];
+  while (taken.length > 0) {
+    const at = taken.reduce((least, { endsAt }) => Math.min(least, endsAt), Infinity);
+    const over = taken.filter(({ endsAt }) => endsAt <= at);
+    taken = taken.filter(({ endsAt }) => endsAt > at);
+    for (const { lane, job } of over) {
+      if (job !== undefined) {
+        waiting.ended(job.id);
+      }
+      if (lane !== undefined) {
+        free.push(lane);
+      }
     }
-    const { job, lane, startsAt } = next;
-    const endsAt = startsAt + job.ms;
-    lane.freeAt = endsAt;
-    spans.set(job.id, { startsAt, endsAt });
-    waiting = waiting.filter((other) => other !== job);
+    for (const { job, lane } of waiting.take(free)) {
+      const endsAt = at + job.ms;
+      spans.set(job.id, { startsAt: at, endsAt });
+      taken.push({ endsAt, lane, job });
+    }
   }
 }
 
-function firstToBegin(
-  waiting: readonly OpenJob[],
-  lanes: readonly Lane[],
-  known: {
-    readonly spans: ReadonlyMap<string, Span>;
-    readonly known: ReadonlySet<string>;
-    readonly now: number;
-  },
-): { readonly job: OpenJob; readonly lane: Lane; readonly startsAt: number } | undefined {
-  let best: { job: OpenJob; lane: Lane; startsAt: number } | undefined;
-  const soonest = new Map<string, Lane | undefined>();
-  const firstFree = Math.min(...lanes.map(({ freeAt }) => freeAt));
-  for (const job of waiting) {
-    const readyAt = readyTime(job, known);
-    if (!soonest.has(job.executor)) {
-      soonest.set(job.executor, soonestLane(lanes, job.executor));
+/** Jobs that have not begun: those whose needs are met in the order in which they should, and what the rest waits for. */
+class WaitingJobs {
+  readonly #ways: ReadonlyMap<string, number>;
+  readonly #needing = new Map<string, OpenJob[]>();
+  readonly #left = new Map<string, number>();
+  #ready: OpenJob[];
+
+  constructor(jobs: readonly OpenJob[]) {
+    const open = new Set(jobs.map(({ id }) => id));
+    const waiting = jobs.filter(({ agent }) => agent === null);
+    this.#ways = longestWays(jobs).toEnd;
+    for (const job of waiting) {
+      const needs = job.needs.filter((need) => open.has(need));
+      this.#left.set(job.id, needs.length);
+      for (const need of needs) {
+        const others = this.#needing.get(need) ?? [];
+        others.push(job);
+        this.#needing.set(need, others);
+      }
     }
-    const lane = soonest.get(job.executor);
-    if (readyAt === undefined || lane === undefined) {
-      continue;
-    }
-    const startsAt = Math.max(readyAt, lane.freeAt);
-    if (best === undefined || startsAt < best.startsAt) {
-      best = { job, lane, startsAt };
-    }
-    if (best.startsAt <= Math.max(known.now, firstFree)) {
-      break;
+    this.#ready = this.#inOrder(waiting.filter(({ id }) => this.#left.get(id) === 0));
+  }
+
+  ended(id: string): void {
+    const next = (this.#needing.get(id) ?? []).filter((job) => {
+      const left = (this.#left.get(job.id) ?? 0) - 1;
+      this.#left.set(job.id, left);
+      return left === 0;
+    });
+    if (next.length > 0) {
+      this.#ready = this.#inOrder([...this.#ready, ...next]);
     }
   }
-  return best;
-}
 
-function readyTime(
-  job: OpenJob,
-  {
-    spans,
-    known,
-    now,
-  }: {
-    readonly spans: ReadonlyMap<string, Span>;
-    readonly known: ReadonlySet<string>;
-    readonly now: number;
-  },
-): number | undefined {
-  let readyAt = now;
-  for (const need of job.needs) {
-    if (!known.has(need)) {
-      continue;
+  /** Gives ready jobs to free lanes, and takes both off their lists. */
+  take(free: Lane[]): { readonly job: OpenJob; readonly lane: Lane }[] {
+    const given: { job: OpenJob; lane: Lane }[] = [];
+    const kept: OpenJob[] = [];
+    for (const [index, job] of this.#ready.entries()) {
+      if (free.length === 0) {
+        kept.push(...this.#ready.slice(index));
+        break;
+      }
+      const place = free.findIndex(({ executors }) => executors.includes(job.executor));
+      const [lane] = place < 0 ? [] : free.splice(place, 1);
+      if (lane === undefined) {
+        kept.push(job);
+      } else {
+        given.push({ job, lane });
+      }
     }
-    const span = spans.get(need);
-    if (span === undefined) {
-      return undefined;
-    }
-    readyAt = Math.max(readyAt, span.endsAt);
+    this.#ready = kept;
+    return given;
   }
-  return readyAt;
-}
 
-function soonestLane(lanes: readonly Lane[], executor: string): Lane | undefined {
-  let soonest: Lane | undefined;
-  for (const lane of lanes) {
-    const fits = lane.executors.includes(executor);
-    if (fits && (soonest === undefined || lane.freeAt < soonest.freeAt)) {
-      soonest = lane;
-    }
+  /** The longest way to the end first. */
+  #inOrder(jobs: readonly OpenJob[]): OpenJob[] {
+    return jobs.toSorted(
+      (one, other) => (this.#ways.get(other.id) ?? 0) - (this.#ways.get(one.id) ?? 0),
+    );
   }
-  return soonest;
-}
-
-/** Job -> how long it takes from its beginning to the end of the last job that waits for it. */
-function waysToTheEnd(jobs: readonly OpenJob[]): ReadonlyMap<string, number> {
-  return longestWays(jobs.map(({ id, ms, needs }) => ({ id, ms, needs }))).toEnd;
 }
 
 export interface WeighedJob {
