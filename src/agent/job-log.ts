@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { sleep } from '../support/clock.ts';
 import { AppError, isAppError } from '../support/errors.ts';
@@ -27,6 +27,13 @@ export class JobLog {
     writeSync(this.fd, `>>> ${line}\n`);
   }
 
+  /** Drops what is beyond so many bytes; nothing may write to it meanwhile but at its end. */
+  cut(bytes: number): void {
+    if (this.size > bytes) {
+      ftruncateSync(this.fd, bytes);
+    }
+  }
+
   get size(): number {
     return fstatSync(this.fd).size;
   }
@@ -49,6 +56,8 @@ export class LogStream {
   readonly #attempt: Attempt;
   readonly #agentLog: Log;
   #sent = 0;
+  /** Where the piece that is on its way ends, at the latest. */
+  #reached = 0;
   #isRefused = false;
 
   constructor(options: {
@@ -61,6 +70,11 @@ export class LogStream {
     this.#connection = options.connection;
     this.#attempt = options.attempt;
     this.#agentLog = options.agentLog;
+  }
+
+  /** So many bytes the server has, or may have. */
+  get reached(): number {
+    return Math.max(this.#sent, this.#reached);
   }
 
   /** Sends as the log grows, until `ended`. */
@@ -85,6 +99,7 @@ export class LogStream {
 
   async #sendPiece(file: FileHandle, signal: AbortSignal): Promise<void> {
     const buffer = Buffer.alloc(CHUNK_BYTES);
+    this.#reached = this.#sent + CHUNK_BYTES;
     const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, this.#sent);
     try {
       const piece = buffer.subarray(0, bytesRead);

@@ -4,7 +4,7 @@ import type { AgentDescriptionMessage } from '../protocol/agents.ts';
 import { systemClock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import type { Log } from '../support/log.ts';
-import { type BuildLoopContext, runBuildLoop } from './build-loop.ts';
+import { type BuildLoopContext, IdleNotice, runBuildLoop } from './build-loop.ts';
 import { describeMachine } from './describe-machine.ts';
 import { cleanEnvironment } from './environment.ts';
 import type { JobExecutor } from './executors/executor.ts';
@@ -66,6 +66,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         environment,
         cores: Math.max(1, Math.floor(availableParallelism() / options.slots)),
         clock: systemClock,
+        idle: new IdleNotice(),
         log,
       },
       options.slots,

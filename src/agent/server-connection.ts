@@ -5,8 +5,9 @@ import type { z } from 'zod';
 import {
   type AgentDescriptionMessage,
   heartbeatReplySchema,
+  type IdleMessage,
   type LeaseMessage,
-  leaseSchema,
+  leaseReplySchema,
   logReplySchema,
   type portagePlanSchema,
   type Registration,
@@ -77,7 +78,10 @@ export class ServerConnection {
   }
 
   /** Waits up to `waitMs` for work. */
-  async lease(waitMs: number, signal: AbortSignal): Promise<LeaseMessage | undefined> {
+  async lease(
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<LeaseMessage | IdleMessage | undefined> {
     const call: Call = {
       method: 'POST',
       path: '/lease',
@@ -86,12 +90,20 @@ export class ServerConnection {
     };
     return await this.#retrying(signal, async () => {
       const response = await this.#send(call, signal);
-      return response.status === 204 ? undefined : await readJson(response, leaseSchema);
+      return response.status === 204 ? undefined : await readJson(response, leaseReplySchema);
     });
   }
 
-  async heartbeat(attempt: Attempt, signal: AbortSignal): Promise<'go-on' | 'cancel'> {
-    const call = this.#jobCall(attempt, 'POST', 'heartbeat');
+  /** Waits up to `waitMs` for something to be told. */
+  async heartbeat(
+    attempt: Attempt,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<'go-on' | 'cancel'> {
+    const call: Call = {
+      ...this.#jobCall(attempt, 'POST', 'heartbeat', { wait: String(waitMs) }),
+      answerMs: waitMs + ANSWER_MS,
+    };
     return (await this.#ask(call, heartbeatReplySchema, signal)).command;
   }
 

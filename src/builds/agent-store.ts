@@ -22,7 +22,17 @@ export async function upsertAgent(
   const description_json = JSON.stringify(descriptionSchema.parse(description));
   await queries
     .insertInto('agents')
-    .values({ name: description.name, description_json, registered_at: now, last_seen_at: now })
+    .values({
+      name: description.name,
+      description_json,
+      registered_at: now,
+      last_seen_at: now,
+      state: 'active',
+      state_reason: null,
+      state_since: null,
+      trial_at: null,
+      trials: 0,
+    })
     .onConflict((conflict) =>
       conflict
         .column('name')
@@ -40,6 +50,14 @@ export async function touchAgent(queries: Queries, name: string, now: number): P
     .execute();
 }
 
+export async function setAgentState(
+  queries: Queries,
+  name: string,
+  change: Partial<Pick<AgentRow, 'state' | 'state_reason' | 'state_since' | 'trial_at' | 'trials'>>,
+): Promise<void> {
+  await queries.updateTable('agents').set(change).where('name', '=', name).execute();
+}
+
 export async function findAgentRow(queries: Queries, name: string): Promise<AgentRow | undefined> {
   return await queries.selectFrom('agents').selectAll().where('name', '=', name).executeTakeFirst();
 }
@@ -53,6 +71,10 @@ export function toAgent(row: AgentRow, jobIds: readonly string[]): AgentRecord {
     ...descriptionSchema.parse(JSON.parse(row.description_json)),
     registeredAt: row.registered_at,
     lastSeenAt: row.last_seen_at,
+    state: row.state,
+    stateReason: row.state_reason,
+    stateSince: row.state_since,
+    trialAt: row.trial_at,
     jobIds,
   };
 }

@@ -18,24 +18,31 @@ import { acceptPackage } from './accept-package.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
 import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
-import { markHeard } from './attempt-store.ts';
+import { appendLog, LogTimes } from './append-log.ts';
+import { attemptsOf, toAttempt } from './attempt-store.ts';
+import { blockedRows } from './blocked-store.ts';
 import { BuildLogs } from './build-log.ts';
 import { type BuildRecords, createRecords } from './build-records.ts';
 import type { AgentDescription, AgentRecord, Builds, Lease, LeaseKey } from './builds.ts';
-import { type BuildSettings, type BuildsContext, transact } from './builds-context.ts';
+import type { BuildSettings, BuildsContext } from './builds-context.ts';
 import { cancelRequest } from './cancel-request.ts';
+import { restoreAgent } from './circuit-breaker.ts';
+import { ClockJumps } from './clock-jumps.ts';
 import { createRequest } from './create-request.ts';
-import { heldJob, staleAttempt } from './fence.ts';
+import { heldJob } from './fence.ts';
 import { resumePublishing } from './finish-request.ts';
+import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
-import { leasedJobsByAgent, prolongLeases, updateLeasedJob } from './job-store.ts';
+import { hasComeDue, leasedJobsByAgent, prolongLeases } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
 import { LogFindings } from './log-findings.ts';
+import { endOverdue } from './overdue.ts';
 import { packEndedLogs } from './pack-ended-logs.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
 import { findRequestRow, listRequestRows, toRequest } from './request-store.ts';
+import { toBlockedBuild, unblock } from './unblock.ts';
 
 export interface BuildsOptions {
   readonly database: Database;
@@ -70,6 +77,7 @@ export function createBuilds(options: BuildsOptions): {
   const context: BuildsContext = {
     ...options,
     logs,
+    jumps: new ClockJumps(options.clock),
     findings: new LogFindings(logs, options.locks),
     inBackground: (task, work) => {
       background.start(task, work);
@@ -81,28 +89,43 @@ export function createBuilds(options: BuildsOptions): {
       await endAttempt(context, claim.job, { kind: 'undelivered' });
     },
   });
+  const parts: Parts = { queue, heartbeats: new HeldHeartbeats(), logTimes: new LogTimes() };
   const unlisten = options.journal.listen((event) => {
-    onEvent(event, logs, queue);
+    onEvent(event, logs, parts);
   });
   return {
-    builds: createInterface(context, queue),
+    builds: createInterface(context, parts),
     records: createRecords(context, { waiting: () => queue.waiting() }),
     service: createService(context, { queue, background, unlisten }),
   };
 }
 
-function onEvent(event: Event, logs: BuildLogs, queue: Queue<Claim>): void {
-  if (event.kind === 'job-ready') {
+function onEvent(event: Event, logs: BuildLogs, { queue, heartbeats }: Parts): void {
+  if (event.kind === 'job-ready' || event.kind === 'agent-restored') {
     queue.wake();
   }
-  const { jobId } = event.data;
+  const { jobId, requestId } = event.data;
   if (event.kind.startsWith('job-') && typeof jobId === 'string') {
     logs.notify(jobId);
+    heartbeats.wake(jobId);
+  }
+  if (event.kind === 'request-cancelled' && typeof requestId === 'string') {
+    heartbeats.wake(requestId);
   }
 }
 
-function createInterface(context: BuildsContext, queue: Queue<Claim>): Builds {
+/** What one service has beside its database. */
+interface Parts {
+  readonly queue: Queue<Claim>;
+  readonly heartbeats: HeldHeartbeats;
+  readonly logTimes: LogTimes;
+}
+
+const AT_ONCE: HeartbeatWait = { waitMs: 0, signal: new AbortController().signal };
+
+function createInterface(context: BuildsContext, parts: Parts): Builds {
   const { database } = context;
+  const { queue } = parts;
   const live: LiveView = { waiting: () => queue.waiting() };
   return {
     createRequest: async (request) => await createRequest(context, request),
@@ -113,13 +136,27 @@ function createInterface(context: BuildsContext, queue: Queue<Claim>): Builds {
     listRequests: async (query) => (await listRequestRows(database, query)).map(toRequest),
     jobsOf: async (requestId) => await jobsOf(context, live, requestId),
     findJob: async (id) => await findJob(context, live, id),
+    attemptsOf: async (jobId) => (await attemptsOf(database, jobId)).map(toAttempt),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
+    listBlocked: async (profile) => (await blockedRows(database, profile)).map(toBlockedBuild),
+    unblock: async (wanted, actor) => await unblock(context, wanted, actor),
+    restoreAgent: async (name, actor) => {
+      await restoreAgent(context, name, actor);
+      return await recordOf(context, name);
+    },
+    whyIdle: async (agent) => {
+      const row = await findAgentRow(database, agent);
+      return row === undefined || row.state === 'active'
+        ? undefined
+        : { state: row.state, reason: row.state_reason ?? '' };
+    },
     registerAgent: async (description) => await registerAgent(context, description),
     listAgents: async () => await listAgents(context, live),
     lease: async (agent, waitMs, signal) => await lease(context, queue, agent, { waitMs, signal }),
-    heartbeat: async (key) => await heartbeat(context, key),
-    appendLog: async (key, offset, bytes) => await appendLog(context, key, offset, bytes),
+    heartbeat: async (key, wait = AT_ONCE) => await heartbeat(context, parts.heartbeats, key, wait),
+    appendLog: async (key, offset, bytes) =>
+      await appendLog(context, parts.logTimes, key, { offset, bytes }),
     openSource: async (key) => await openSource(context, key),
     acceptPlan: async (key, plan) => {
       await acceptPlan(context, key, plan);
@@ -148,6 +185,8 @@ function createService(
 ): Service {
   const { leaseMs, heartbeatMs } = context.settings;
   let publishAgainAt = 0;
+  let startedAt = 0;
+  let lookedAt = 0;
   const stopping = new AbortController();
   const publish = async (): Promise<void> => {
     publishAgainAt = context.clock.now() + leaseMs;
@@ -158,7 +197,13 @@ function createService(
     everyMs: Math.max(10, Math.min(LONGEST_SWEEP_MS, heartbeatMs, leaseMs / 4)),
     work: async () => {
       await expireLeases(context);
-      if (context.clock.now() >= publishAgainAt) {
+      await endOverdue(context, startedAt);
+      const now = context.clock.now();
+      if (await hasComeDue(context.database, { after: lookedAt, until: now })) {
+        parts.queue.wake();
+      }
+      lookedAt = now;
+      if (now >= publishAgainAt) {
         await publish();
       }
     },
@@ -170,6 +215,7 @@ function createService(
     name: 'builds',
     start: async () => {
       await mkdir(join(context.folders.state, 'logs'), { recursive: true });
+      startedAt = context.clock.now();
       await prolongLeases(context.database, context.clock.now() + leaseMs);
       await publish();
       context.inBackground('pack logs', async () => {
@@ -192,18 +238,23 @@ async function registerAgent(
   description: AgentDescription,
 ): Promise<AgentRecord> {
   const { database, clock } = context;
+  const { name } = description;
   await upsertAgent(database, description, clock.now());
-  const row = await findAgentRow(database, description.name);
-  if (row === undefined) {
-    throw new Error(`the agent ${description.name} is gone`);
-  }
   await context.journal.record({
     kind: 'agent-registered',
-    subject: `agent:${row.name}`,
-    actor: `agent:${row.name}`,
+    subject: `agent:${name}`,
+    actor: `agent:${name}`,
     data: { chost: description.chost, executors: description.executors },
   });
-  return toAgent(row, (await leasedJobsByAgent(database)).get(row.name) ?? []);
+  return await recordOf(context, name);
+}
+
+async function recordOf({ database }: BuildsContext, name: string): Promise<AgentRecord> {
+  const row = await findAgentRow(database, name);
+  if (row === undefined) {
+    throw new Error(`the agent ${name} is gone`);
+  }
+  return toAgent(row, (await leasedJobsByAgent(database)).get(name) ?? []);
 }
 
 async function lease(
@@ -230,34 +281,6 @@ async function lease(
     return undefined;
   }
   return prepared;
-}
-
-/** A cancelled job's lease is not extended: an agent that does not stop loses it. */
-async function heartbeat(context: BuildsContext, key: LeaseKey): Promise<'go-on' | 'cancel'> {
-  return await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
-    await touchAgent(queries, key.agent, now);
-    const job = await heldJob(queries, key);
-    await markHeard(queries, key, now);
-    const request = await findRequestRow(queries, job.request_id);
-    if (request !== undefined && request.cancelled_by !== null) {
-      return 'cancel';
-    }
-    const expiresAt = now + context.settings.leaseMs;
-    if (!(await updateLeasedJob(queries, key, { lease_expires_at: expiresAt }))) {
-      throw staleAttempt(key);
-    }
-    return 'go-on';
-  });
-}
-
-async function appendLog(
-  context: BuildsContext,
-  key: LeaseKey,
-  offset: number,
-  bytes: Uint8Array,
-): Promise<number> {
-  await heldJob(context.database, key);
-  return await context.logs.append(key, offset, bytes);
 }
 
 async function openSource(

@@ -23,6 +23,8 @@ export interface NewRequest {
   readonly atoms: readonly string[];
   readonly publish?: string;
   readonly rebuild?: boolean;
+  /** Packages that are blocked are tried again. */
+  readonly retry?: boolean;
   readonly force?: boolean;
   readonly reason?: string;
   readonly author: string;
@@ -50,7 +52,9 @@ export async function createRequest(
       await insertPlanJob(deed, id, { atoms, rebuild: wanted.rebuild ?? false });
       return 'nothing';
     }
-    await insertPlan(deed, { id, executor: profile.executor }, plan);
+    const { name, executor } = profile;
+    const retry = wanted.retry ?? false;
+    await insertPlan(deed, { id, profile: name, executor, retry }, plan);
     return await concludeIfComplete(deed, id);
   });
   followUp(context, id, after);
@@ -117,6 +121,7 @@ async function insertNew(
     profile_json: JSON.stringify(profile),
     plan_json: null,
     cancelled_by: null,
+    retry_blocked: wanted.retry === true ? 1 : 0,
   });
   await deed.tell({
     actor: deed.actor,

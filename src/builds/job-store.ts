@@ -26,25 +26,63 @@ function* inPieces<T>(rows: readonly T[]): Generator<T[]> {
   }
 }
 
-/** The first ready job of the oldest request that one of these executors can do. */
+/** The first ready job of the oldest request that one of these executors can do, but for those to be passed over. */
 export async function nextReadyJob(
   queries: Queries,
   executors: readonly string[],
+  now: number,
+  passedOver: readonly string[] = [],
 ): Promise<Pick<JobRow, 'id' | 'attempt'> | undefined> {
   if (executors.length === 0) {
     return undefined;
   }
-  return await queries
+  let statement = queries
     .selectFrom('jobs')
     .innerJoin('requests', 'requests.id', 'jobs.request_id')
     .select(['jobs.id', 'jobs.attempt'])
     .where('jobs.state', '=', 'ready')
     .where('jobs.executor', 'in', executors)
+    .where((eb) => eb.or([eb('jobs.not_before', 'is', null), eb('jobs.not_before', '<=', now)]));
+  if (passedOver.length > 0) {
+    statement = statement.where('jobs.id', 'not in', passedOver);
+  }
+  return await statement
     .orderBy('requests.created_at')
     .orderBy('requests.id')
     .orderBy('jobs.position')
     .limit(1)
     .executeTakeFirst();
+}
+
+/** The ready jobs that have failed or were lost before, each with an agent that this happened to. */
+export async function troubledJobs(
+  queries: Queries,
+): Promise<{ id: string; executor: string; agent: string }[]> {
+  return await queries
+    .selectFrom('jobs')
+    .innerJoin('attempts', 'attempts.job_id', 'jobs.id')
+    .select(['jobs.id', 'jobs.executor', 'attempts.agent'])
+    .distinct()
+    .where('jobs.not_before', 'is not', null)
+    .where('jobs.state', '=', 'ready')
+    .where('attempts.fault', 'is not', null)
+    .execute();
+}
+
+/** Whether a back-off has ended in this time, `until` included. */
+export async function hasComeDue(
+  queries: Queries,
+  { after, until }: { readonly after: number; readonly until: number },
+): Promise<boolean> {
+  const row = await queries
+    .selectFrom('jobs')
+    .select('id')
+    .where('not_before', '>', after)
+    .where('not_before', '<=', until)
+    .where('state', '=', 'ready')
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** Takes the job that stood ready after `attempt`; undefined when somebody else was faster. */
@@ -61,6 +99,7 @@ export async function claimJob(
       attempt: job.attempt + 1,
       agent: lease.agent,
       lease_expires_at: lease.expiresAt,
+      not_before: null,
       started_at: eb.fn.coalesce('started_at', eb.val(lease.now)),
     }))
     .where('id', '=', job.id)
@@ -107,6 +146,7 @@ export async function endLease(
     readonly state: JobState;
     readonly reason: string | null;
     readonly finishedAt: number | null;
+    readonly notBefore?: number | null;
   },
 ): Promise<JobRow | undefined> {
   return await queries
@@ -114,6 +154,7 @@ export async function endLease(
     .set({
       state: end.state,
       reason: end.reason,
+      not_before: end.notBefore ?? null,
       lease_expires_at: null,
       finished_at: end.finishedAt,
       ...(end.state === 'succeeded' ? {} : { package_id: null }),
@@ -342,36 +383,4 @@ export function toState(text: string): JobState {
     throw new Error(`no job state is called ${text}`);
   }
   return state;
-}
-
-/** The `spec_json` of every job whose request has not ended. */
-export async function specsOfOpenRequests(queries: Queries): Promise<string[]> {
-  const rows = await queries
-    .selectFrom('jobs')
-    .innerJoin('requests', 'requests.id', 'jobs.request_id')
-    .select('jobs.spec_json')
-    .where('requests.finished_at', 'is', null)
-    .execute();
-  return rows.map((row) => row.spec_json);
-}
-
-/** The jobs of requests that ended before this moment. */
-export async function jobsOfRequestsEndedBefore(queries: Queries, at: number): Promise<string[]> {
-  const rows = await queries
-    .selectFrom('jobs')
-    .innerJoin('requests', 'requests.id', 'jobs.request_id')
-    .select('jobs.id')
-    .where('requests.finished_at', '<', at)
-    .execute();
-  return rows.map(({ id }) => id);
-}
-
-export async function leasedJobs(
-  queries: Queries,
-): Promise<Pick<JobRow, 'id' | 'request_id' | 'attempt'>[]> {
-  return await queries
-    .selectFrom('jobs')
-    .select(['id', 'request_id', 'attempt'])
-    .where('state', '=', 'leased')
-    .execute();
 }

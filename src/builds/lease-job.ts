@@ -1,21 +1,24 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
-import { hardwareProfileSchema } from '../gentoo/profile.ts';
 import { messageOf } from '../support/errors.ts';
 import { findAgentRow, toAgent } from './agent-store.ts';
-import { insertAttempt } from './attempt-store.ts';
+import { insertAttempt, updateAttempt } from './attempt-store.ts';
 import type { Lease } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { moveTimes } from './clock-jumps.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
+import { limitsFor, profileOf } from './job-limits.ts';
 import {
   claimJob,
   expiredJobs,
   findLeasedJob,
+  leasedJobsByAgent,
   nextReadyJob,
   updateLeasedJob,
 } from './job-store.ts';
 import { findRequestRow, lockRequest, packagesOfRequest } from './request-store.ts';
+import { jobsToLeave, mayTake } from './retry-choice.ts';
 import { keyOf, settleAttempt } from './settle-job.ts';
 import { stagingOf, unstageInBackground } from './staging.ts';
 import { tellJobLeased } from './tell-jobs.ts';
@@ -36,11 +39,20 @@ export async function claimForFirst(
 ): Promise<{ readonly claim: Claim; readonly place: number } | undefined> {
   return await transact(context, 'server', async (deed) => {
     const inVain = new Set<string>();
+    const toLeave = await jobsToLeave(deed.queries, deed.now);
+    const held = await leasedJobsByAgent(deed.queries);
     for (const [place, agent] of agents.entries()) {
       const row = await findAgentRow(deed.queries, agent);
-      const executors = row === undefined ? [] : toAgent(row, []).executors.toSorted();
-      const kind = executors.join(' ');
-      const claim = inVain.has(kind) ? undefined : await claimNext(context, deed, agent, executors);
+      if (row === undefined || !mayTake(row, held.get(agent)?.length ?? 0, deed.now)) {
+        continue;
+      }
+      const able = {
+        agent,
+        executors: toAgent(row, []).executors.toSorted(),
+        passedOver: toLeave.get(agent) ?? [],
+      };
+      const kind = [...able.executors, ...able.passedOver].join(' ');
+      const claim = inVain.has(kind) ? undefined : await claimNext(context, deed, able);
       if (claim !== undefined) {
         return { claim, place };
       }
@@ -53,12 +65,16 @@ export async function claimForFirst(
 async function claimNext(
   context: BuildsContext,
   deed: Deed,
-  agent: string,
-  executors: readonly string[],
+  able: {
+    readonly agent: string;
+    readonly executors: readonly string[];
+    readonly passedOver: readonly string[];
+  },
 ): Promise<Claim | undefined> {
   const { queries, now } = deed;
+  const { agent, executors, passedOver } = able;
   for (;;) {
-    const next = await nextReadyJob(queries, executors);
+    const next = await nextReadyJob(queries, executors, now, passedOver);
     if (next === undefined) {
       return undefined;
     }
@@ -95,13 +111,16 @@ export async function prepareLease(
     unstageInBackground(context, job);
     return undefined;
   }
+  const limits = await limitsFor(context, job, request);
+  await updateAttempt(context.database, key, { limits_json: JSON.stringify(limits) });
   return {
     jobId: job.id,
     requestId: request.id,
     attempt: job.attempt,
     expiresAt,
-    profile: hardwareProfileSchema.parse(JSON.parse(request.profile_json)),
+    profile: profileOf(request),
     staging,
+    limits,
     work: jobSpecSchema.parse(JSON.parse(job.spec_json)),
   };
 }
@@ -132,8 +151,8 @@ export async function endAttempt(
       if (held === undefined || !isStillDue(held)) {
         return undefined;
       }
-      const maxLost = context.settings.maxAttempts;
-      return await settleAttempt(deed, { job: held, request, maxLost, log }, end);
+      const { settings } = context;
+      return await settleAttempt(deed, { job: held, request, settings, log }, end);
     },
   );
   if (after !== undefined) {
@@ -145,6 +164,11 @@ export async function endAttempt(
 
 /** Ends the attempts of agents that have not been heard from for the length of a lease. */
 export async function expireLeases(context: BuildsContext): Promise<void> {
+  const jumpMs = context.jumps.look();
+  if (jumpMs !== 0) {
+    context.log.warn({ jumpMs }, 'the clock was set; leases are moved with it');
+    await moveTimes(context.database, jumpMs);
+  }
   const now = context.clock.now();
   for (const job of await expiredJobs(context.database, now)) {
     const { id: jobId, attempt, agent } = job;

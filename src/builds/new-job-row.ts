@@ -13,10 +13,10 @@ export function newJobRow(
     | 'spec_json'
     | 'state'
     | 'created_at'
-  >,
+  > &
+    Partial<Pick<JobRow, 'inputs' | 'reason' | 'finished_at'>>,
 ): JobRow {
   return {
-    ...job,
     reason: null,
     attempt: 0,
     agent: null,
@@ -25,5 +25,8 @@ export function newJobRow(
     finished_at: null,
     package_id: null,
     collected_package_id: null,
+    not_before: null,
+    inputs: null,
+    ...job,
   };
 }

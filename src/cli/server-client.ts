@@ -26,6 +26,7 @@ import {
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
+import { retryCalls } from './retry-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -71,6 +72,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...buildCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    ...retryCalls({ get, post }),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, async (call) => {
       await send(base, server.token, call);

@@ -22,6 +22,7 @@ export interface ConfigPlace {
 }
 
 const MIB = 1024 * 1024;
+const MINUTE = 60_000;
 
 /**
  * The configuration: defaults, overridden by the file, overridden by the environment; checked completely and frozen.
@@ -96,7 +97,7 @@ function overlay(
 }
 
 function toConfig(document: ConfigDocument, folder: string): Config {
-  const { http, paths, log, signing, builds, housekeeping } = document;
+  const { http, paths, log, signing, builds, housekeeping, disk } = document;
   const passphrase = signing['passphrase-file'];
   return Object.freeze({
     http: Object.freeze({
@@ -133,6 +134,20 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       heartbeatMs: builds['heartbeat-seconds'] * 1000,
       maxAttempts: builds['max-attempts'],
       maxLogBytes: builds['max-log-mib'] * MIB,
+      retry: Object.freeze({
+        initialMs: builds['retry-seconds'] * 1000,
+        maximumMs: builds['longest-retry-seconds'] * 1000,
+      }),
+      breaker: Object.freeze({
+        failures: builds['failures-in-a-row'],
+        trialMs: builds['trial-minutes'] * MINUTE,
+      }),
+      limits: Object.freeze({
+        silenceMs: builds['silence-minutes'] * MINUTE,
+        runMs: builds['run-minutes'] * MINUTE,
+        logBytes: builds['max-log-mib'] * MIB,
+        diskBytes: builds['disk-gib'] * 1024 * MIB,
+      }),
     }),
     housekeeping: Object.freeze({
       schedule: housekeeping.schedule,
@@ -140,6 +155,10 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       logDays: housekeeping['log-days'],
       historyDays: housekeeping['history-days'],
       collect: housekeeping.collect,
+    }),
+    disk: Object.freeze({
+      keepFreeBytes: disk['keep-free-mib'] * MIB,
+      warnBelowBytes: disk['warn-below-mib'] * MIB,
     }),
   });
 }

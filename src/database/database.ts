@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import SQLite from 'better-sqlite3';
-import { Kysely, SqliteDialect } from 'kysely';
+import { type DatabaseConnection, Kysely, SqliteDialect, SqliteDriver } from 'kysely';
 import type { Clock } from '../support/clock.ts';
 import { AppError, isErrno, messageOf } from '../support/errors.ts';
 import { migrate } from './migrate.ts';
@@ -18,6 +18,38 @@ export type Database = Kysely<Tables>;
 /** Rows of packages are several KiB each; SQLite's own 2 MB hold a few hundred of them. */
 const CACHE_KIB = 64 * 1024;
 
+class EmbeddedDialect extends SqliteDialect {
+  readonly #file: SQLite.Database;
+
+  constructor(file: SQLite.Database) {
+    super({ database: file });
+    this.#file = file;
+  }
+
+  override createDriver(): SqliteDriver {
+    return new EmbeddedDriver(this.#file);
+  }
+}
+
+class EmbeddedDriver extends SqliteDriver {
+  readonly #file: SQLite.Database;
+
+  constructor(file: SQLite.Database) {
+    super({ database: file });
+    this.#file = file;
+  }
+
+  /**
+   * When the disk is full, SQLite rolls back by itself (https://sqlite.org/lang_transaction.html, "Response To Errors Within
+   * A Transaction"). A second rollback would fail, and hide why.
+   */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#file.inTransaction) {
+      await super.rollbackTransaction(connection);
+    }
+  }
+}
+
 /**
  * Opens, or makes, the embedded database. Every commit is on disk before it is acknowledged; exactly one process
  * may hold it.
@@ -25,7 +57,7 @@ const CACHE_KIB = 64 * 1024;
  * Throws `database-locked` when another process holds it, `database-unusable` for anything else that SQLite says.
  */
 export async function openDatabase(path: string, clock: Clock): Promise<Database> {
-  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: openFile(path) }) });
+  const db = new Kysely<Tables>({ dialect: new EmbeddedDialect(openFile(path)) });
   try {
     await migrate(db, clock, 'integer primary key autoincrement');
   } catch (error) {

@@ -8,6 +8,8 @@ import * as nodeReports from './migrations/0004-node-reports.ts';
 import * as fileChecks from './migrations/0006-file-checks.ts';
 import * as retention from './migrations/0007-retention.ts';
 import * as gate from './migrations/0009-gate.ts';
+import * as fileChecksOfPackages from './migrations/0010-file-checks.ts';
+import * as failures from './migrations/0012-failures.ts';
 import * as attemptHistory from './migrations/0014-attempt-history.ts';
 import type { Tables } from './tables.ts';
 
@@ -25,6 +27,8 @@ const MIGRATIONS: readonly Migration[] = [
   fileChecks,
   retention,
   gate,
+  fileChecksOfPackages,
+  failures,
   attemptHistory,
 ];
 

@@ -207,6 +207,8 @@ export interface RequestRow {
   readonly plan_json: string | null;
   /** Who asked for it to be cancelled; the jobs under way are told so. */
   readonly cancelled_by: string | null;
+  /** Packages that are blocked are tried again for it. */
+  readonly retry_blocked: number;
 }
 
 export interface JobRow {
@@ -230,6 +232,13 @@ export interface JobRow {
   readonly package_id: string | null;
   /** What it built, when retention has removed that since. */
   readonly collected_package_id: string | null;
+  /**
+   * Nobody gets it before this moment. It is set only while it is `ready` after an attempt that was somebody's fault:
+   * those are the jobs that some agents have to pass over.
+   */
+  readonly not_before: number | null;
+  /** Digest of what is known to decide how the build ends; null when nothing is, as for a plan. */
+  readonly inputs: string | null;
 }
 
 /** `job_id` cannot start before `needs_job_id` has succeeded. */
@@ -248,6 +257,42 @@ export interface AttemptRow {
   readonly finished_at: number | null;
   readonly outcome: string | null;
   readonly reason: string | null;
+  /**
+   * Whose fault it is that the attempt gave nothing; null when it is nobody's. An agent with such an attempt does not
+   * get the job again while another one could do it.
+   */
+  readonly fault: 'package' | 'machine' | null;
+  /** What the agent called the failure, kebab-case. */
+  readonly code: string | null;
+  /** When its log last grew, to a few seconds. */
+  readonly log_at: number | null;
+  /** The limits that its agent was told. */
+  readonly limits_json: string | null;
+}
+
+/** A build that failed for good: the same package with the same inputs is not tried again. */
+export interface BlockedBuildRow {
+  readonly profile: string;
+  readonly cpv: string;
+  /** `inputs` of the job. */
+  readonly inputs: string;
+  /** The job whose attempts failed. */
+  readonly job_id: string;
+  /** A sentence. */
+  readonly reason: string;
+  readonly blocked_at: number;
+}
+
+/** The most that successful builds of a package have taken; what limits are learned from. */
+export interface MeasuredRunRow {
+  readonly profile: string;
+  /** category/pn */
+  readonly package: string;
+  readonly runs: number;
+  readonly longest_ms: number;
+  readonly longest_silence_ms: number;
+  readonly largest_log_bytes: number;
+  readonly largest_disk_bytes: number;
 }
 
 /** An attempt that has ended; kept longer than all that it refers to. */
@@ -288,6 +333,18 @@ export interface AgentRow {
   readonly description_json: string;
   readonly registered_at: number;
   readonly last_seen_at: number;
+  /**
+   * `drained` (by an administrator) and `taken-out` (by the circuit breaker) get no new job; a `taken-out` one that
+   * holds none gets a single trial job once `trial_at` has come.
+   */
+  readonly state: 'active' | 'drained' | 'taken-out';
+  /** Why it is not active; a sentence. */
+  readonly state_reason: string | null;
+  /** When it last changed; of an active agent, failures before this moment count no more. */
+  readonly state_since: number | null;
+  readonly trial_at: number | null;
+  /** Trials in a row that failed, for the back-off of the next. */
+  readonly trials: number;
 }
 
 export interface TokenRow {
@@ -366,6 +423,8 @@ export interface Tables {
   job_needs: JobNeedRow;
   attempts: AttemptRow;
   attempt_history: AttemptHistoryRow;
+  blocked_builds: BlockedBuildRow;
+  measured_runs: MeasuredRunRow;
   request_packages: RequestPackageRow;
   agents: AgentRow;
   tokens: TokenRow;

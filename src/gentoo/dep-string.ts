@@ -25,8 +25,10 @@ export const EMPTY_ANY_OF = '__const__/empty-any-of';
 
 const UNSATISFIABLE: DepNode = { kind: 'word', text: EMPTY_ANY_OF };
 
-const MAX_LENGTH = 4 * 1024 * 1024;
+/** Fifty times what the longest of real packages has; each level of brackets costs the time of a copy. */
+const MAX_LENGTH = 1024 * 1024;
 const MAX_DEPTH = 100;
+const PIECE = 4096;
 
 /**
  * Reads a dependency string into a tree.
@@ -274,10 +276,10 @@ function alternativeOf(items: readonly DepNode[]): readonly DepNode[] {
   return only.kind === 'any-of' ? only.children : [only];
 }
 
-/** `push` takes as many arguments as the stack holds, and a hostile group has more members. */
+/** In pieces: `push` takes as many arguments as the stack holds, and a hostile group has more members. */
 function append(nodes: DepNode[], more: readonly DepNode[]): void {
-  for (const node of more) {
-    nodes.push(node);
+  for (let at = 0; at < more.length; at += PIECE) {
+    nodes.push(...more.slice(at, at + PIECE));
   }
 }
 
@@ -299,6 +301,13 @@ function formatNode(node: DepNode): string {
   return node.kind === 'any-of' ? `|| ${brackets}` : brackets;
 }
 
-function wordsOf(nodes: readonly DepNode[]): string[] {
-  return nodes.flatMap((node) => (node.kind === 'word' ? [node.text] : wordsOf(node.children)));
+function wordsOf(nodes: readonly DepNode[], words: string[] = []): readonly string[] {
+  for (const node of nodes) {
+    if (node.kind === 'word') {
+      words.push(node.text);
+    } else {
+      wordsOf(node.children, words);
+    }
+  }
+  return words;
 }

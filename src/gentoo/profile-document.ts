@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ARCHES } from './arches.ts';
+import { LIMIT_KEYS, limitsDocumentSchema } from './build-limits.ts';
 import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
 import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
@@ -112,6 +113,7 @@ export const profileDocumentSchema = z.strictObject({
   promotion: z.record(name, promotionDocumentSchema).exactOptional(),
   gate: gateDocumentSchema.exactOptional(),
   retention: retentionDocumentSchema.exactOptional(),
+  limits: limitsDocumentSchema.exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -121,6 +123,7 @@ const KEYS: DocumentKeys = {
   'build-root': ['kind', 'path'],
   gate: Object.keys(gateDocumentSchema.shape),
   retention: Object.keys(retentionDocumentSchema.shape),
+  limits: Object.keys(limitsDocumentSchema.shape),
 };
 
 /** The document, or a sentence for everything that is wrong with it. */
@@ -137,9 +140,19 @@ export function readProfileDocument(
         document: undefined,
         faults: describeFaults(result.error, value, {
           file,
-          keys: { ...KEYS, ...promotionTables(value) },
+          keys: { ...KEYS, ...promotionTables(value), ...limitTables(value) },
         }),
       };
+}
+
+/** The tables below `limits.packages`, which have the names of packages. */
+function limitTables(value: unknown): DocumentKeys {
+  const packages = z
+    .looseObject({ limits: z.looseObject({ packages: z.record(z.string(), z.unknown()) }) })
+    .safeParse(value).data?.limits.packages;
+  return Object.fromEntries(
+    Object.keys(packages ?? {}).map((name) => [`limits.packages.${name}`, LIMIT_KEYS]),
+  );
 }
 
 /** The tables below `promotion`, which have the names of channels. */

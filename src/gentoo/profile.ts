@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baseSystemSchema } from './base-system.ts';
+import { limitPolicySchema } from './build-limits.ts';
 import { gatePolicySchema } from './gate-policy.ts';
 import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
@@ -55,6 +56,8 @@ export const hardwareProfileSchema = z.strictObject({
   gate: gatePolicySchema.exactOptional(),
   /** What stays of the publications and packages; `DEFAULT_RETENTION` when it says nothing. */
   retention: retentionPolicySchema.exactOptional(),
+  /** What builds may take, where it is not what holds for the whole installation. */
+  limits: limitPolicySchema.exactOptional(),
   /** Set name without `@` -> its atoms. */
   sets: z.record(z.string(), z.array(z.string())),
   /** Path below /etc/portage -> text of the file. */

@@ -1,4 +1,5 @@
 import { type BaseSystem, mergeBaseSystems } from './base-system.ts';
+import { type LimitsDocument, limitPolicyOf, mergeLimits } from './build-limits.ts';
 import { show } from './document-faults.ts';
 import { type GateDocument, gatePolicyOf } from './gate-policy.ts';
 import { suggestion } from './nearest-word.ts';
@@ -192,6 +193,10 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
       (all, { retention }) => ({ ...all, ...retention }),
       {},
     ),
+    limits: farthestFirst.reduce<LimitsDocument>(
+      (all, { limits = {} }) => mergeLimits(all, limits),
+      {},
+    ),
     use: stack(
       farthestFirst.map(({ use = [] }) => use),
       'keep',
@@ -275,11 +280,18 @@ function assemble(
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
     ...retentionIn(merged),
+    ...limitsIn(merged),
   };
 }
 
 function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {
   return Object.keys(retention).length === 0 ? {} : { retention: retentionOf(retention) };
+}
+
+function limitsIn({ limits = {} }: ProfileDocument): Pick<HardwareProfile, 'limits'> {
+  const { packages = {}, ...all } = limits;
+  const isEmpty = Object.keys({ ...packages, ...all }).length === 0;
+  return isEmpty ? {} : { limits: limitPolicyOf(limits) };
 }
 
 function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {

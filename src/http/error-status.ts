@@ -61,6 +61,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     CONFLICT,
     [
+      'agent-not-taken-out',
       'channel-moved',
       'index-collapsed',
       'nothing-to-rebuild',
@@ -78,6 +79,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'key-rotation-under-way',
       'key-source-gpg',
       'log-gap',
+      'not-blocked',
       'not-pinned',
       'nothing-to-promote',
       'nothing-to-roll-back',
@@ -167,6 +169,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     ],
   ],
   [503, ['verification-aborted']],
+  [507, ['disk-full', 'disk-space-low']],
 ];
 
 /** What is wrong inside an uploaded file: the codes of its formats begin with their names. */

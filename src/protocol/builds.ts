@@ -9,7 +9,7 @@ import { nameSchema } from './common.ts';
  *     GET  /api/requests/:id/events         server-sent events: `data:` is a requestDetailSchema at each change,
  *                                           event `end` after the last
  *     POST /api/requests/:id/cancel         -> requestViewSchema                                  (admin)
- *     GET  /api/jobs/:id                    -> jobViewSchema
+ *     GET  /api/jobs/:id                    -> jobDetailSchema
  *     GET  /api/jobs/:id/log?attempt=&offset=&follow=1   text/plain; with `follow` it stays open until the end
  */
 export const requestBodySchema = z.strictObject({
@@ -18,6 +18,8 @@ export const requestBodySchema = z.strictObject({
   atoms: z.array(z.string().min(1).max(500)).max(10_000),
   publish: nameSchema.optional(),
   rebuild: z.boolean().default(false),
+  /** Packages that are blocked are tried again. */
+  retry: z.boolean().default(false),
   /** Publishes on a later channel also without the proof that a promotion would need; needs a reason. */
   force: z.boolean().default(false),
   /** Why; it stands with the publication and in the journal. */
@@ -64,6 +66,22 @@ export const jobViewSchema = z.object({
   failure: failureViewSchema.nullable(),
 });
 export type JobView = z.infer<typeof jobViewSchema>;
+
+export const attemptViewSchema = z.object({
+  attempt: z.number(),
+  agent: z.string(),
+  startedAt: z.number(),
+  finishedAt: z.number().nullable(),
+  /** `succeeded`, `failed`, `cancelled`, `vanished`, `overdue`, `undelivered`, `unstaged`; null while it goes on. */
+  outcome: z.string().nullable(),
+  /** Whose fault it is that it gave nothing. */
+  fault: z.enum(['package', 'machine']).nullable(),
+  code: z.string().nullable(),
+  reason: z.string().nullable(),
+  /** URL path. */
+  log: z.string(),
+});
+export const jobDetailSchema = jobViewSchema.extend({ attempts: z.array(attemptViewSchema) });
 
 export const requestDetailSchema = requestViewSchema.extend({
   jobs: z.array(jobViewSchema),

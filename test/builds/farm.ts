@@ -26,6 +26,9 @@ export const SETTINGS: BuildSettings = {
   heartbeatMs: 15_000,
   maxAttempts: 3,
   maxLogBytes: 1000,
+  retry: { initialMs: 0, maximumMs: 0 },
+  breaker: { failures: 3, trialMs: 3_600_000 },
+  limits: { silenceMs: 600_000, runMs: 3_600_000, logBytes: 1000, diskBytes: 1_000_000 },
 };
 
 export function makeProfile(change: Partial<HardwareProfile> = {}): HardwareProfile {
@@ -256,8 +259,12 @@ export class Farm {
     return cpv;
   }
 
-  async fail(key: LeaseKey, reason = 'The compiler said no.'): Promise<void> {
-    await this.builds.acceptResult(key, { outcome: 'failed', reason });
+  async fail(
+    key: LeaseKey,
+    reason = 'The compiler said no.',
+    code = 'build-failed',
+  ): Promise<void> {
+    await this.builds.acceptResult(key, { outcome: 'failed', reason, code });
   }
 
   /** Asks for something with the executor `portage`, and answers the plan job with this plan. */
@@ -276,7 +283,17 @@ export class Farm {
     const lease = await this.take(await this.agent('planner', ['portage']));
     await this.builds.acceptPlan(lease.key, plan);
     await this.builds.acceptResult(lease.key, { outcome: 'succeeded' });
+    await this.forget('planner');
     return request;
+  }
+
+  /** Nothing more is heard of this agent. */
+  async forget(agent: string): Promise<void> {
+    await this.database
+      .updateTable('agents')
+      .set({ last_seen_at: 0 })
+      .where('name', '=', agent)
+      .execute();
   }
 
   async request(id: string): Promise<BuildRequest> {

@@ -180,7 +180,7 @@ describe('a lease', () => {
   it('is won by one of two who go for the same attempt, whatever they have read before', async () => {
     const farm = await newFarm();
     await farm.plan(makePlan(['a/b-1']));
-    const job = await nextReadyJob(farm.database, ['portage']);
+    const job = await nextReadyJob(farm.database, ['portage'], 1);
     const wins = await Promise.all(
       ['one', 'two'].map(
         async (agent) =>

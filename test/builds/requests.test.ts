@@ -182,6 +182,7 @@ describe('waiting jobs', () => {
         ],
       ),
     );
+    await farm.agent('planner', ['portage']);
     const reason = async (name: string): Promise<string | null | undefined> => {
       const id = (await farm.jobs(request.id))[name]?.id ?? '';
       const job = await farm.builds.findJob(id);

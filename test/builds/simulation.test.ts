@@ -12,6 +12,8 @@ import { cpvOf, Farm, makePlan, makeProfile, SETTINGS } from './farm.ts';
 const folder = temporaryFolder();
 const AGENTS = ['one', 'two', 'three'] as const;
 const COUNT = AGENTS.length;
+/** Half a lease each: enough for the longest wait for a trial. */
+const TRIAL_ROUNDS = 60;
 
 interface World {
   readonly jobs: number;
@@ -27,11 +29,12 @@ interface World {
 
 type Step =
   | {
-      readonly do: 'lease' | 'report' | 'report-twice' | 'beat' | 'log' | 'die';
+      readonly do: 'lease' | 'report' | 'report-twice' | 'beat' | 'log' | 'die' | 'fault';
       readonly agent: number;
     }
   | { readonly do: 'race'; readonly agent: number }
   | { readonly do: 'wait'; readonly share: number }
+  | { readonly do: 'jump'; readonly hours: number }
   | { readonly do: 'restart' | 'kill' };
 
 const name = (index: number): string => `a/p${index}-1`;
@@ -43,7 +46,14 @@ function anyWorld(): fc.Arbitrary<World> {
     { weight: 3, arbitrary: fc.record({ do: fc.constant('race' as const), agent }) },
     { weight: 6, arbitrary: fc.record({ do: fc.constant('report' as const), agent }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('report-twice' as const), agent }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('beat', 'log', 'die'), agent }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constantFrom('beat', 'log', 'die', 'fault'), agent }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('jump' as const), hours: fc.constantFrom(-3, 3) }),
+    },
     {
       weight: 2,
       arbitrary: fc.record({ do: fc.constant('wait' as const), share: fc.constantFrom(0.4, 1.1) }),
@@ -106,6 +116,9 @@ class Simulation {
       case 'wait':
         this.#farm.clock.advance(Math.ceil(SETTINGS.leaseMs * step.share));
         return;
+      case 'jump':
+        this.#farm.clock.jump(3_600_000 * step.hours);
+        return;
       case 'restart':
         await this.#farm.stop();
         await this.#farm.start();
@@ -122,6 +135,7 @@ class Simulation {
       case 'die':
       case 'beat':
       case 'log':
+      case 'fault':
         await this.#agentDoes(step.do, AGENTS[step.agent] ?? 'one');
     }
   }
@@ -215,11 +229,15 @@ class Simulation {
     }
     const { builds } = this.#farm;
     const answer = await this.#orStale(async () => {
-      await (what === 'beat'
-        ? builds.heartbeat(held.key)
-        : builds.appendLog(held.key, 0, Buffer.from('line')));
+      if (what === 'fault') {
+        await this.#farm.fail(held.key, 'No space left on device.', 'disk-full');
+      } else {
+        await (what === 'beat'
+          ? builds.heartbeat(held.key)
+          : builds.appendLog(held.key, 0, Buffer.from('line')));
+      }
     });
-    if (answer === 'stale') {
+    if (answer === 'stale' || what === 'fault') {
       this.#held.delete(agent);
     }
   }
@@ -238,10 +256,13 @@ class Simulation {
 
   /** From here on nothing goes wrong any more: a bounded number of rounds has to do. */
   async #finish(): Promise<void> {
-    for (let round = 0; round < 3 * this.#world.jobs + 5; round += 1) {
+    for (let round = 0; round < 3 * this.#world.jobs + 5 + TRIAL_ROUNDS; round += 1) {
       for (const agent of AGENTS) {
         await this.#report(agent, 1);
         await this.#lease(agent);
+      }
+      if ((await this.#farm.request(this.#requestId)).finishedAt !== null) {
+        break;
       }
       this.#farm.clock.advance(SETTINGS.leaseMs / 2);
     }
@@ -294,7 +315,11 @@ describe('the queue', () => {
     await fc.assert(
       fc.asyncProperty(anyWorld(), async (world) => {
         const place = mkdtempSync(join(folder, 'world-'));
-        const farm = await Farm.start(place, [makeProfile()], { maxAttempts: 1000 });
+        const farm = await Farm.start(place, [makeProfile()], {
+          maxAttempts: 1000,
+          retry: { initialMs: 1000, maximumMs: 60_000 },
+          breaker: { failures: 2, trialMs: SETTINGS.leaseMs },
+        });
         try {
           await new Simulation(farm, world).run();
         } finally {

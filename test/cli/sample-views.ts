@@ -84,3 +84,24 @@ export function packageView(values: Partial<PackageView> = {}): PackageView {
     ...values,
   };
 }
+
+export function agentView(change: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    name: 'b1',
+    chost: 'x86_64-pc-linux-gnu',
+    cpuFlags: ['avx2'],
+    cores: 16,
+    memoryBytes: 64 * 1024 ** 3,
+    portageVersion: '3.0.82',
+    executors: ['portage', 'source'],
+    registeredAt: NOON,
+    lastSeenAt: NOON - 5000,
+    isLive: true,
+    state: 'active',
+    stateReason: null,
+    stateSince: null,
+    trialAt: null,
+    jobIds: ['job-1'],
+    ...change,
+  };
+}

@@ -2,18 +2,36 @@ import { Readable } from 'node:stream';
 import type {
   AgentDescription,
   AgentRecord,
+  Attempt,
+  BlockedBuild,
   Builds,
   Lease,
   LeaseKey,
   Leftovers,
 } from '../../src/builds/builds.ts';
 import { type BuildRequest, FINAL_JOB_STATES, type Job } from '../../src/builds/request.ts';
+import type { BuildLimits } from '../../src/gentoo/build-limits.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
+
+/** An agent that gets jobs. */
+export const ACTIVE = {
+  state: 'active',
+  stateReason: null,
+  stateSince: null,
+  trialAt: null,
+} as const;
+
+export const LIMITS: BuildLimits = {
+  silenceMs: 60_000,
+  runMs: 600_000,
+  logBytes: 1e6,
+  diskBytes: 1e9,
+};
 
 export const SOURCE_BYTES = Buffer.from('a packed folder');
 
@@ -24,6 +42,8 @@ export class FakeBuilds implements Builds {
   readonly built: { requestId: string; package: PackageRecord; how: 'built' | 'reused' }[] = [];
   readonly agents: AgentRecord[] = [];
   readonly leases: Lease[] = [];
+  readonly blocked: BlockedBuild[] = [];
+  readonly attempts: (Attempt & { readonly jobId: string })[] = [];
   readonly plans: PortagePlan[] = [];
   readonly results: {
     readonly key: LeaseKey;
@@ -136,6 +156,41 @@ export class FakeBuilds implements Builds {
     return this.jobs.find((job) => job.id === id);
   }
 
+  async attemptsOf(jobId: string): Promise<Attempt[]> {
+    return this.attempts.filter((one) => one.jobId === jobId).map(({ jobId: _, ...one }) => one);
+  }
+
+  async listBlocked(profile?: string): Promise<BlockedBuild[]> {
+    return this.blocked.filter((one) => profile === undefined || one.profile === profile);
+  }
+
+  async unblock(wanted: Parameters<Builds['unblock']>[0]): Promise<BlockedBuild[]> {
+    const found = await this.listBlocked(wanted.profile);
+    if (found.length === 0) {
+      throw new AppError('not-blocked', `Nothing of ${wanted.profile} is blocked.`);
+    }
+    this.blocked.splice(0);
+    return found;
+  }
+
+  async restoreAgent(name: string): Promise<AgentRecord> {
+    const place = this.agents.findIndex((agent) => agent.name === name);
+    const agent = this.agents[place];
+    if (agent?.state !== 'taken-out') {
+      throw new AppError('agent-not-taken-out', `The agent ${name} is not taken out.`);
+    }
+    const restored: AgentRecord = { ...agent, ...ACTIVE };
+    this.agents[place] = restored;
+    return restored;
+  }
+
+  async whyIdle(name: string): ReturnType<Builds['whyIdle']> {
+    const agent = this.agents.find((one) => one.name === name);
+    return agent === undefined || agent.state === 'active'
+      ? undefined
+      : { state: agent.state, reason: agent.stateReason ?? '' };
+  }
+
   async packagesOf(requestId: string) {
     return this.built.filter((entry) => entry.requestId === requestId);
   }
@@ -155,7 +210,13 @@ export class FakeBuilds implements Builds {
 
   async registerAgent(description: AgentDescription): Promise<AgentRecord> {
     const now = this.#clock.now();
-    const record = { ...description, registeredAt: now, lastSeenAt: now, jobIds: [] };
+    const record: AgentRecord = {
+      ...description,
+      registeredAt: now,
+      lastSeenAt: now,
+      ...ACTIVE,
+      jobIds: [],
+    };
     this.agents.push(record);
     return record;
   }

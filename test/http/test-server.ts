@@ -41,6 +41,8 @@ export interface TestServer {
   readonly context: HttpContext;
   /** What keeps it from being ready. */
   readonly faults: string[];
+  /** What will keep it from that. */
+  readonly warnings: string[];
   /** Lines of the log, parsed. */
   readonly logLines: Record<string, unknown>[];
   readonly stopping: AbortController;
@@ -117,6 +119,7 @@ export async function startTestServer(
   const records = new FakeRecords();
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
+  const warnings: string[] = [];
   const stopping = new AbortController();
   let url = '';
   const profiles = new FixedCatalog([
@@ -147,6 +150,7 @@ export async function startTestServer(
     publicUrl: () => url,
     isPublicUrlKnown: () => true,
     readiness: async () => faults,
+    warnings: () => warnings,
     stopping: stopping.signal,
   };
   const server = createServer(createRequestListener(context));
@@ -167,6 +171,7 @@ export async function startTestServer(
     journal,
     context,
     faults,
+    warnings,
     logLines,
     stopping,
     token: async (role) => await tokens.create(`test-${role}`, role, 'test'),

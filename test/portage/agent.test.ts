@@ -13,7 +13,7 @@ import { exists } from '../../src/support/files.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { type RunResult, run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { BuildServer, type ServedJob } from '../agent/build-server.ts';
-import { SAMPLE, sampleRecipe, sourceLease, testProfile } from '../agent/jobs.ts';
+import { LIMITS, SAMPLE, sampleRecipe, sourceLease, testProfile } from '../agent/jobs.ts';
 import { StagingBinhost } from '../agent/staging-binhost.ts';
 import { portageSuite } from '../support/gentoo-prefix.ts';
 import { poll } from '../support/poll.ts';
@@ -70,6 +70,7 @@ async function doJob(
     requestId: 'request',
     expiresAt: 0,
     profile,
+    limits: LIMITS,
     stagingPath: `/staging/job-${count}/`,
     work,
   });

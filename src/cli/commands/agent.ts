@@ -13,6 +13,8 @@ import {
   tokenFile,
 } from '../command-context.ts';
 
+import { agentRestoreCommand } from './agent-restore.ts';
+
 /** Runs an agent until it is told to stop. */
 export type AgentStart = (options: {
   readonly server: string;
@@ -61,6 +63,7 @@ export function agentCommand(context: CommandContext, agent: AgentStart): Comman
         passEnvironment: options.passEnv ?? [],
       });
     });
+  command.addCommand(agentRestoreCommand(context));
   return addExample(
     command,
     'rookery agent --server http://farm:8700 --token-file /etc/rookery/builder.token --name builder-1',

@@ -11,6 +11,7 @@ import {
 import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
 import { waitForRequest } from '../wait-for-request.ts';
+import { blockedCommand, unblockCommand } from './build-blocked.ts';
 import { buildHistoryCommand } from './build-history.ts';
 import { buildLogCommand } from './build-log.ts';
 
@@ -19,6 +20,7 @@ interface RequestOptions extends AnswerOptions {
   readonly publish?: string;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
+  readonly retry?: boolean;
   readonly force?: boolean;
   readonly reason?: string;
 }
@@ -36,6 +38,8 @@ export function buildCommand(context: CommandContext): Command {
   command.addCommand(buildLogCommand(context));
   command.addCommand(buildHistoryCommand(context));
   command.addCommand(cancelCommand(context));
+  command.addCommand(blockedCommand(context));
+  command.addCommand(unblockCommand(context));
   return addExample(command, 'rookery build request web-v3 app-misc/rookery-web --wait');
 }
 
@@ -50,6 +54,7 @@ function requestCommand(context: CommandContext): Command {
     .option('--publish <channel>', 'publish the results on this channel')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--rebuild', 'build the named packages again even if the repository has them')
+    .option('--retry', 'try packages again that are blocked because they failed')
     .option('--force', 'publish also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why it is published; it stands in the journal')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
@@ -110,12 +115,13 @@ async function requestBuild(
   }
 }
 
-function bodyOf({ publish, rebuild = false, force, reason, rebuildFor }: RequestOptions) {
+function bodyOf({ publish, rebuild = false, force, reason, rebuildFor, retry }: RequestOptions) {
   return {
     rebuild,
     ...(publish === undefined ? {} : { publish }),
     ...(force === true ? { force } : {}),
     ...(reason === undefined ? {} : { reason }),
+    ...(retry === true ? { retry } : {}),
     ...(rebuildFor === undefined ? {} : { rebuildFor }),
   };
 }

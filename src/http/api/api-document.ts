@@ -6,12 +6,13 @@ import {
   agentViewSchema,
   heartbeatReplySchema,
   leaseQuerySchema,
-  leaseSchema,
+  leaseReplySchema,
   logReplySchema,
   portagePlanSchema,
   registrationSchema,
   resultSchema,
 } from '../../protocol/agents.ts';
+import { blockedListSchema, unblockBodySchema } from '../../protocol/blocked.ts';
 import {
   failureDetailSchema,
   historyGroupsSchema,
@@ -19,6 +20,7 @@ import {
   timelineSchema,
 } from '../../protocol/build-records.ts';
 import {
+  jobDetailSchema,
   jobViewSchema,
   requestBodySchema,
   requestDetailSchema,
@@ -100,11 +102,13 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   RollbackBody: rollbackBodySchema,
   RotateBody: rotateBodySchema,
   TokenBody: tokenBodySchema,
+  UnblockBody: unblockBodySchema,
   UnpinBody: unpinBodySchema,
 };
 const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Agent: agentViewSchema,
   AgentList: agentListSchema,
+  BlockedList: blockedListSchema,
   Channel: channelViewSchema,
   Check: checkViewSchema,
   CheckAnswer: checkAnswerSchema,
@@ -123,8 +127,9 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   History: historySchema,
   HistoryGroups: historyGroupsSchema,
   Job: jobViewSchema,
+  JobDetail: jobDetailSchema,
   Journal: journalViewSchema,
-  Lease: leaseSchema,
+  Lease: leaseReplySchema,
   LogReply: logReplySchema,
   NewToken: newTokenSchema,
   Node: nodeViewSchema,

@@ -4,6 +4,7 @@ import type { HttpContext } from '../context.ts';
 import { accessRoutes } from './access-routes.ts';
 import { agentRoutes } from './agent-routes.ts';
 import { apiDocument } from './api-document.ts';
+import { blockedRoutes } from './blocked-routes.ts';
 import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
@@ -30,6 +31,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     gateRoute(context),
     ...buildRoutes(context),
     ...recordRoutes(context),
+    ...blockedRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
     ...retentionRoutes(context),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import {
-  jobViewSchema,
+  jobDetailSchema,
   requestBodySchema,
   requestDetailSchema,
   requestListSchema,
@@ -12,11 +12,15 @@ import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { streamJobLog } from './job-log.ts';
 import { oneJobView } from './job-views.ts';
-import { requireChannel } from './lookups.ts';
+import { requireChannel, requireJob } from './lookups.ts';
 import { requestDetail } from './request-detail.ts';
 import { streamRequestEvents } from './request-events.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 import { requestView } from './views.ts';
+
+function logPath(jobId: string, attempt: number): string {
+  return `/api/jobs/${encodeURIComponent(jobId)}/log?attempt=${attempt}`;
+}
 
 const logQuerySchema = z.object({
   attempt: z.coerce.number().int().min(1).optional(),
@@ -73,7 +77,7 @@ function createRoute(context: HttpContext): Route {
     body: requestBodySchema,
     replies: { 201: requestViewSchema },
     handle: async ({ body, identity }) => {
-      const { profile, atoms, publish, rebuild, rebuildFor, force, reason } = body;
+      const { profile, atoms, publish, rebuild, rebuildFor, force, reason, retry } = body;
       if (atoms.length === 0 && rebuildFor === undefined) {
         const message = '"atoms" of the body is []: it has to have at least 1 entry.';
         throw new AppError('invalid-body', message, {
@@ -87,6 +91,7 @@ function createRoute(context: HttpContext): Route {
         rebuild: rebuild || broken.length > 0,
         force,
         reason,
+        retry,
         author: actorOf(identity),
         ...(publish === undefined ? {} : { publish }),
       });
@@ -151,14 +156,21 @@ function jobRoutes(context: HttpContext): readonly Route[] {
     openRoute({
       method: 'get',
       path: '/api/jobs/:id',
-      summary: 'One job',
+      summary: 'One job with its attempts',
       query: NO_QUERY,
       body: NO_BODY,
-      replies: { 200: jobViewSchema },
-      handle: async ({ params }) => ({
-        status: 200,
-        json: await oneJobView(context, params('id')),
-      }),
+      replies: { 200: jobDetailSchema },
+      handle: async ({ params }) => {
+        const job = await requireJob(context, params('id'));
+        const attempts = await context.builds.attemptsOf(job.id);
+        return {
+          status: 200,
+          json: {
+            ...(await oneJobView(context, job.id)),
+            attempts: attempts.map((one) => ({ ...one, log: logPath(job.id, one.attempt) })),
+          },
+        };
+      },
     }),
     openRoute({
       method: 'get',

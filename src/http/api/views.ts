@@ -37,6 +37,10 @@ export function agentView(
     registeredAt: agent.registeredAt,
     lastSeenAt: agent.lastSeenAt,
     isLive: isLive(agent, times),
+    state: agent.state,
+    stateReason: agent.stateReason,
+    stateSince: agent.stateSince,
+    trialAt: agent.trialAt,
     jobIds: [...agent.jobIds],
   };
 }
@@ -140,13 +144,14 @@ export function jobView(job: Job, notes: JobNotes): JobView {
 }
 
 export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
-  const { jobId, requestId, attempt, expiresAt, profile, work } = lease;
+  const { jobId, requestId, attempt, expiresAt, profile, limits, work } = lease;
   return {
     jobId,
     requestId,
     attempt,
     expiresAt,
     profile,
+    limits,
     stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
     publicKey,
     work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,

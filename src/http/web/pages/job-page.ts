@@ -1,3 +1,4 @@
+import type { Attempt } from '../../../builds/builds.ts';
 import { FINAL_JOB_STATES, type Job } from '../../../builds/request.ts';
 import type { JobView } from '../../../protocol/builds.ts';
 import { AppError } from '../../../support/errors.ts';
@@ -6,29 +7,33 @@ import { requireJob } from '../../api/lookups.ts';
 import type { HttpContext } from '../../context.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
-import { packageHref, requestHref } from '../links.ts';
+import { attemptHref, packageHref, requestHref } from '../links.ts';
 import { crumbs, factList, stateBadge } from '../parts.ts';
 import { progressLine } from '../progress-line.ts';
 import { count, duration, timeAgo } from '../units.ts';
 import { failureSection } from './failure-section.ts';
 import { logSection, readShownLog } from './log-section.ts';
 
+const SHOWN_ATTEMPTS = 20;
+
 /** One job with the end of the log of an attempt: the last one unless another is asked for. Throws `unknown-attempt`. */
 export async function jobPage(context: HttpContext, id: string, wanted?: unknown): Promise<Page> {
   const job = await requireJob(context, id);
   const attempt = wanted === undefined ? job.attempt : attemptOf(job, wanted);
   const isOver = attempt < job.attempt || FINAL_JOB_STATES.includes(job.state);
-  const [log, view, excerpt] = await Promise.all([
+  const [log, view, excerpt, attempts] = await Promise.all([
     readShownLog(context, job.id, { attempt, isOver }),
     oneJobView(context, id),
     context.records.excerpt({ jobId: job.id, attempt }),
+    context.builds.attemptsOf(job.id),
   ]);
   const now = context.clock.now();
   const name = job.kind === 'plan' ? 'Plan' : job.name;
   const head = html`<h1>${name} ${stateBadge(job.state)}</h1>
 ${job.reason !== null && html`<p class="lead">${job.reason}</p>`}
 ${facts(view, now)}
-${failureSection(excerpt)}`;
+${failureSection(excerpt)}
+${attemptList(job.id, attempts)}`;
   const main = html`${crumbs(
     [
       ['Builds', '/requests'],
@@ -72,4 +77,12 @@ function facts(job: JobView, now: number): Html {
       job.packageId !== null && html`<a href="${packageHref(job.packageId)}">${job.packageId}</a>`,
     ],
   ]);
+}
+
+/** What came of the attempts that gave nothing, each with its log. */
+function attemptList(jobId: string, attempts: readonly Attempt[]): Html | false {
+  const lost = attempts.filter(({ outcome }) => outcome !== null && outcome !== 'succeeded');
+  const item = ({ attempt, agent, outcome, reason }: Attempt): Html =>
+    html`<li><a href="${attemptHref(jobId, attempt)}">Try ${attempt}</a> on ${agent}: ${reason ?? outcome}</li>`;
+  return lost.length > 0 && html`<ul>${lost.slice(-SHOWN_ATTEMPTS).map(item)}</ul>`;
 }
