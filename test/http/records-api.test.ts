@@ -45,8 +45,8 @@ describe('a job of a request', () => {
         },
       ],
     });
-    const { jobs } = z.object({ jobs: z.array(z.unknown()) }).parse(body);
-    expect((await get('/api/jobs/job-run')).body).toEqual(jobs[1]);
+    const { jobs } = z.object({ jobs: z.array(z.record(z.string(), z.unknown())) }).parse(body);
+    expect((await get('/api/jobs/job-run')).body).toEqual({ ...jobs[1], attempts: [] });
   });
 
   it('leads to the lines around its first error', async () => {
