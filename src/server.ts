@@ -5,6 +5,7 @@ import { Tokens } from './access/tokens.ts';
 import { createBuilds } from './builds/create-builds.ts';
 import type { Config } from './config/config.ts';
 import { openProfileCatalog } from './config/profile-catalog.ts';
+import { type Cluster, openCluster } from './database/cluster.ts';
 import { type Database, openDatabase } from './database/database.ts';
 import type { ProfileCatalog } from './gentoo/profile.ts';
 import { watchCertificate } from './http/certificate.ts';
@@ -24,14 +25,16 @@ import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
 import { type Service, startAll, stopAll } from './support/lifecycle.ts';
-import { Locks } from './support/locks.ts';
 import type { Log } from './support/log.ts';
-import { scheduled } from './support/schedule.ts';
+import { repeating, scheduled } from './support/schedule.ts';
 
+const RECOVERY_MS = 15_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** How late a key may take over. */
 const KEYS_EVERY_MS = 60_000;
+/** How late a server knows what another has done to the keys. */
+const KEYS_OF_OTHERS_MS = 2_000;
 
 /** A running Rookery. */
 export interface Server {
@@ -53,40 +56,54 @@ async function open(config: Config, log: Log, clock: Clock): Promise<Server> {
   const { state, mirrorRoot } = config.paths;
   await mkdir(join(state, 'tokens'), { recursive: true, mode: 0o700 });
   await mkdir(mirrorRoot, { recursive: true });
-  const database = await openDatabase(join(state, 'rookery.sqlite'), clock);
+  const place = config.database.url ?? join(state, 'rookery.sqlite');
+  const database = await openDatabase(place, clock);
+  const cluster = openCluster(place, database, log);
   try {
-    return await compose(config, log, clock, database);
+    return await compose(config, { log, clock, database, cluster });
   } catch (error) {
+    await cluster.close();
     await database.destroy();
     throw error;
   }
 }
 
-async function compose(
-  config: Config,
-  log: Log,
-  clock: Clock,
-  database: Database,
-): Promise<Server> {
-  const rooms = await openRooms(config, log, clock, database);
-  await rooms.repository.recover();
-  await rooms.keys.inspect();
-  await createFirstTokens(config.paths.state, rooms.tokens);
+/** What everything else is built on. */
+interface Ground {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly cluster: Cluster;
+}
+
+async function compose(config: Config, ground: Ground): Promise<Server> {
+  const { log, database, cluster } = ground;
+  const rooms = await enter(config, ground);
   const { listenService, reached } = listening(config, rooms);
   const services: Service[] = [
+    cluster.following(() => {
+      rooms.journal.look((error) => {
+        log.warn({ error: messageOf(error) }, 'the journal cannot be followed now');
+      });
+    }),
     rooms.buildService,
-    housekeeping(config, rooms),
+    cluster.leading([
+      housekeeping(config, rooms),
+      ...(cluster.isShared ? [recovery(rooms)] : []),
+      watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
+    ]),
     rooms.check,
     rooms.diskWatch,
     rooms.resign,
     rooms.keys,
-    watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
+    ...(cluster.isShared ? [keyWatch(rooms)] : []),
     listenService,
   ];
   await startAll(services);
   const url = reached();
   const noteFile = join(config.paths.state, 'server.json');
-  await writeFileAtomic(noteFile, `${JSON.stringify({ url, pid: process.pid })}\n`);
+  const note = `${JSON.stringify({ url, pid: process.pid })}\n`;
+  await writeFileAtomic(noteFile, note);
   log.info({ url, key: rooms.keys.fingerprint() }, 'listening');
   if (config.http.publicUrl === null && listenService.isOnEveryAddress()) {
     log.warn({ url }, '[http] public-url is not set: other machines get no setup scripts');
@@ -95,7 +112,10 @@ async function compose(
     url,
     stop: async () => {
       await stopAll(services);
-      await rm(noteFile, { force: true });
+      if ((await readTextIfPresent(noteFile)) === note) {
+        await rm(noteFile, { force: true });
+      }
+      await cluster.close();
       await database.destroy();
     },
   };
@@ -103,10 +123,32 @@ async function compose(
 
 type Rooms = Awaited<ReturnType<typeof openRooms>>;
 
-async function openRooms(config: Config, log: Log, clock: Clock, database: Database) {
+/** What one server at a time does, before it serves. */
+async function enter(config: Config, ground: Ground): Promise<Rooms> {
+  let rooms: Rooms | undefined;
+  await ground.cluster.enter(async (isAlone) => {
+    rooms = await openRooms(config, ground);
+    await rooms.repository.recover({ othersRun: !isAlone });
+    await rooms.keys.inspect();
+    await createFirstTokens(config.paths.state, rooms.tokens);
+  });
+  if (rooms === undefined) {
+    throw new Error('the rooms were not opened');
+  }
+  if (ground.cluster.isShared) {
+    await rooms.journal.follow();
+  }
+  return rooms;
+}
+
+async function openRooms(config: Config, { log, clock, database, cluster }: Ground) {
   const { state, mirrorRoot } = config.paths;
-  const journal = new Journal(database, clock);
-  const locks = new Locks();
+  const { locks } = cluster;
+  const journal = cluster.isShared
+    ? new Journal(database, clock, () => {
+        cluster.hint();
+      })
+    : new Journal(database, clock);
   const profiles = await openProfileCatalog(config.paths.profiles);
   reportBroken(profiles, log);
   const keyring = await openKeys(config, log, clock);
@@ -119,6 +161,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
     space,
+    ...(cluster.isShared ? { servers: cluster } : {}),
   });
   const diskWatch = watchDiskSpace({
     ...shared,
@@ -134,6 +177,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     repository,
     folders: { state },
     settings: config.builds,
+    othersServe: cluster.isShared,
   });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
@@ -253,6 +297,34 @@ function housekeeping(config: Config, rooms: Rooms): Service {
     },
     onError: (error) => {
       rooms.log.error({ error: messageOf(error) }, 'housekeeping failed');
+    },
+  });
+}
+
+/** Servers that have ended leave things half done while others run: the leader sees to them. */
+function recovery({ repository, log }: Rooms): Service {
+  return repeating({
+    name: 'recovery',
+    everyMs: RECOVERY_MS,
+    work: async () => {
+      await repository.recover({ othersRun: true });
+    },
+    onError: (error) => {
+      log.error({ error: messageOf(error) }, 'recovery failed');
+    },
+  });
+}
+
+/** Another server may have let a key take over, or revoked one. */
+function keyWatch({ keys, log }: Rooms): Service {
+  return repeating({
+    name: 'keys of others',
+    everyMs: KEYS_OF_OTHERS_MS,
+    work: async () => {
+      await keys.reload();
+    },
+    onError: (error) => {
+      log.error({ error: messageOf(error) }, 'the keys cannot be read again');
     },
   });
 }

@@ -1,5 +1,5 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
-import { AppError, isAppError } from '../support/errors.ts';
+import { AppError, isAppError, isPassing } from '../support/errors.ts';
 import { resolvePlan, storedPlan } from './accept-plan.ts';
 import { findAttempt, markHeard } from './attempt-store.ts';
 import { type BuildPlan, insertPlan } from './build-plan.ts';
@@ -110,7 +110,7 @@ async function judge(
   try {
     return { end, plan: await resolvePlan(context, request, plan) };
   } catch (error) {
-    if (!isAppError(error)) {
+    if (!isAppError(error) || isPassing(error)) {
       throw error;
     }
     const reason = error.message.slice(0, MAX_REASON);

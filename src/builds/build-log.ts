@@ -63,7 +63,7 @@ export class BuildLogs {
     }
     const path = this.#path(name);
     const grown = await this.#locks.run(
-      `log:${path}`,
+      `build-log:${name.jobId}/${name.attempt}`,
       async () => await this.#grow(path, offset, bytes),
     );
     if (grown.hasGrown) {
@@ -223,6 +223,13 @@ export class BuildLogs {
   notify(jobId: string): void {
     for (const listener of this.#followers.get(jobId) ?? []) {
       listener();
+    }
+  }
+
+  /** For logs that other processes write, too: whoever follows one looks again. */
+  notifyAll(): void {
+    for (const jobId of this.#followers.keys()) {
+      this.notify(jobId);
     }
   }
 

@@ -54,10 +54,14 @@ export interface BuildsOptions {
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string };
   readonly settings: BuildSettings;
+  /** Other servers may take what agents say, too. */
+  readonly othersServe?: boolean;
 }
 
 /** Expired leases are looked for this often, and also whenever somebody asks for a job. */
 const LONGEST_SWEEP_MS = 5_000;
+/** How late a page may show what an agent has told another server. */
+const LOG_LOOK_MS = 1_000;
 
 /**
  * The build farm: requests, their jobs, and the agents that do them. Everything that is acknowledged is in the
@@ -96,7 +100,12 @@ export function createBuilds(options: BuildsOptions): {
   return {
     builds: createInterface(context, parts),
     records: createRecords(context, { waiting: () => queue.waiting() }),
-    service: createService(context, { queue, background, unlisten }),
+    service: createService(context, {
+      queue,
+      background,
+      unlisten,
+      othersServe: options.othersServe ?? false,
+    }),
   };
 }
 
@@ -181,6 +190,7 @@ function createService(
     readonly queue: Queue<Claim>;
     readonly background: Background;
     readonly unlisten: () => void;
+    readonly othersServe: boolean;
   },
 ): Service {
   const { leaseMs, heartbeatMs } = context.settings;
@@ -211,6 +221,16 @@ function createService(
       context.log.error({ error: messageOf(error) }, 'the sweep of leases failed');
     },
   });
+  const logLook = repeating({
+    name: 'look at logs',
+    everyMs: LOG_LOOK_MS,
+    work: async () => {
+      context.logs.notifyAll();
+    },
+    onError: (error) => {
+      context.log.error({ error: messageOf(error) }, 'looking at logs failed');
+    },
+  });
   return {
     name: 'builds',
     start: async () => {
@@ -222,10 +242,14 @@ function createService(
         await packEndedLogs(context, stopping.signal);
       });
       await sweep.start();
+      if (parts.othersServe) {
+        await logLook.start();
+      }
     },
     stop: async () => {
       stopping.abort();
       await sweep.stop();
+      await logLook.stop();
       await parts.queue.stop();
       parts.unlisten();
       await parts.background.idle();

@@ -5,6 +5,7 @@ import { agentsCommand } from './commands/agents.ts';
 import { buildCommand } from './commands/build.ts';
 import { channelCommand } from './commands/channel.ts';
 import { clientCommand } from './commands/client.ts';
+import { type CopyStart, databaseCommand } from './commands/database.ts';
 import { indexCommand } from './commands/index.ts';
 import { journalCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
@@ -26,6 +27,8 @@ export interface ProgramParts extends ContextParts {
   readonly agent: AgentStart;
   /** Makes the database of a stopped server anew. */
   readonly rebuild: RebuildStart;
+  /** Copies the database of stopped servers. */
+  readonly copyDatabase: CopyStart;
 }
 
 /** The `rookery` command. */
@@ -49,6 +52,7 @@ export function createProgram(parts: ProgramParts): Program {
     channelCommand(context),
     packageCommand(context),
     repositoryCommand(context, parts.rebuild),
+    databaseCommand(context, parts.copyDatabase),
     indexCommand(context),
     clientCommand(context),
     keyCommand(context),

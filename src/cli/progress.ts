@@ -65,7 +65,7 @@ export function showBar(
   work: {
     readonly label: string;
     readonly total: number;
-    readonly unit: 'bytes' | 'packages' | 'logs';
+    readonly unit: 'bytes' | 'packages' | 'rows' | 'logs';
   },
 ): Bar {
   return output.terminal === undefined ? plainBar(output, work) : liveBar(output.terminal, work);
@@ -226,7 +226,7 @@ function createBlock(terminal: Terminal): Block {
 interface Work {
   readonly label: string;
   readonly total: number;
-  readonly unit: 'bytes' | 'packages' | 'logs';
+  readonly unit: 'bytes' | 'packages' | 'rows' | 'logs';
 }
 
 function amount(work: Work, done: number): string {

@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
-import { agentListSchema } from '../protocol/agents.ts';
 import { historyGroupsSchema, historySchema } from '../protocol/build-records.ts';
 import {
   jobViewSchema,
@@ -70,9 +69,9 @@ export function createServerClient(server: { readonly url: string; readonly toke
     url: base,
     ...packageCalls({ get, ask }),
     ...buildCalls({ get, post }),
+    ...retryCalls({ get, post }),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
-    ...retryCalls({ get, post }),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, async (call) => {
       await send(base, server.token, call);
@@ -98,7 +97,6 @@ export function createServerClient(server: { readonly url: string; readonly toke
       await ask({ method: 'DELETE', path: '/api/repository/check' }, checkViewSchema),
     journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
       (await get('/api/journal', journalViewSchema, query)).events,
-    agents: async () => (await get('/api/agents', agentListSchema)).agents,
     /** The shell script that sets up a node. */
     clientScript: async (profile: string, channel: string): Promise<string> => {
       const path = `/api/profiles/${encoded(profile)}/client`;
@@ -159,6 +157,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly publish?: string;
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
+      readonly retry?: boolean;
     }) => await post('/api/requests', body, requestViewSchema),
     requests: async (query: { readonly profile?: string; readonly limit: number }) =>
       (await get('/api/requests', requestListSchema, query)).requests,

@@ -18,6 +18,8 @@ export interface Config {
     readonly mirrorRoot: string;
     readonly profiles: string;
   };
+  /** A `postgres://` URL; null means a file of SQLite in the state folder. */
+  readonly database: { readonly url: string | null };
   readonly log: { readonly level: LogLevel };
   readonly signing: {
     readonly name: string;

@@ -151,7 +151,7 @@ function limitTables(value: unknown): DocumentKeys {
     .looseObject({ limits: z.looseObject({ packages: z.record(z.string(), z.unknown()) }) })
     .safeParse(value).data?.limits.packages;
   return Object.fromEntries(
-    Object.keys(packages ?? {}).map((name) => [`limits.packages.${name}`, LIMIT_KEYS]),
+    Object.keys(packages ?? {}).map((own) => [`limits.packages.${own}`, LIMIT_KEYS]),
   );
 }
 

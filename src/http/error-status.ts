@@ -6,6 +6,7 @@ const CONFLICT = 409;
 const TOO_LARGE = 413;
 const UNPROCESSABLE = 422;
 const INTERNAL = 500;
+const UNAVAILABLE = 503;
 
 /** Codes of the rooms that a request reaches, and of this one, by the status they are answered with. */
 const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
@@ -106,6 +107,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     TOO_LARGE,
     ['body-too-large', 'log-too-large', 'plan-too-large', 'source-too-large', 'upload-too-large'],
   ],
+  [UNAVAILABLE, ['database-unreachable', 'database-unusable', 'lock-lost']],
   [415, ['unsupported-media-type']],
   [416, ['range-not-satisfiable']],
   [

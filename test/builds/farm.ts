@@ -5,7 +5,7 @@ import type { Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
 import type { BuildSettings } from '../../src/builds/builds-context.ts';
 import { createBuilds } from '../../src/builds/create-builds.ts';
 import type { BuildRequest, Job } from '../../src/builds/request.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { Database } from '../../src/database/database.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import { type Recipe, recipeSchema } from '../../src/gentoo/recipe.ts';
@@ -19,6 +19,7 @@ import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { poll } from '../support/poll.ts';
+import { openTestDatabase } from '../support/test-database.ts';
 import { createFakeRepository, FakeDisk, packageBytes, sha512Of } from './fake-repository.ts';
 
 export const SETTINGS: BuildSettings = {
@@ -174,7 +175,7 @@ export class Farm {
 
   async start(): Promise<void> {
     const { clock } = this;
-    const database = await openDatabase(join(this.#folder, 'rookery.sqlite'), clock);
+    const database = await openTestDatabase(join(this.#folder, 'rookery.sqlite'), clock);
     const journal = new Journal(database, clock);
     journal.listen((event) => {
       this.events.push(event);

@@ -57,6 +57,7 @@ describe('loadConfig', () => {
         mirrorRoot: join(folder, 'mirror-root'),
         profiles: join(folder, 'profiles'),
       },
+      database: { url: null },
       log: { level: 'info' },
       signing: {
         name: 'Rookery',

@@ -43,7 +43,7 @@ export class FakeBuilds implements Builds {
   readonly agents: AgentRecord[] = [];
   readonly leases: Lease[] = [];
   readonly blocked: BlockedBuild[] = [];
-  readonly attempts: (Attempt & { readonly jobId: string })[] = [];
+  readonly attempts = new Map<string, Attempt[]>();
   readonly plans: PortagePlan[] = [];
   readonly results: {
     readonly key: LeaseKey;
@@ -157,7 +157,7 @@ export class FakeBuilds implements Builds {
   }
 
   async attemptsOf(jobId: string): Promise<Attempt[]> {
-    return this.attempts.filter((one) => one.jobId === jobId).map(({ jobId: _, ...one }) => one);
+    return this.attempts.get(jobId) ?? [];
   }
 
   async listBlocked(profile?: string): Promise<BlockedBuild[]> {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { Tokens } from '../../src/access/tokens.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { Database } from '../../src/database/database.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
@@ -16,6 +16,7 @@ import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { noResign, openTestKeys } from '../keys/open-test-keys.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
 import { FakeRecords } from './fake-records.ts';
@@ -110,7 +111,7 @@ export async function startTestServer(
     mkdirSync(path, { recursive: true });
   }
   const clock = new ManualClock();
-  const database: Database = await openDatabase(join(folder, 'state', 'rookery.sqlite'), clock);
+  const database: Database = await openTestDatabase(join(folder, 'state', 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
   const tokens = new Tokens(database, journal, clock);
   const repository = new FakeRepository(clock, options.maxUploadBytes);
