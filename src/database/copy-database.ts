@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Kysely, sql } from 'kysely';
 import { AppError } from '../support/errors.ts';
 import { isPostgresql } from './database.ts';
+import { storable } from './storable.ts';
 import { type TableShape, tableShapes } from './table-shapes.ts';
 import type { Tables } from './tables.ts';
 
@@ -108,7 +109,10 @@ async function copyTable(
       piece = [];
     }
   };
-  for await (const row of rowsOf(source, table)) {
+  for await (const read of rowsOf(source, table)) {
+    const row = Object.fromEntries(
+      Object.entries(read).map(([column, value]) => [column, storable(value)]),
+    );
     hash.update(lineOf(row, table));
     piece.push(row);
     if (piece.length >= atOnce) {

@@ -14,6 +14,7 @@ import { heldLocks } from './held-locks.ts';
 import { lockNumber } from './lock-number.ts';
 import type { HeldLock } from './lock-session.ts';
 import { translated } from './postgres-faults.ts';
+import { storable } from './storable.ts';
 
 /** Whoever changes anything holds this, until its commit: docs/decisions/0020. */
 const WRITER = lockNumber('writer');
@@ -228,7 +229,7 @@ class PostgresConnection implements DatabaseConnection {
 
   async #send<R>(text: string, values?: readonly unknown[]): Promise<QueryResult<R>> {
     try {
-      const query = values === undefined ? text : { text, values: [...values] };
+      const query = values === undefined ? text : { text, values: values.map(storable) };
       if (this.#client === undefined) {
         throw new Error('Connection terminated');
       }

@@ -29,7 +29,7 @@ function job(id: string, position: number) {
     executor: 'portage',
     spec_json: '{}',
     state: 'waiting',
-    reason: null,
+    reason: position === 9 ? 'a\0b' : null,
     attempt: 0,
     agent: null,
     lease_expires_at: null,
@@ -38,6 +38,12 @@ function job(id: string, position: number) {
     finished_at: null,
     package_id: null,
     collected_package_id: null,
+    not_before: null,
+    inputs: null,
+    lane: null,
+    turn: null,
+    estimate_ms: null,
+    estimate_source: null,
     is_held: 0,
   };
 }
@@ -71,6 +77,9 @@ beforeAll(async () => {
       cancelled_by: null,
       retry_blocked: 0,
       priority: 0,
+      paused_at: null,
+      paused_by: null,
+      pause_reason: null,
     })
     .execute();
   // More than go in one statement, and in an order that no key has.
@@ -111,6 +120,8 @@ it('copies a farm to PostgreSQL and back, every row the same, and it goes on the
 
   for (const place of [url, back]) {
     const database = await openDatabase(place, clock);
+    const withNul = database.selectFrom('jobs').select('reason').where('position', '=', 9);
+    expect(await withNul.execute()).toEqual([{ reason: 'a\uFFFDb' }]);
     const journal = new Journal(database, clock);
     const [newest] = await journal.latest(1);
     const next = await journal.record({ kind: 'told', subject: 's', actor: 'a', data: {} });

@@ -3,12 +3,14 @@ import { sql } from 'kysely';
 import { Client } from 'pg';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { Journal } from '../../src/journal/journal.ts';
+import { sleep } from '../../src/support/clock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { serverUrl } from '../support/test-database.ts';
 
 const clock = new ManualClock();
 const NAME = `database_test_${process.pid}`;
 const made: string[] = [];
+let url: string;
 let one: Database;
 let other: Database;
 
@@ -27,7 +29,7 @@ async function newDatabase(suffix: string, how = ''): Promise<string> {
 }
 
 beforeAll(async () => {
-  const url = await newDatabase('main');
+  url = await newDatabase('main');
   // Two processes that start at the same moment: the tables are made once.
   [one, other] = await Promise.all([openDatabase(url, clock), openDatabase(url, clock)]);
 });
@@ -127,28 +129,37 @@ describe('PostgreSQL', () => {
 
   it('shows events in the order of their numbers: who has read up to one has missed none', async () => {
     const journals = [new Journal(one, clock), new Journal(other, clock)];
-    const events = 60;
+    // Connections of its own: those who write have all of theirs in use.
+    const reading = await openDatabase(url, clock);
+    const reader = new Journal(reading, clock);
+    const events = 100;
     const seen: number[] = [];
     const writing = Promise.all(
       Array.from({ length: events }, async (_, index) => {
-        await journals[index % 2]?.record({
-          kind: 'told',
-          subject: `s:${index}`,
-          actor: 'a',
-          data: {},
+        const database = index % 2 === 0 ? one : other;
+        const event = { kind: 'told', subject: `s:${index}`, actor: 'a', data: {} };
+        await database.transaction().execute(async (queries) => {
+          await journals[index % 2]?.write(queries, event);
+          // Without an order the later of two would often commit first.
+          await sleep((index * 7) % 20);
         });
       }),
     );
-    const reader = new Journal(one, clock);
-    while (seen.length < events) {
+    let isWriting = true;
+    const ended = writing.finally(() => {
+      isWriting = false;
+    });
+    for (let goesOn = true; goesOn; ) {
+      const wasWriting = isWriting;
       const found = await reader.find({ limit: 5, after: seen.at(-1) ?? 0 });
       seen.push(...found.map(({ seq }) => seq));
-      if (found.length === 0) {
-        await Promise.race([writing, new Promise((resolve) => setTimeout(resolve, 1))]);
-      }
+      goesOn = wasWriting || found.length > 0;
+      await sleep(1);
     }
-    await writing;
+    await ended;
     const all = await reader.find({ limit: 1000, after: 0 });
+    await reading.destroy();
+    expect(all).toHaveLength(events);
     expect(seen).toEqual(all.map(({ seq }) => seq));
   });
 

@@ -17,7 +17,6 @@ import { writeBinhost } from '../../src/repository/write-binhost.ts';
 import { newId } from '../../src/support/ids.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { rounds } from '../support/test-database.ts';
 import { openTestSigner } from './open-installation.ts';
 
 const folder = temporaryFolder();
@@ -134,7 +133,7 @@ describe('a publication', () => {
         await expectAsFromScratch(await repository.rollback({ ...DEED, channel, serial: 1 }));
       }
     });
-    await fc.assert(property, { numRuns: rounds(25), endOnFailure: true });
+    await fc.assert(property, { numRuns: 25, endOnFailure: true });
   });
 
   it.each(['Packages', 'Packages.gz'])(
