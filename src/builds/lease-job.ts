@@ -7,6 +7,7 @@ import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { type Asked, QueueView } from './choose-job.ts';
 import { moveTimes } from './clock-jumps.ts';
 import { compileHosts } from './compile-hosts.ts';
+import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
 import { limitsFor, profileOf } from './job-limits.ts';
@@ -144,6 +145,7 @@ export async function endAttempt(
   end: AttemptEnd,
   isStillDue: (job: JobRow) => boolean = () => true,
 ): Promise<void> {
+  const log = await readEndOfLog(context, { jobId: job.id, attempt: job.attempt }, false);
   const after = await transact(
     context,
     'server',
@@ -153,11 +155,13 @@ export async function endAttempt(
       if (held === undefined || !isStillDue(held)) {
         return undefined;
       }
-      return await settleAttempt(deed, { job: held, request, settings: context.settings }, end);
+      const { settings } = context;
+      return await settleAttempt(deed, { job: held, request, settings, log }, end);
     },
   );
   if (after !== undefined) {
     unstageInBackground(context, job);
+    packInBackground(context, { jobId: job.id, attempt: job.attempt });
     followUp(context, job.request_id, after);
   }
 }

@@ -21,6 +21,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-dependency-string',
       'invalid-offset',
       'invalid-path',
+      'invalid-place',
       'invalid-priority',
       'invalid-query',
       'invalid-version',
@@ -40,6 +41,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     NOT_FOUND,
     [
       'ccache-off',
+      'failure-unknown',
       'file-not-found',
       'route-not-found',
       'unknown-agent',
@@ -158,6 +160,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-make-conf-value',
       'key-backup-unreadable',
       'listen-failed',
+      'log-damaged',
       'not-a-file',
       'not-a-folder',
       'port-taken',

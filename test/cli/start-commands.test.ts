@@ -18,7 +18,8 @@ describe('serve and agent', () => {
       },
     };
     writeFileSync(join(folder, 'b.token'), 'rky_builder\n');
-    const words = '--token-file b.token --name b1 --work w --slots 3 --pass-env http_proxy';
+    const words =
+      '--token-file b.token --name b1 --work w --slots 3 --pass-env http_proxy --label ssd --profile web';
     await runProgram(['serve', '--config', 'x.toml'], { parts });
     const env = { ROOKERY_SERVER: 'http://farm:1' };
     await runProgram(['agent', ...words.split(' '), '--pass-env', 'no_proxy'], {
@@ -35,8 +36,8 @@ describe('serve and agent', () => {
         workFolder: join(folder, 'w'),
         slots: 3,
         passEnvironment: ['http_proxy', 'no_proxy'],
-        labels: [],
-        profiles: [],
+        labels: ['ssd'],
+        profiles: ['web'],
       },
     ]);
   });

@@ -21,6 +21,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
+import { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 
 export const PUBLIC_KEY =
@@ -37,6 +38,7 @@ export interface TestServer {
   readonly repository: FakeRepository;
   readonly check: FakeCheck;
   readonly builds: FakeBuilds;
+  readonly records: FakeRecords;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly context: HttpContext;
@@ -117,6 +119,7 @@ export async function startTestServer(
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
+  const records = new FakeRecords();
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
   const warnings: string[] = [];
@@ -146,6 +149,7 @@ export async function startTestServer(
       locks: new Locks(),
       space: new DiskSpace([], 0),
     }),
+    records,
     tokens,
     journal,
     publicKey: PUBLIC_KEY,
@@ -173,6 +177,7 @@ export async function startTestServer(
     repository,
     check,
     builds,
+    records,
     tokens,
     journal,
     context,
