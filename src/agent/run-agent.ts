@@ -79,7 +79,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
       description,
       workFolder,
       environment,
-      sharing: { relay, folder: join(folder, 'ccache') },
+      sharing: { relay, folder: join(folder, 'ccache'), compiler: description.compiler },
     });
   } finally {
     await stopAll(services);

@@ -55,6 +55,7 @@ async function jobIn(root: string, jobId: string, signal: AbortSignal): Promise<
     sharing: {
       relay: new CcacheRelay({ server: 'http://127.0.0.1:1', token: 't', log: silentLog() }),
       folder: place,
+      compiler: null,
     },
     connection: new ServerConnection({
       server: 'http://127.0.0.1:1',

@@ -8,6 +8,7 @@ import { runBuildProcess } from '../build-process.ts';
 import { filesBelow } from '../image-files.ts';
 import {
   COMPILES_ALONE,
+  hasCompiler,
   isUsableByPortage,
   type SharedCompiling,
   shareCompiling,
@@ -70,7 +71,9 @@ async function sharedIn(root: RootAccess, job: JobContext): Promise<SharedCompil
     folder: root.folder,
     cacheFolder: join(cache, profile.name),
     inside: root.inside,
-    isUsable: async (program) => await isUsableByPortage(root, program),
+    isUsable: async (program) =>
+      (await isUsableByPortage(root, program)) &&
+      (program === 'ccache' || (await hasCompiler(root, job.sharing.compiler))),
   });
 }
 

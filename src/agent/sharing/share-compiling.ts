@@ -3,11 +3,15 @@ import { basename, join } from 'node:path';
 import { withJobs } from '../../gentoo/make-options.ts';
 import type { CompileHost, LeaseMessage } from '../../protocol/agents.ts';
 import { exists } from '../../support/files.ts';
+import { run } from '../../support/processes.ts';
+import { compilerOf } from '../describe-machine.ts';
+import type { RootAccess } from '../executors/root-access.ts';
 import type { JobLog } from '../job-log.ts';
 import { findProgram } from '../programs.ts';
 import type { CcacheRelay } from './ccache-relay.ts';
 
 const MIB = 1024 * 1024;
+const COMPILER_TIMEOUT_MS = 10_000;
 const MOST_JOBS = 512;
 /** The relay is on this machine, and the server behind it may be busy. */
 const CCACHE_HTTP = 'layout=subdirs|connect-timeout=1000|operation-timeout=30000';
@@ -17,6 +21,8 @@ export interface SharingParts {
   readonly relay: CcacheRelay;
   /** For the local ccache of each profile; stays from job to job. */
   readonly folder: string;
+  /** Of the agent, and so of the hosts that a lease names; null when it is not known. */
+  readonly compiler: string | null;
 }
 
 /** How one build shares its compiling. Nothing is set when it does not. */
@@ -68,6 +74,11 @@ export async function shareCompiling(place: SharingPlace): Promise<SharedCompili
   };
 }
 
+const REASONS = {
+  ccache: 'it is not installed where it builds',
+  distcc: 'it is not installed where it builds, or the compiler there is not that of the agent',
+} as const;
+
 async function usable({ lease, log, isUsable }: SharingPlace): Promise<SharedCompiling['uses']> {
   const { compileHosts = [], ccachePath } = lease;
   if (lease.compileHosts?.length === 0) {
@@ -81,7 +92,7 @@ async function usable({ lease, log, isUsable }: SharingPlace): Promise<SharedCom
     if (isWanted && (await isUsable(program))) {
       uses.push(program);
     } else if (isWanted) {
-      log.note(`${program} is on for this profile, but it is not installed where it builds.`);
+      log.note(`${program} is on for this profile, but cannot be used: ${REASONS[program]}.`);
     }
   }
   return uses;
@@ -168,4 +179,16 @@ export async function isUsableByPortage(
     }
   }
   return false;
+}
+
+/** Whether `cc` of a build root is the compiler that the hosts of the lease have: another makes other code. */
+export async function hasCompiler(
+  root: Pick<RootAccess, 'command' | 'environment'>,
+  compiler: string | null,
+): Promise<boolean> {
+  const { exitCode, stdout } = await run(root.command(['cc', '--version']), {
+    env: root.environment,
+    timeoutMs: COMPILER_TIMEOUT_MS,
+  });
+  return compiler !== null && exitCode === 0 && compilerOf(stdout.toString('utf8')) === compiler;
 }
