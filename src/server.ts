@@ -4,9 +4,8 @@ import { ROLES, type Role } from './access/role.ts';
 import { Tokens } from './access/tokens.ts';
 import { createBuilds } from './builds/create-builds.ts';
 import type { Config } from './config/config.ts';
-import { openProfileCatalog } from './config/profile-catalog.ts';
+import { LiveProfiles } from './config/live-profiles.ts';
 import { type Database, openDatabase } from './database/database.ts';
-import type { ProfileCatalog } from './gentoo/profile.ts';
 import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
@@ -32,6 +31,9 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** How late a key may take over. */
 const KEYS_EVERY_MS = 60_000;
+/** Nothing may change below profiles/ for so long before it is read; and how often it is looked at anyway. */
+const PROFILES_QUIET_MS = 1000;
+const PROFILES_LOOK_MS = 60_000;
 
 /** A running Rookery. */
 export interface Server {
@@ -74,6 +76,7 @@ async function compose(
   await createFirstTokens(config.paths.state, rooms.tokens);
   const { listenService, reached } = listening(config, rooms);
   const services: Service[] = [
+    rooms.profiles,
     rooms.buildService,
     housekeeping(config, rooms),
     rooms.check,
@@ -107,8 +110,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   const { state, mirrorRoot } = config.paths;
   const journal = new Journal(database, clock);
   const locks = new Locks();
-  const profiles = await openProfileCatalog(config.paths.profiles);
-  reportBroken(profiles, log);
+  const profiles = await openProfiles(config, log, journal);
   const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
   const space = diskSpace(config);
@@ -127,6 +129,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
   });
   const { builds, service: buildService } = createBuilds({
     ...shared,
+    profiles: profiles.forRequests(),
     repository,
     folders: { state },
     settings: config.builds,
@@ -265,10 +268,21 @@ async function collect({ repository, log }: Rooms): Promise<void> {
   }
 }
 
-function reportBroken(profiles: ProfileCatalog, log: Log): void {
-  for (const [profile, faults] of Object.entries(profiles.broken())) {
-    log.warn({ profile, faults }, 'a profile is broken and left out');
-  }
+async function openProfiles(config: Config, log: Log, journal: Journal): Promise<LiveProfiles> {
+  const profiles = await LiveProfiles.open({
+    folder: config.paths.profiles,
+    memoryFile: join(config.paths.state, 'profiles.json'),
+    log,
+    quietMs: PROFILES_QUIET_MS,
+    lookEveryMs: PROFILES_LOOK_MS,
+  });
+  profiles.listen(async (changes) => {
+    for (const { kind, profile, faults, isKept } of changes) {
+      const data = { profile, ...(faults.length > 0 && { faults: [...faults], isKept }) };
+      await journal.record({ kind, subject: `profile:${profile}`, actor: 'server', data });
+    }
+  });
+  return profiles;
 }
 
 /** What keeps the server from doing its work, a sentence each. */

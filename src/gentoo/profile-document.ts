@@ -6,6 +6,7 @@ import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
 import { promotionDocumentSchema } from './promotion-policy.ts';
 import { retentionDocumentSchema } from './retention-policy.ts';
+import { SCHEDULE_KEYS, SCHEDULE_NAME, scheduleDocumentSchema } from './schedule-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { isWholeText } from './whitespace.ts';
 
@@ -114,6 +115,13 @@ export const profileDocumentSchema = z.strictObject({
   gate: gateDocumentSchema.exactOptional(),
   retention: retentionDocumentSchema.exactOptional(),
   limits: limitsDocumentSchema.exactOptional(),
+  schedule: z
+    .record(z.string(), scheduleDocumentSchema)
+    .refine(
+      (schedules) => Object.keys(schedules).every((one) => SCHEDULE_NAME.test(one)),
+      'has to have a table for each schedule, with a name of small letters, digits, "_" and "-", such as [schedule.nightly]',
+    )
+    .exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -140,7 +148,12 @@ export function readProfileDocument(
         document: undefined,
         faults: describeFaults(result.error, value, {
           file,
-          keys: { ...KEYS, ...promotionTables(value), ...limitTables(value) },
+          keys: {
+            ...KEYS,
+            ...promotionTables(value),
+            ...limitTables(value),
+            ...scheduleTables(value),
+          },
         }),
       };
 }
@@ -152,6 +165,16 @@ function limitTables(value: unknown): DocumentKeys {
     .safeParse(value).data?.limits.packages;
   return Object.fromEntries(
     Object.keys(packages ?? {}).map((name) => [`limits.packages.${name}`, LIMIT_KEYS]),
+  );
+}
+
+/** The tables below `schedule`, which have names of their own. */
+function scheduleTables(value: unknown): DocumentKeys {
+  const schedules = z
+    .looseObject({ schedule: z.record(z.string(), z.unknown()) })
+    .safeParse(value).data?.schedule;
+  return Object.fromEntries(
+    Object.keys(schedules ?? {}).map((one) => [`schedule.${one}`, SCHEDULE_KEYS]),
   );
 }
 
