@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ROLES, type Role } from './access/role.ts';
 import { Tokens } from './access/tokens.ts';
 import { createBuilds } from './builds/create-builds.ts';
+import { Scheduler } from './builds/schedule/scheduler.ts';
 import type { Config } from './config/config.ts';
 import { LiveProfiles } from './config/live-profiles.ts';
 import { type Database, openDatabase } from './database/database.ts';
@@ -82,6 +83,7 @@ async function compose(
     rooms.check,
     rooms.diskWatch,
     rooms.resign,
+    rooms.schedules,
     rooms.keys,
     watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     listenService,
@@ -134,6 +136,13 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folders: { state },
     settings: config.builds,
   });
+  const schedules = new Scheduler({
+    ...shared,
+    profiles: profiles.forRequests(),
+    builds,
+    check,
+    retention: repository.retention,
+  });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
   const keys = new FarmKeys({
@@ -143,7 +152,7 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
-  const work = { check, resign, proofs, builds, buildService, diskWatch };
+  const work = { check, resign, proofs, builds, buildService, schedules, diskWatch };
   return { ...shared, ...work, keyring, keys, repository, tokens };
 }
 

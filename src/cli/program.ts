@@ -14,6 +14,7 @@ import { profileCommand } from './commands/profile.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { repositoryCommand } from './commands/repository.ts';
 import type { RebuildStart } from './commands/repository-rebuild.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { type ServerStart, serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
 import { productVersion } from './project-root.ts';
@@ -46,6 +47,7 @@ export function createProgram(parts: ProgramParts): Program {
       context.output.raw(text);
     }),
     buildCommand(context),
+    scheduleCommand(context),
     channelCommand(context),
     packageCommand(context),
     repositoryCommand(context, parts.rebuild),

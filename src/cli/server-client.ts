@@ -26,6 +26,7 @@ import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
 import { retryCalls } from './retry-calls.ts';
+import { scheduleCalls } from './schedule-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -72,6 +73,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
     ...retryCalls({ get, post }),
+    ...scheduleCalls({ get, post }),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, async (call) => {
       await send(base, server.token, call);

@@ -10,6 +10,7 @@ import * as retention from './migrations/0007-retention.ts';
 import * as gate from './migrations/0009-gate.ts';
 import * as fileChecksOfPackages from './migrations/0010-file-checks.ts';
 import * as failures from './migrations/0012-failures.ts';
+import * as schedules from './migrations/0016-schedules.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -28,6 +29,7 @@ const MIGRATIONS: readonly Migration[] = [
   gate,
   fileChecksOfPackages,
   failures,
+  schedules,
 ];
 
 /**

@@ -170,9 +170,8 @@ function limitTables(value: unknown): DocumentKeys {
 
 /** The tables below `schedule`, which have names of their own. */
 function scheduleTables(value: unknown): DocumentKeys {
-  const schedules = z
-    .looseObject({ schedule: z.record(z.string(), z.unknown()) })
-    .safeParse(value).data?.schedule;
+  const schedules = z.looseObject({ schedule: z.record(z.string(), z.unknown()) }).safeParse(value)
+    .data?.schedule;
   return Object.fromEntries(
     Object.keys(schedules ?? {}).map((one) => [`schedule.${one}`, SCHEDULE_KEYS]),
   );

@@ -18,7 +18,7 @@ const ACTIONS = ['request', 'check', 'collect'] as const;
 const MISSED = ['run-once', 'skip'] as const;
 const MAX_ATOMS = 1000;
 
-const workSchema = z.discriminatedUnion('do', [
+export const scheduledWorkSchema = z.discriminatedUnion('do', [
   z.strictObject({
     do: z.literal('request'),
     /** Atoms and @sets. */
@@ -32,7 +32,7 @@ const workSchema = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('check'), deep: z.boolean() }),
   z.strictObject({ do: z.literal('collect') }),
 ]);
-export type ScheduledWork = z.infer<typeof workSchema>;
+export type ScheduledWork = z.infer<typeof scheduledWorkSchema>;
 
 /** When a profile has something done by itself, and what. All times are in milliseconds. */
 export const schedulePolicySchema = z.strictObject({
@@ -44,7 +44,7 @@ export const schedulePolicySchema = z.strictObject({
   /** A run that could begin only so much later has been missed. */
   graceMs: z.number().int().min(0),
   missed: z.enum(MISSED),
-  work: workSchema,
+  work: scheduledWorkSchema,
 });
 export type SchedulePolicy = z.infer<typeof schedulePolicySchema>;
 

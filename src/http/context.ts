@@ -1,5 +1,6 @@
 import type { Tokens } from '../access/tokens.ts';
 import type { Builds } from '../builds/builds.ts';
+import type { Schedules } from '../builds/schedule/schedules.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Keys } from '../keys/keys.ts';
@@ -17,6 +18,7 @@ export interface HttpContext {
   readonly check: RepositoryCheck;
   readonly proofs: Proofs;
   readonly builds: Builds;
+  readonly schedules: Schedules;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly keys: Keys;

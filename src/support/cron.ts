@@ -49,3 +49,14 @@ export function nextCronTime(
 ): number | undefined {
   return read(expression, timeZone).nextRun(new Date(after))?.getTime();
 }
+
+/** The last times up to `before` that an expression names, the first one first, as `nextCronTime` has them. */
+export function lastCronTimes(
+  expression: string,
+  timeZone: string,
+  { before, most }: { readonly before: number; readonly most: number },
+): number[] {
+  // croner looks for what comes before a time, and one millisecond later makes that "at or before".
+  const found = read(expression, timeZone).previousRuns(most, new Date(before + 1));
+  return found.map((time) => time.getTime()).toSorted((a, b) => a - b);
+}

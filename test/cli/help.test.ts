@@ -50,6 +50,7 @@ describe('the commands', () => {
         'agent',
         'profile',
         'build',
+        'schedule',
         'channel',
         'package',
         'repository',

@@ -23,6 +23,7 @@ const PAGES = [
   '/profiles/{profile}/{channel}',
   '/requests',
   '/requests/{id}',
+  '/schedules',
 ];
 const documentSchema = z.object({
   openapi: z.string(),

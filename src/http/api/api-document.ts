@@ -72,6 +72,11 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
+import {
+  scheduledRunSchema,
+  scheduleListSchema,
+  scheduleViewSchema,
+} from '../../protocol/schedules.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -141,6 +146,9 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,
+  Schedule: scheduleViewSchema,
+  ScheduleList: scheduleListSchema,
+  ScheduledRun: scheduledRunSchema,
   TokenList: tokenListSchema,
 };
 

@@ -17,6 +17,7 @@ import { profileRoutes } from './profile-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
+import { scheduleRoutes } from './schedule-routes.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
 export function dataRoutes(context: HttpContext): readonly Route[] {
@@ -30,6 +31,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     gateRoute(context),
     ...buildRoutes(context),
     ...blockedRoutes(context),
+    ...scheduleRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
     ...retentionRoutes(context),

@@ -16,6 +16,7 @@ import { listQuery } from './pages/package-table.ts';
 import { profilePage } from './pages/profile-page.ts';
 import { requestPage } from './pages/request-page.ts';
 import { requestsPage } from './pages/requests-page.ts';
+import { schedulesPage } from './pages/schedules-page.ts';
 import { searchPage } from './pages/search-page.ts';
 
 type MakePage = (request: Request) => Promise<Page>;
@@ -48,6 +49,7 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
       async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),
     ],
     ['/packages/:id', async (request) => await packagePage(context, name(request, 'id'))],
+    ['/schedules', async () => await schedulesPage(context)],
     ['/signing', async () => keysPage(context)],
     ['/journal', async (request) => await journalPage(context, request.query)],
     [
