@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Tokens } from '../../src/access/tokens.ts';
+import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -46,19 +47,25 @@ export async function startProofServer(
   const tokens = new Tokens(database, journal, clock);
   const keyring = await openTestKeyring(folder, clock);
   const keys = await openTestKeys(folder, { clock, journal, keyring });
+  const builds = new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) });
+  const profiles = catalogOf(PROFILES);
   const made = join(folder, 'made');
   await mkdir(made);
   const stopping = new AbortController();
   let url = '';
   const server = createServer(
     createRequestListener({
-      profiles: catalogOf(PROFILES),
+      profiles,
       repository,
       check,
       keys,
       resign: installation.resign,
       proofs,
-      builds: new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) }),
+      builds,
+      schedules: new Scheduler({
+        ...{ database, journal, clock, profiles, builds, check, log: silentLog() },
+        retention: repository.retention,
+      }),
       tokens,
       journal,
       get publicKey() {
