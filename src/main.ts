@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { once } from 'node:events';
 import type { Program } from './cli/command-line.ts';
+import type { CopyStart } from './cli/commands/database.ts';
 import type { RebuildStart } from './cli/commands/repository-rebuild.ts';
 import type { Config } from './config/config.ts';
 import { systemClock } from './support/clock.ts';
@@ -28,6 +29,11 @@ async function configOf(options: { readonly config?: string }): Promise<Config> 
 const rebuild: RebuildStart = async (options) => {
   const { rebuildDatabase } = await import('./rebuild.ts');
   return await rebuildDatabase(await configOf(options), systemClock, options.onProgress);
+};
+
+const copyDatabase: CopyStart = async ({ from, to, onProgress }) => {
+  const { copyDatabase: copy } = await import('./database/copy-between.ts');
+  return await copy({ from, to }, systemClock, onProgress);
 };
 
 async function serve(options: { readonly config?: string }): Promise<void> {
@@ -62,7 +68,12 @@ async function programFor(argv: readonly string[]): Promise<Program> {
   if (argv[2] === 'index') {
     return (await import('./cli/index-program.ts')).createIndexProgram();
   }
-  return (await import('./cli/program.ts')).createProgram({ serve, agent, rebuild });
+  return (await import('./cli/program.ts')).createProgram({
+    serve,
+    agent,
+    rebuild,
+    copyDatabase,
+  });
 }
 
 process.exitCode = await (await programFor(process.argv)).run(process.argv);

@@ -2,6 +2,7 @@ import { basename, join } from 'node:path';
 import { copyTokens } from './access/copy-tokens.ts';
 import type { Config } from './config/config.ts';
 import { type Database, openDatabase } from './database/database.ts';
+import { shownUrl } from './database/postgresql.ts';
 import { isDatabaseFile, removeDatabase, replaceDatabase } from './database/replace-database.ts';
 import { copyEvents } from './journal/copy-events.ts';
 import { Journal } from './journal/journal.ts';
@@ -12,7 +13,7 @@ import type { RebuildProgress, RebuildReport } from './repository/rebuild/rebuil
 import { rebuildRepository } from './repository/rebuild/rebuild-repository.ts';
 import { openTrustedKeys } from './repository/trusted-keys.ts';
 import type { Clock } from './support/clock.ts';
-import { isAppError, messageOf } from './support/errors.ts';
+import { AppError, isAppError, messageOf } from './support/errors.ts';
 import { exists } from './support/files.ts';
 
 /** What a rebuild did. */
@@ -35,6 +36,12 @@ export async function rebuildDatabase(
   clock: Clock,
   onProgress: (progress: RebuildProgress) => void,
 ): Promise<DatabaseRebuild> {
+  if (config.database.url !== null) {
+    throw new AppError(
+      'rebuild-needs-sqlite',
+      `The database is ${shownUrl(config.database.url)}, and a rebuild makes one of SQLite. Run it with an empty url of [database], then "rookery database copy".`,
+    );
+  }
   const path = join(config.paths.state, 'rookery.sqlite');
   const layout = createLayout(config.paths);
   const verifier = await openTrustedKeys(layout);

@@ -6,6 +6,7 @@ import { createBuilds } from './builds/create-builds.ts';
 import { Scheduler } from './builds/schedule/scheduler.ts';
 import type { Config } from './config/config.ts';
 import { LiveProfiles } from './config/live-profiles.ts';
+import { type Cluster, openCluster } from './database/cluster.ts';
 import { type Database, openDatabase } from './database/database.ts';
 import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
@@ -24,10 +25,10 @@ import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
 import { type Service, startAll, stopAll } from './support/lifecycle.ts';
-import { Locks } from './support/locks.ts';
 import type { Log } from './support/log.ts';
-import { scheduled } from './support/schedule.ts';
+import { repeating, scheduled } from './support/schedule.ts';
 
+const RECOVERY_MS = 15_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** How late a key may take over. */
@@ -35,6 +36,8 @@ const KEYS_EVERY_MS = 60_000;
 /** Nothing may change below profiles/ for so long before it is read; and how often it is looked at anyway. */
 const PROFILES_QUIET_MS = 1000;
 const PROFILES_LOOK_MS = 60_000;
+/** How late a server knows what another has done to the keys. */
+const KEYS_OF_OTHERS_MS = 2_000;
 
 /** A running Rookery. */
 export interface Server {
@@ -56,42 +59,57 @@ async function open(config: Config, log: Log, clock: Clock): Promise<Server> {
   const { state, mirrorRoot } = config.paths;
   await mkdir(join(state, 'tokens'), { recursive: true, mode: 0o700 });
   await mkdir(mirrorRoot, { recursive: true });
-  const database = await openDatabase(join(state, 'rookery.sqlite'), clock);
+  const place = config.database.url ?? join(state, 'rookery.sqlite');
+  const database = await openDatabase(place, clock);
+  const cluster = openCluster(place, database, log);
   try {
-    return await compose(config, log, clock, database);
+    return await compose(config, { log, clock, database, cluster });
   } catch (error) {
+    await cluster.close();
     await database.destroy();
     throw error;
   }
 }
 
-async function compose(
-  config: Config,
-  log: Log,
-  clock: Clock,
-  database: Database,
-): Promise<Server> {
-  const rooms = await openRooms(config, log, clock, database);
-  await rooms.repository.recover();
-  await rooms.keys.inspect();
-  await createFirstTokens(config.paths.state, rooms.tokens);
+/** What everything else is built on. */
+interface Ground {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly cluster: Cluster;
+}
+
+async function compose(config: Config, ground: Ground): Promise<Server> {
+  const { log, database, cluster } = ground;
+  const rooms = await enter(config, ground);
   const { listenService, reached } = listening(config, rooms);
   const services: Service[] = [
     rooms.profiles,
+    cluster.following(() => {
+      rooms.journal.look((error) => {
+        log.warn({ error: messageOf(error) }, 'the journal cannot be followed now');
+      });
+    }),
     rooms.buildService,
-    housekeeping(config, rooms),
+    cluster.leading([
+      noteOf(rooms.leads),
+      rooms.schedules,
+      housekeeping(config, rooms),
+      ...(cluster.isShared ? [recovery(rooms)] : []),
+      watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
+    ]),
     rooms.check,
     rooms.diskWatch,
     rooms.resign,
-    rooms.schedules,
     rooms.keys,
-    watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
+    ...(cluster.isShared ? [keyWatch(rooms)] : []),
     listenService,
   ];
   await startAll(services);
   const url = reached();
   const noteFile = join(config.paths.state, 'server.json');
-  await writeFileAtomic(noteFile, `${JSON.stringify({ url, pid: process.pid })}\n`);
+  const note = `${JSON.stringify({ url, pid: process.pid })}\n`;
+  await writeFileAtomic(noteFile, note);
   log.info({ url, key: rooms.keys.fingerprint() }, 'listening');
   if (config.http.publicUrl === null && listenService.isOnEveryAddress()) {
     log.warn({ url }, '[http] public-url is not set: other machines get no setup scripts');
@@ -100,7 +118,10 @@ async function compose(
     url,
     stop: async () => {
       await stopAll(services);
-      await rm(noteFile, { force: true });
+      if ((await readTextIfPresent(noteFile)) === note) {
+        await rm(noteFile, { force: true });
+      }
+      await cluster.close();
       await database.destroy();
     },
   };
@@ -108,11 +129,34 @@ async function compose(
 
 type Rooms = Awaited<ReturnType<typeof openRooms>>;
 
-async function openRooms(config: Config, log: Log, clock: Clock, database: Database) {
+/** What one server at a time does, before it serves. */
+async function enter(config: Config, ground: Ground): Promise<Rooms> {
+  let rooms: Rooms | undefined;
+  await ground.cluster.enter(async (isAlone) => {
+    rooms = await openRooms(config, ground);
+    await rooms.repository.recover({ othersRun: !isAlone });
+    await rooms.keys.inspect();
+    await createFirstTokens(config.paths.state, rooms.tokens);
+  });
+  if (rooms === undefined) {
+    throw new Error('the rooms were not opened');
+  }
+  if (ground.cluster.isShared) {
+    await rooms.journal.follow();
+  }
+  return rooms;
+}
+
+async function openRooms(config: Config, { log, clock, database, cluster }: Ground) {
   const { state, mirrorRoot } = config.paths;
-  const journal = new Journal(database, clock);
-  const locks = new Locks();
-  const profiles = await openProfiles(config, log, journal);
+  const { locks } = cluster;
+  const journal = cluster.isShared
+    ? new Journal(database, clock, () => {
+        cluster.hint();
+      })
+    : new Journal(database, clock);
+  const leads = { now: false };
+  const profiles = await openProfiles(config, log, journal, leads);
   const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
   const space = diskSpace(config);
@@ -123,18 +167,24 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
     space,
+    ...(cluster.isShared ? { servers: cluster } : {}),
   });
   const diskWatch = watchDiskSpace({
     ...shared,
     space,
     warnBelowBytes: config.disk.warnBelowBytes,
   });
-  const { builds, service: buildService } = createBuilds({
+  const {
+    builds,
+    records,
+    service: buildService,
+  } = createBuilds({
     ...shared,
     profiles: profiles.forRequests(),
     repository,
     folders: { state },
     settings: config.builds,
+    othersServe: cluster.isShared,
   });
   const schedules = new Scheduler({
     ...shared,
@@ -152,8 +202,8 @@ async function openRooms(config: Config, log: Log, clock: Clock, database: Datab
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
-  const work = { check, resign, proofs, builds, buildService, schedules, diskWatch };
-  return { ...shared, ...work, keyring, keys, repository, tokens };
+  const work = { check, resign, proofs, builds, records, buildService, schedules, diskWatch };
+  return { ...shared, ...work, keyring, keys, repository, tokens, leads };
 }
 
 function diskSpace({ paths, disk }: Config): DiskSpace {
@@ -248,18 +298,47 @@ function housekeeping(config: Config, rooms: Rooms): Service {
     work: async () => {
       reportExpiry(rooms.keyring.signer(), rooms.clock, rooms.log);
       await rooms.keys.inspect();
-      const { leftoverHours, logDays } = config.housekeeping;
+      const { leftoverHours, logDays, historyDays } = config.housekeeping;
       const removed = await rooms.builds.removeLeftovers({
         sourcesMs: leftoverHours * HOUR_MS,
         logsMs: logDays * DAY_MS,
       });
+      const attempts = await rooms.records.forgetHistory(historyDays * DAY_MS);
       if (config.housekeeping.collect) {
         await collect(rooms);
       }
-      rooms.log.info({ removed }, 'housekeeping done');
+      rooms.log.info({ removed, attempts }, 'housekeeping done');
     },
     onError: (error) => {
       rooms.log.error({ error: messageOf(error) }, 'housekeeping failed');
+    },
+  });
+}
+
+/** Servers that have ended leave things half done while others run: the leader sees to them. */
+function recovery({ repository, log }: Rooms): Service {
+  return repeating({
+    name: 'recovery',
+    everyMs: RECOVERY_MS,
+    work: async () => {
+      await repository.recover({ othersRun: true });
+    },
+    onError: (error) => {
+      log.error({ error: messageOf(error) }, 'recovery failed');
+    },
+  });
+}
+
+/** Another server may have let a key take over, or revoked one. */
+function keyWatch({ keys, log }: Rooms): Service {
+  return repeating({
+    name: 'keys of others',
+    everyMs: KEYS_OF_OTHERS_MS,
+    work: async () => {
+      await keys.reload();
+    },
+    onError: (error) => {
+      log.error({ error: messageOf(error) }, 'the keys cannot be read again');
     },
   });
 }
@@ -277,7 +356,26 @@ async function collect({ repository, log }: Rooms): Promise<void> {
   }
 }
 
-async function openProfiles(config: Config, log: Log, journal: Journal): Promise<LiveProfiles> {
+/** Notes whether this server leads. */
+function noteOf(leads: { now: boolean }): Service {
+  return {
+    name: 'note of leadership',
+    start: async () => {
+      leads.now = true;
+    },
+    stop: async () => {
+      leads.now = false;
+    },
+  };
+}
+
+/** Every server reads the profiles; the leader writes in the journal what became of them. */
+async function openProfiles(
+  config: Config,
+  log: Log,
+  journal: Journal,
+  leads: { readonly now: boolean },
+): Promise<LiveProfiles> {
   const profiles = await LiveProfiles.open({
     folder: config.paths.profiles,
     memoryFile: join(config.paths.state, 'profiles.json'),
@@ -286,7 +384,7 @@ async function openProfiles(config: Config, log: Log, journal: Journal): Promise
     lookEveryMs: PROFILES_LOOK_MS,
   });
   profiles.listen(async (changes) => {
-    for (const { kind, profile, faults, isKept } of changes) {
+    for (const { kind, profile, faults, isKept } of leads.now ? changes : []) {
       const data = { profile, ...(faults.length > 0 && { faults: [...faults], isKept }) };
       await journal.record({ kind, subject: `profile:${profile}`, actor: 'server', data });
     }

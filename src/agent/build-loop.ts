@@ -11,6 +11,7 @@ import { type Clock, sleep } from '../support/clock.ts';
 import { digestFile } from '../support/digests.ts';
 import { isAppError, messageOf } from '../support/errors.ts';
 import type { Log } from '../support/log.ts';
+import { diskFree } from './describe-machine.ts';
 import type { JobContext, JobExecutor, JobOutput } from './executors/executor.ts';
 import { JobLog, LogStream } from './job-log.ts';
 import { JobTraces } from './job-traces.ts';
@@ -76,7 +77,8 @@ async function takeLease(
 ): Promise<LeaseMessage | undefined> {
   const begun = context.clock.now();
   try {
-    const answer = await context.connection.lease(LEASE_WAIT_MS, signal);
+    const free = await diskFree(context.workFolder.path);
+    const answer = await context.connection.lease(LEASE_WAIT_MS, free, signal);
     const idle = answer !== undefined && 'idle' in answer ? answer.idle : undefined;
     context.idle.tell(idle, context.log);
     if (answer !== undefined && !('idle' in answer)) {
@@ -223,17 +225,21 @@ async function workAndTell(context: BuildLoopContext, job: JobRun, watch: JobWat
     });
     if (watch.ending.kind === 'cancelled') {
       log.note('The job was cancelled.');
-    } else if (watch.ending.kind === 'failed' && watch.ending.code === 'limit-exceeded') {
-      log.cut(Math.max(lease.limits.logBytes, stream.reached));
-      log.note(watch.ending.reason);
     }
+    const breach = breachOf(watch.ending);
     await watch.settle(async () => {
-      await stream.finish(watch.silence);
+      await (breach === undefined
+        ? stream.finish(watch.silence)
+        : stream.endWith(breach, lease.limits.logBytes, watch.silence));
     });
   } finally {
     watch.end();
     await Promise.all(background);
   }
+}
+
+function breachOf(ending: Ending): string | undefined {
+  return ending.kind === 'failed' && ending.code === 'limit-exceeded' ? ending.reason : undefined;
 }
 
 /** A build that breaks a limit is ended like one that is cancelled, and has failed. */

@@ -77,15 +77,16 @@ export class ServerConnection {
     return await this.#ask(call, registrationSchema, signal);
   }
 
-  /** Waits up to `waitMs` for work. */
+  /** Waits up to `waitMs` for work that fits on a disk with so much left. */
   async lease(
     waitMs: number,
+    diskFreeBytes: number,
     signal: AbortSignal,
   ): Promise<LeaseMessage | IdleMessage | undefined> {
     const call: Call = {
       method: 'POST',
       path: '/lease',
-      body: json({ agent: this.#agent, waitMs }),
+      body: json({ agent: this.#agent, waitMs, diskFreeBytes }),
       answerMs: waitMs + ANSWER_MS,
     };
     return await this.#retrying(signal, async () => {

@@ -1,14 +1,16 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
-import { AppError, isAppError } from '../support/errors.ts';
+import { hardwareProfileSchema } from '../gentoo/profile.ts';
+import { AppError, isAppError, isPassing } from '../support/errors.ts';
 import { resolvePlan, storedPlan } from './accept-plan.ts';
 import { findAttempt, markHeard } from './attempt-store.ts';
 import { type BuildPlan, insertPlan } from './build-plan.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { heldJob, staleAttempt } from './fence.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import type { AttemptEnd, ReportedOutcome } from './job.ts';
-import { findLeasedJob, toJob } from './job-store.ts';
+import { findLeasedJob } from './job-store.ts';
 import { packageOf } from './limits.ts';
 import { addMeasured, type MeasuredRun } from './measured-store.ts';
 import { findRequestRow, lockRequest, moveRequest } from './request-store.ts';
@@ -41,6 +43,7 @@ export async function acceptResult(
   }
   const request = await findRequestRow(context.database, job.request_id);
   const { end, plan } = await judge(context, { job, request }, result);
+  const log = await readEndOfLog(context, key, result.outcome === 'failed');
   const after = await transact(
     context,
     `agent:${key.agent}`,
@@ -49,16 +52,17 @@ export async function acceptResult(
       const held = await heldJob(deed.queries, key);
       await markHeard(deed.queries, key, deed.now);
       if (plan !== undefined && locked.cancelled_by === null) {
-        await insertPlanOf(deed, { job: held, request: locked }, plan);
+        await insertPlanOf(deed, locked, plan);
       }
       const { settings } = context;
       if (end.kind === 'reported' && end.outcome === 'succeeded') {
         await measure(deed, { job: held, profile: locked.profile }, result);
       }
-      return await settleAttempt(deed, { job: held, request: locked, settings }, end);
+      return await settleAttempt(deed, { job: held, request: locked, settings, log }, end);
     },
   );
   unstageInBackground(context, job);
+  packInBackground(context, key);
   followUp(context, job.request_id, after);
 }
 
@@ -107,7 +111,7 @@ async function judge(
   try {
     return { end, plan: await resolvePlan(context, request, plan) };
   } catch (error) {
-    if (!isAppError(error)) {
+    if (!isAppError(error) || isPassing(error)) {
       throw error;
     }
     const reason = error.message.slice(0, MAX_REASON);
@@ -133,17 +137,12 @@ async function measure(
   });
 }
 
-async function insertPlanOf(
-  deed: Deed,
-  { job, request }: { readonly job: JobRow; readonly request: RequestRow },
-  plan: BuildPlan,
-): Promise<void> {
-  const { executor } = toJob(job, []);
-  const { id, profile } = request;
-  await moveRequest(deed.queries, job.request_id, 'planning', {
+async function insertPlanOf(deed: Deed, request: RequestRow, plan: BuildPlan): Promise<void> {
+  await moveRequest(deed.queries, request.id, 'planning', {
     state: 'building',
     reason: null,
     finishedAt: null,
   });
-  await insertPlan(deed, { id, profile, executor, retry: request.retry_blocked === 1 }, plan);
+  const profile = hardwareProfileSchema.parse(JSON.parse(request.profile_json));
+  await insertPlan(deed, { ...request, profile }, plan);
 }

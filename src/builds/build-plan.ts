@@ -1,11 +1,12 @@
 import type { BlockedBuildRow, JobRow } from '../database/tables.ts';
-import type { Executor } from '../gentoo/profile.ts';
 import { newId } from '../support/ids.ts';
 import { blockedAmong, removeBlocks } from './blocked-store.ts';
 import type { Deed } from './builds-context.ts';
 import { type JobSpec, skipReason } from './job.ts';
+import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf, skipDependants } from './job-store.ts';
 import { newJobRow } from './new-job-row.ts';
+import { type PlacedRequest, placePackages } from './place-jobs.ts';
 import { addPackages } from './request-store.ts';
 import { tellJobFinished, tellJobReady } from './tell-jobs.ts';
 import { blockedReason, tellUnblocked } from './unblock.ts';
@@ -34,12 +35,7 @@ export interface PlannedJob {
  */
 export async function insertPlan(
   deed: Deed,
-  request: {
-    readonly id: string;
-    readonly profile: string;
-    readonly executor: Executor;
-    readonly retry: boolean;
-  },
+  request: PlacedRequest & { readonly id: string; readonly retry_blocked: number },
   plan: BuildPlan,
 ): Promise<void> {
   const blocks = await blocksOf(deed, request, plan);
@@ -51,16 +47,18 @@ export async function insertPlan(
     }
     return id;
   };
+  const placements = await placePackages(deed.queries, request, plan.jobs);
   await insertJobs(
     deed.queries,
     plan.jobs.map((job, index) =>
       newJobRow({
+        ...at(placements, index),
         id: idOf(index),
         request_id: request.id,
         kind: 'package',
         position: index + 1,
         name: job.name,
-        executor: request.executor,
+        executor: request.profile.executor,
         spec_json: JSON.stringify(job.spec),
         inputs: inputsOf(job),
         created_at: deed.now,
@@ -85,16 +83,17 @@ export async function insertPlan(
 /** The blocks that stop jobs of the plan, by CPV. */
 async function blocksOf(
   deed: Deed,
-  request: { readonly profile: string; readonly retry: boolean },
+  request: PlacedRequest & { readonly retry_blocked: number },
   plan: BuildPlan,
 ): Promise<ReadonlyMap<string, BlockedBuildRow>> {
   const names = plan.jobs.map(({ name }) => name);
-  if (request.retry) {
-    await tellUnblocked(deed, await removeBlocks(deed.queries, request.profile, names));
+  const profile = request.profile.name;
+  if (request.retry_blocked === 1) {
+    await tellUnblocked(deed, await removeBlocks(deed.queries, profile, names));
     return new Map();
   }
   const inputsByName = new Map(plan.jobs.map((job) => [job.name, inputsOf(job)]));
-  const rows = await blockedAmong(deed.queries, request.profile, names);
+  const rows = await blockedAmong(deed.queries, profile, names);
   return new Map(
     rows.filter(({ cpv, inputs }) => inputsByName.get(cpv) === inputs).map((row) => [row.cpv, row]),
   );

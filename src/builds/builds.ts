@@ -4,7 +4,8 @@ import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
-import type { BuildRequest, Job } from './request.ts';
+import type { ProfilePause } from './profile-pause.ts';
+import type { BuildRequest, ExplainedJob } from './request.ts';
 
 /** Which job, and which try at it. Every call of an agent about a job carries both. */
 export interface LeaseKey {
@@ -49,6 +50,15 @@ export interface AgentDescription {
   readonly memoryBytes: number;
   readonly portageVersion: string | null;
   readonly executors: readonly Executor[];
+  /** `gcc-14.2.1`; null when it has not said. */
+  readonly compiler: string | null;
+  /** Free where it builds, in bytes; null when it has not said. */
+  readonly diskFreeBytes: number | null;
+  readonly labels: readonly string[];
+  /** The only profiles that it serves; empty means all. */
+  readonly profiles: readonly string[];
+  /** Jobs that it does at once. */
+  readonly slots: number;
 }
 
 export interface AgentRecord extends AgentDescription {
@@ -99,7 +109,8 @@ export interface Leftovers {
 export interface Builds {
   /**
    * What is to be published on a channel that needs proof has to be forced, with a reason: what is only built now
-   * cannot be proven. Throws `promotion-not-proven`, `reason-required`, `unknown-profile`, `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
+   * cannot be proven. Throws `promotion-not-proven`, `reason-required`, `invalid-priority`, `unknown-profile`,
+   * `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
    * `source` also `unknown-recipe`, `plan-cycle` and the codes of packing a source folder (`source-missing`,
    * `source-too-large`, `source-unsupported`, `source-changed`).
    */
@@ -108,6 +119,8 @@ export interface Builds {
     readonly atoms: readonly string[];
     readonly publish?: string;
     readonly rebuild?: boolean;
+    /** From -10 to 10. */
+    readonly priority?: number;
     /** Packages that are blocked are tried again. */
     readonly retry?: boolean;
     readonly force?: boolean;
@@ -121,8 +134,8 @@ export interface Builds {
     readonly profile?: string;
     readonly limit: number;
   }): Promise<BuildRequest[]>;
-  jobsOf(requestId: string): Promise<Job[]>;
-  findJob(id: string): Promise<Job | undefined>;
+  jobsOf(requestId: string): Promise<ExplainedJob[]>;
+  findJob(id: string): Promise<ExplainedJob | undefined>;
   /** The first one first. */
   attemptsOf(jobId: string): Promise<Attempt[]>;
   packagesOf(
@@ -130,6 +143,33 @@ export interface Builds {
   ): Promise<readonly { readonly package: PackageRecord; readonly how: 'built' | 'reused' }[]>;
   /** Jobs not yet begun are cancelled; those under way are told at their next word. Throws `unknown-request`, `request-finished`. */
   cancelRequest(id: string, actor: string): Promise<BuildRequest>;
+  /** Hands out no more of its jobs; those under way go on. Throws `unknown-request`, `request-finished`. */
+  pauseRequest(
+    id: string,
+    pause: { readonly actor: string; readonly reason: string },
+  ): Promise<BuildRequest>;
+  /** Throws `unknown-request`, `request-finished`. */
+  resumeRequest(id: string, actor: string): Promise<BuildRequest>;
+  /** Throws `invalid-priority`, `unknown-request`, `request-finished`. */
+  prioritizeRequest(
+    id: string,
+    change: { readonly actor: string; readonly priority: number },
+  ): Promise<BuildRequest>;
+  /** Hands out no more jobs for the profile. Throws `unknown-profile`. */
+  pauseProfile(
+    profile: string,
+    pause: { readonly actor: string; readonly reason: string },
+  ): Promise<ProfilePause>;
+  /** Throws `profile-not-paused`. */
+  resumeProfile(profile: string, actor: string): Promise<void>;
+  listPauses(): Promise<ProfilePause[]>;
+  /** Gives the agent no new jobs; what it holds it finishes. Throws `unknown-agent`. */
+  drainAgent(
+    name: string,
+    drain: { readonly actor: string; readonly reason: string },
+  ): Promise<AgentRecord>;
+  /** Gives an agent that is drained or taken out jobs again. Throws `unknown-agent`. */
+  resumeAgent(name: string, actor: string): Promise<AgentRecord>;
 
   /** Builds that failed for good and are not tried again, the newest first. */
   listBlocked(profile?: string): Promise<BlockedBuild[]>;
@@ -146,8 +186,13 @@ export interface Builds {
   restoreAgent(name: string, actor: string): Promise<AgentRecord>;
   registerAgent(description: AgentDescription): Promise<AgentRecord>;
   listAgents(): Promise<AgentRecord[]>;
-  /** Waits up to `waitMs` for a job that fits the agent. Throws `unknown-agent`. */
-  lease(agent: string, waitMs: number, signal: AbortSignal): Promise<Lease | undefined>;
+  /** Waits up to `waitMs` for a job that fits the agent, which has so much disk left now. Throws `unknown-agent`. */
+  lease(
+    agent: string,
+    waitMs: number,
+    signal: AbortSignal,
+    diskFreeBytes?: number,
+  ): Promise<Lease | undefined>;
   /** Why this agent gets no jobs at all, or undefined when it may get some. */
   whyIdle(
     agent: string,
@@ -206,7 +251,13 @@ export interface Builds {
   readLog(
     jobId: string,
     options: { readonly attempt?: number; readonly offset: number; readonly maxBytes: number },
-  ): Promise<{ readonly bytes: Buffer; readonly attempt: number; readonly isComplete: boolean }>;
+  ): Promise<{
+    readonly bytes: Buffer;
+    readonly attempt: number;
+    readonly isComplete: boolean;
+    /** Of the log as it is now. */
+    readonly size: number;
+  }>;
   /**
    * Calls the listener whenever bytes were appended to a log of the job, an attempt at it ended, or the next one
    * began. The returned function ends that.

@@ -25,12 +25,12 @@ const LONGEST_TRIAL = 24;
 
 /**
  * The packages that failed on an agent in a row, newest first, without those that fail elsewhere too. What the package
- * may be to blame for counts only where another agent could show that it is not (`isComparable`).
+ * may be to blame for counts only where another agent could show that it is not (`isCompared`).
  */
 export function failuresInARow(
   newestFirst: readonly AgentAttempt[],
   elsewhere: ReadonlySet<string>,
-  isComparable: boolean,
+  isCompared: boolean,
 ): string[] {
   const end = newestFirst.findIndex(
     ({ outcome, fault }) => outcome === 'succeeded' && fault === null,
@@ -39,7 +39,7 @@ export function failuresInARow(
   const counted = row.filter(
     (attempt) =>
       attempt.outcome !== 'vanished' &&
-      (attempt.fault === 'machine' || (attempt.fault === 'package' && isComparable)) &&
+      (attempt.fault === 'machine' || (attempt.fault === 'package' && isCompared)) &&
       !elsewhere.has(packageKey(attempt)),
   );
   return [...new Set(counted.map(({ name }) => name))];
@@ -128,7 +128,7 @@ async function takeOutIfTooMany(
   const names = failuresInARow(
     attempts,
     new Set(elsewhere.map(packageKey)),
-    await isComparable(deed, agent),
+    await hasPeer(deed, agent),
   );
   if (names.length < settings.failures) {
     return;
@@ -151,7 +151,7 @@ async function takeOutIfTooMany(
 }
 
 /** Whether another agent builds what this one does. */
-async function isComparable({ queries, now }: Deed, agent: AgentRow): Promise<boolean> {
+async function hasPeer({ queries, now }: Deed, agent: AgentRow): Promise<boolean> {
   const own = toAgent(agent, []).executors;
   return (await agentRows(queries)).some(
     (row) =>

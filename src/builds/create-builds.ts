@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Database } from '../database/database.ts';
@@ -8,37 +8,42 @@ import type { Event } from '../journal/event.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Clock } from '../support/clock.ts';
-import { AppError, isErrno, messageOf } from '../support/errors.ts';
+import { AppError, isErrno } from '../support/errors.ts';
 import { ensureInside } from '../support/files.ts';
 import type { Service } from '../support/lifecycle.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
-import { repeating } from '../support/schedule.ts';
 import { acceptPackage } from './accept-package.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
-import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
+import { findAgentRow, setDiskFree, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
 import { appendLog, LogTimes } from './append-log.ts';
 import { attemptsOf, toAttempt } from './attempt-store.ts';
+import { Background } from './background.ts';
 import { blockedRows } from './blocked-store.ts';
 import { BuildLogs } from './build-log.ts';
+import { type BuildRecords, createRecords } from './build-records.ts';
 import type { AgentDescription, AgentRecord, Builds, Lease, LeaseKey } from './builds.ts';
 import type { BuildSettings, BuildsContext } from './builds-context.ts';
+import { createBuildsService } from './builds-service.ts';
 import { cancelRequest } from './cancel-request.ts';
 import { restoreAgent } from './circuit-breaker.ts';
 import { ClockJumps } from './clock-jumps.ts';
 import { createRequest } from './create-request.ts';
+import { drainAgent, resumeAgent } from './drain-agent.ts';
 import { heldJob } from './fence.ts';
-import { resumePublishing } from './finish-request.ts';
 import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
-import { hasComeDue, leasedJobsByAgent, prolongLeases } from './job-store.ts';
+import { leasedJobsByAgent } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
-import { endOverdue } from './overdue.ts';
+import { LogFindings } from './log-findings.ts';
+import { pauseProfile, resumeProfile } from './pause-profile.ts';
+import { allPauses } from './pause-store.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
 import { findRequestRow, listRequestRows, toRequest } from './request-store.ts';
+import { pauseRequest, prioritizeRequest, resumeRequest } from './steer-request.ts';
 import { toBlockedBuild, unblock } from './unblock.ts';
 
 export interface BuildsOptions {
@@ -51,16 +56,19 @@ export interface BuildsOptions {
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string };
   readonly settings: BuildSettings;
+  /** Other servers may take what agents say, too. */
+  readonly othersServe?: boolean;
 }
-
-/** Expired leases are looked for this often, and also whenever somebody asks for a job. */
-const LONGEST_SWEEP_MS = 5_000;
 
 /**
  * The build farm: requests, their jobs, and the agents that do them. Everything that is acknowledged is in the
  * database; the service takes up from there what a stopped or killed process left.
  */
-export function createBuilds(options: BuildsOptions): { builds: Builds; service: Service } {
+export function createBuilds(options: BuildsOptions): {
+  builds: Builds;
+  records: BuildRecords;
+  service: Service;
+} {
   const background = new Background(options.log);
   const logs = new BuildLogs({
     folder: join(options.folders.state, 'logs'),
@@ -71,6 +79,7 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
     ...options,
     logs,
     jumps: new ClockJumps(options.clock),
+    findings: new LogFindings(logs, options.locks),
     inBackground: (task, work) => {
       background.start(task, work);
     },
@@ -87,12 +96,27 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
   });
   return {
     builds: createInterface(context, parts),
-    service: createService(context, { queue, background, unlisten }),
+    records: createRecords(context, { waiting: () => queue.waiting() }),
+    service: createBuildsService(context, {
+      queue,
+      background,
+      unlisten,
+      othersServe: options.othersServe ?? false,
+    }),
   };
 }
 
+/** Events after which somebody who waits may have a job. */
+const OFFERS = new Set([
+  'job-ready',
+  'request-resumed',
+  'profile-resumed',
+  'agent-resumed',
+  'agent-restored',
+]);
+
 function onEvent(event: Event, logs: BuildLogs, { queue, heartbeats }: Parts): void {
-  if (event.kind === 'job-ready' || event.kind === 'agent-restored') {
+  if (OFFERS.has(event.kind)) {
     queue.wake();
   }
   const { jobId, requestId } = event.data;
@@ -130,6 +154,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     attemptsOf: async (jobId) => (await attemptsOf(database, jobId)).map(toAttempt),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
+    ...steering(context),
     listBlocked: async (profile) => (await blockedRows(database, profile)).map(toBlockedBuild),
     unblock: async (wanted, actor) => await unblock(context, wanted, actor),
     restoreAgent: async (name, actor) => {
@@ -144,7 +169,8 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     },
     registerAgent: async (description) => await registerAgent(context, description),
     listAgents: async () => await listAgents(context, live),
-    lease: async (agent, waitMs, signal) => await lease(context, queue, agent, { waitMs, signal }),
+    lease: async (agent, waitMs, signal, diskFreeBytes) =>
+      await lease(context, queue, agent, { waitMs, signal, diskFreeBytes }),
     heartbeat: async (key, wait = AT_ONCE) => await heartbeat(context, parts.heartbeats, key, wait),
     appendLog: async (key, offset, bytes) =>
       await appendLog(context, parts.logTimes, key, { offset, bytes }),
@@ -162,60 +188,29 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
   };
 }
 
-/**
- * A restart gives every running lease its whole length again, so that an agent which goes on trying goes on with the
- * same attempt; and it takes up what was being published.
- */
-function createService(
-  context: BuildsContext,
-  parts: {
-    readonly queue: Queue<Claim>;
-    readonly background: Background;
-    readonly unlisten: () => void;
-  },
-): Service {
-  const { leaseMs, heartbeatMs } = context.settings;
-  let publishAgainAt = 0;
-  let startedAt = 0;
-  let lookedAt = 0;
-  const publish = async (): Promise<void> => {
-    publishAgainAt = context.clock.now() + leaseMs;
-    await resumePublishing(context);
-  };
-  const sweep = repeating({
-    name: 'lease sweep',
-    everyMs: Math.max(10, Math.min(LONGEST_SWEEP_MS, heartbeatMs, leaseMs / 4)),
-    work: async () => {
-      await expireLeases(context);
-      await endOverdue(context, startedAt);
-      const now = context.clock.now();
-      if (await hasComeDue(context.database, { after: lookedAt, until: now })) {
-        parts.queue.wake();
-      }
-      lookedAt = now;
-      if (now >= publishAgainAt) {
-        await publish();
-      }
-    },
-    onError: (error) => {
-      context.log.error({ error: messageOf(error) }, 'the sweep of leases failed');
-    },
-  });
+type Steering =
+  | 'pauseRequest'
+  | 'resumeRequest'
+  | 'prioritizeRequest'
+  | 'pauseProfile'
+  | 'resumeProfile'
+  | 'listPauses'
+  | 'drainAgent'
+  | 'resumeAgent';
+
+/** What people say about who builds what when. */
+function steering(context: BuildsContext): Pick<Builds, Steering> {
   return {
-    name: 'builds',
-    start: async () => {
-      await mkdir(join(context.folders.state, 'logs'), { recursive: true });
-      startedAt = context.clock.now();
-      await prolongLeases(context.database, context.clock.now() + leaseMs);
-      await publish();
-      await sweep.start();
+    pauseRequest: async (id, pause) => await pauseRequest(context, id, pause),
+    resumeRequest: async (id, actor) => await resumeRequest(context, id, actor),
+    prioritizeRequest: async (id, change) => await prioritizeRequest(context, id, change),
+    pauseProfile: async (profile, pause) => await pauseProfile(context, profile, pause),
+    resumeProfile: async (profile, actor) => {
+      await resumeProfile(context, profile, actor);
     },
-    stop: async () => {
-      await sweep.stop();
-      await parts.queue.stop();
-      parts.unlisten();
-      await parts.background.idle();
-    },
+    listPauses: async () => await allPauses(context.database),
+    drainAgent: async (name, drain) => await drainAgent(context, name, drain),
+    resumeAgent: async (name, actor) => await resumeAgent(context, name, actor),
   };
 }
 
@@ -247,7 +242,11 @@ async function lease(
   context: BuildsContext,
   queue: Queue<Claim>,
   agent: string,
-  wait: { readonly waitMs: number; readonly signal: AbortSignal },
+  wait: {
+    readonly waitMs: number;
+    readonly signal: AbortSignal;
+    readonly diskFreeBytes: number | undefined;
+  },
 ): Promise<Lease | undefined> {
   const { database, clock } = context;
   if ((await findAgentRow(database, agent)) === undefined) {
@@ -256,6 +255,9 @@ async function lease(
     });
   }
   await touchAgent(database, agent, clock.now());
+  if (wait.diskFreeBytes !== undefined) {
+    await setDiskFree(database, agent, wait.diskFreeBytes);
+  }
   await expireLeases(context);
   const claim = await queue.next(agent, wait.waitMs, wait.signal);
   if (claim === undefined) {
@@ -295,35 +297,5 @@ async function openSource(
       );
     }
     throw error;
-  }
-}
-
-/** Work that goes on after the answer was given, one of a name at a time. */
-class Background {
-  readonly #log: Log;
-  readonly #running = new Map<string, Promise<void>>();
-
-  constructor(log: Log) {
-    this.#log = log;
-  }
-
-  start(task: string, work: () => Promise<void>): void {
-    if (!this.#running.has(task)) {
-      this.#running.set(task, this.#run(task, work));
-    }
-  }
-
-  async #run(task: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#log.error({ task, error: messageOf(error) }, 'work in the background failed');
-    } finally {
-      this.#running.delete(task);
-    }
-  }
-
-  async idle(): Promise<void> {
-    await Promise.all(this.#running.values());
   }
 }

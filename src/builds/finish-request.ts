@@ -1,4 +1,4 @@
-import { isAppError, messageOf } from '../support/errors.ts';
+import { isAppError, isPassing, messageOf } from '../support/errors.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { countJobs, firstFailedJob, hasOpenJobs, toJob } from './job-store.ts';
 import { concludeRequest, FINAL_REQUEST_STATES, type RequestState } from './request.ts';
@@ -135,7 +135,7 @@ async function refusalOf(work: () => Promise<void>): Promise<string | undefined>
     await work();
     return undefined;
   } catch (error) {
-    if (isAppError(error)) {
+    if (isAppError(error) && !isPassing(error)) {
       return messageOf(error);
     }
     throw error;

@@ -58,16 +58,16 @@ export async function heartbeat(
 ): Promise<'go-on' | 'cancel'> {
   const requestId = await extendLease(context, key);
   const patience = Math.min(wait.waitMs, context.settings.leaseMs / 2);
-  for (let left = patience; requestId !== undefined; left -= LOOK_EVERY_MS) {
-    if (left <= 0 || wait.signal.aborted) {
-      return 'go-on';
-    }
+  if (requestId === undefined) {
+    return 'cancel';
+  }
+  for (let left = patience; left > 0 && !wait.signal.aborted; left -= LOOK_EVERY_MS) {
     await held.wait([requestId, key.jobId], Math.min(left, LOOK_EVERY_MS), wait.signal);
     if (!wait.signal.aborted && (await isCancelled(context, key))) {
       return 'cancel';
     }
   }
-  return 'cancel';
+  return 'go-on';
 }
 
 /** The request of the job; undefined when it is cancelled. */

@@ -51,8 +51,16 @@ export function portageInputs(
     'sha256',
     JSON.stringify(
       sorted({
-        ...{ arch, chost, flags, cpuFlagsVariable, cpuFlags: cpuFlags.toSorted(), gentooProfile },
-        ...{ use, features, portageFiles, buildRoot },
+        arch,
+        chost,
+        flags,
+        cpuFlagsVariable,
+        cpuFlags: cpuFlags.toSorted(),
+        gentooProfile,
+        use,
+        features,
+        portageFiles,
+        buildRoot,
       }),
     ),
   );

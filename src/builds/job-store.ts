@@ -1,8 +1,10 @@
 import type { Queries } from '../database/database.ts';
 import type { JobRow } from '../database/tables.ts';
 import { executorSchema } from '../gentoo/profile.ts';
+import { isTelling } from './build-time.ts';
 import type { LeaseKey } from './builds.ts';
 import { JOB_STATES, type Job, type JobCounts, type JobState } from './request.ts';
+import type { RunningJob } from './waiting-reason.ts';
 
 /** Rows of one statement: SQLite takes 32,766 variables. */
 const ROWS_AT_ONCE = 1000;
@@ -26,42 +28,14 @@ function* inPieces<T>(rows: readonly T[]): Generator<T[]> {
   }
 }
 
-/** The first ready job of the oldest request that one of these executors can do, but for those to be passed over. */
-export async function nextReadyJob(
-  queries: Queries,
-  executors: readonly string[],
-  now: number,
-  passedOver: readonly string[] = [],
-): Promise<Pick<JobRow, 'id' | 'attempt'> | undefined> {
-  if (executors.length === 0) {
-    return undefined;
-  }
-  let statement = queries
-    .selectFrom('jobs')
-    .innerJoin('requests', 'requests.id', 'jobs.request_id')
-    .select(['jobs.id', 'jobs.attempt'])
-    .where('jobs.state', '=', 'ready')
-    .where('jobs.executor', 'in', executors)
-    .where((eb) => eb.or([eb('jobs.not_before', 'is', null), eb('jobs.not_before', '<=', now)]));
-  if (passedOver.length > 0) {
-    statement = statement.where('jobs.id', 'not in', passedOver);
-  }
-  return await statement
-    .orderBy('requests.created_at')
-    .orderBy('requests.id')
-    .orderBy('jobs.position')
-    .limit(1)
-    .executeTakeFirst();
-}
-
 /** The ready jobs that have failed or were lost before, each with an agent that this happened to. */
 export async function troubledJobs(
   queries: Queries,
-): Promise<{ id: string; executor: string; agent: string }[]> {
+): Promise<{ id: string; lane: string | null; agent: string }[]> {
   return await queries
     .selectFrom('jobs')
     .innerJoin('attempts', 'attempts.job_id', 'jobs.id')
-    .select(['jobs.id', 'jobs.executor', 'attempts.agent'])
+    .select(['jobs.id', 'jobs.lane', 'attempts.agent'])
     .distinct()
     .where('jobs.not_before', 'is not', null)
     .where('jobs.state', '=', 'ready')
@@ -355,6 +329,27 @@ export async function leasedJobsByAgent(queries: Queries): Promise<Map<string, s
     }
   }
   return held;
+}
+
+/** The jobs that are being built now, with the start of the present attempt. */
+export async function runningJobs(queries: Queries): Promise<RunningJob[]> {
+  const rows = await queries
+    .selectFrom('jobs')
+    .innerJoin('attempts', (join) =>
+      join.onRef('attempts.job_id', '=', 'jobs.id').onRef('attempts.attempt', '=', 'jobs.attempt'),
+    )
+    .leftJoin('lanes', 'lanes.id', 'jobs.lane')
+    .select(['jobs.id', 'attempts.agent', 'attempts.started_at', 'lanes.is_giant'])
+    .select(['jobs.estimate_ms', 'jobs.estimate_source'])
+    .where('jobs.state', '=', 'leased')
+    .execute();
+  return rows.map((row) => ({
+    jobId: row.id,
+    agent: row.agent,
+    startedAt: row.started_at,
+    usualMs: isTelling(row.estimate_source) ? row.estimate_ms : null,
+    isGiant: row.is_giant === 1,
+  }));
 }
 
 export function toJob(row: JobRow, needs: readonly string[], reason = row.reason): Job {

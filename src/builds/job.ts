@@ -42,17 +42,13 @@ export function outcomeOf(end: AttemptEnd): string {
 
 /** Whose fault the end is; nobody's when the agent never had the job, or gave it back. */
 export function faultOfEnd(end: AttemptEnd, wasHeard: boolean): Fault | null {
-  switch (end.kind) {
-    case 'reported':
-      return end.outcome === 'failed' ? faultOf(end.code) : null;
-    case 'overdue':
-      return 'package';
-    case 'vanished':
-      return wasHeard ? 'machine' : null;
-    case 'undelivered':
-    case 'unstaged':
-      return null;
+  if (end.kind === 'reported') {
+    return end.outcome === 'failed' ? faultOf(end.code) : null;
   }
+  if (end.kind === 'overdue') {
+    return 'package';
+  }
+  return end.kind === 'vanished' && wasHeard ? 'machine' : null;
 }
 
 /** The attempts that a job has had, the present one included. */
@@ -126,20 +122,16 @@ function judgeFailure(reason: string, job: JudgedJob): Verdict {
 function givenUp(end: AttemptEnd, { agent, tries }: JudgedJob): string {
   const count = `Attempt ${tries.all} was the last that is made`;
   const lost = `${tries.lost} attempts were lost in all`;
-  switch (end.kind) {
-    case 'reported':
-      return end.outcome === 'failed'
-        ? `${count}: ${lost}. On the agent ${agent}: ${end.reason}`
-        : `${count}: the agent ${agent} gave it back.`;
-    case 'vanished':
-      return `${count}: the agent ${agent} vanished without a result, and ${lost}.`;
-    case 'undelivered':
-      return `${count}: the agent ${agent} did not take it.`;
-    case 'unstaged':
-      return `${count}: the server could not prepare the packages that the job may install.`;
-    case 'overdue':
-      return `${count}: ${end.reason}`;
-  }
+  const why: Readonly<Record<AttemptEnd['kind'], string>> = {
+    reported: `the agent ${agent} gave it back`,
+    vanished: `the agent ${agent} vanished without a result, and ${lost}`,
+    overdue: lost,
+    undelivered: `the agent ${agent} did not take it`,
+    unstaged: 'the server could not prepare the packages that the job may install',
+  };
+  return 'reason' in end && faultOfEnd(end, true) !== null
+    ? `${count}: ${lost}. On the agent ${agent}: ${end.reason}`
+    : `${count}: ${why[end.kind]}.`;
 }
 
 /** Why a job is not built when one that it needs has ended without success. */

@@ -1,10 +1,12 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
 import { messageOf } from '../support/errors.ts';
-import { findAgentRow, toAgent } from './agent-store.ts';
+import { agentsByName, lockAgent } from './agent-store.ts';
 import { insertAttempt, updateAttempt } from './attempt-store.ts';
 import type { Lease } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { type Asked, QueueView } from './choose-job.ts';
 import { moveTimes } from './clock-jumps.ts';
+import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
 import { limitsFor, profileOf } from './job-limits.ts';
@@ -13,7 +15,6 @@ import {
   expiredJobs,
   findLeasedJob,
   leasedJobsByAgent,
-  nextReadyJob,
   updateLeasedJob,
 } from './job-store.ts';
 import { findRequestRow, lockRequest, packagesOfRequest } from './request-store.ts';
@@ -37,25 +38,21 @@ export async function claimForFirst(
   agents: readonly string[],
 ): Promise<{ readonly claim: Claim; readonly place: number } | undefined> {
   return await transact(context, 'server', async (deed) => {
-    const inVain = new Set<string>();
-    const toLeave = await jobsToLeave(deed.queries, deed.now);
-    const held = await leasedJobsByAgent(deed.queries);
-    for (const [place, agent] of agents.entries()) {
-      const row = await findAgentRow(deed.queries, agent);
-      if (row === undefined || !mayTake(row, held.get(agent)?.length ?? 0, deed.now)) {
+    const { queries, now } = deed;
+    const view = await QueueView.open(queries, now);
+    const rows = await agentsByName(queries, [...new Set(agents)]);
+    const toLeave = await jobsToLeave(queries, now);
+    const held = await leasedJobsByAgent(queries);
+    for (const [place, name] of agents.entries()) {
+      const agent = rows.get(name);
+      if (agent === undefined || !mayTake(agent, held.get(name)?.length ?? 0, now)) {
         continue;
       }
-      const able = {
-        agent,
-        executors: toAgent(row, []).executors.toSorted(),
-        passedOver: toLeave.get(agent) ?? [],
-      };
-      const kind = [...able.executors, ...able.passedOver].join(' ');
-      const claim = inVain.has(kind) ? undefined : await claimNext(context, deed, able);
+      const asked = { agent, passedOver: toLeave.get(name) ?? [] };
+      const claim = await claimNext(context, deed, { view, asked });
       if (claim !== undefined) {
         return { claim, place };
       }
-      inVain.add(kind);
     }
     return undefined;
   });
@@ -64,27 +61,31 @@ export async function claimForFirst(
 async function claimNext(
   context: BuildsContext,
   deed: Deed,
-  able: {
-    readonly agent: string;
-    readonly executors: readonly string[];
-    readonly passedOver: readonly string[];
-  },
+  { view, asked }: { readonly view: QueueView; readonly asked: Asked },
 ): Promise<Claim | undefined> {
   const { queries, now } = deed;
-  const { agent, executors, passedOver } = able;
+  const agent = asked.agent.name;
   for (;;) {
-    const next = await nextReadyJob(queries, executors, now, passedOver);
-    if (next === undefined) {
+    const choice = await view.choose(asked);
+    if (choice === undefined) {
       return undefined;
     }
+    if (choice.lane.isGiant) {
+      await lockAgent(queries, agent);
+      await view.refreshGiants();
+      if (view.hasGiant(agent)) {
+        continue;
+      }
+    }
     const expiresAt = now + context.settings.leaseMs;
-    const job = await claimJob(queries, next, { agent, now, expiresAt });
+    const job = await claimJob(queries, choice.job, { agent, now, expiresAt });
     const request = job && (await findRequestRow(queries, job.request_id));
     if (job !== undefined && request !== undefined) {
       await insertAttempt(queries, keyOf(job), now);
       await tellJobLeased({ ...deed, actor: `agent:${agent}` }, job);
       return { job, request };
     }
+    view.forget(choice.lane);
   }
 }
 
@@ -140,6 +141,7 @@ export async function endAttempt(
   end: AttemptEnd,
   isStillDue: (job: JobRow) => boolean = () => true,
 ): Promise<void> {
+  const log = await readEndOfLog(context, { jobId: job.id, attempt: job.attempt }, false);
   const after = await transact(
     context,
     'server',
@@ -149,11 +151,13 @@ export async function endAttempt(
       if (held === undefined || !isStillDue(held)) {
         return undefined;
       }
-      return await settleAttempt(deed, { job: held, request, settings: context.settings }, end);
+      const { settings } = context;
+      return await settleAttempt(deed, { job: held, request, settings, log }, end);
     },
   );
   if (after !== undefined) {
     unstageInBackground(context, job);
+    packInBackground(context, { jobId: job.id, attempt: job.attempt });
     followUp(context, job.request_id, after);
   }
 }

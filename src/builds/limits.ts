@@ -25,12 +25,14 @@ export function limitsOf(
 ): BuildLimits {
   const { defaults, policy, measured } = from;
   const set = { ...policy?.all, ...policy?.packages[name] };
-  const learned = (known: number, most: number | undefined): number =>
-    Math.max(known, ROOM * (most ?? 0));
   return {
     silenceMs: set.silenceMs ?? learned(defaults.silenceMs, measured?.longest_silence_ms),
     runMs: set.runMs ?? learned(defaults.runMs, measured?.longest_ms),
     logBytes: set.logBytes ?? learned(defaults.logBytes, measured?.largest_log_bytes),
     diskBytes: set.diskBytes ?? learned(defaults.diskBytes, measured?.largest_disk_bytes),
   };
+}
+
+function learned(known: number, most: number | undefined): number {
+  return Math.max(known, ROOM * (most ?? 0));
 }

@@ -13,6 +13,11 @@ export function newJobRow(
     | 'spec_json'
     | 'state'
     | 'created_at'
+    | 'lane'
+    | 'turn'
+    | 'estimate_ms'
+    | 'estimate_source'
+    | 'is_held'
   > &
     Partial<Pick<JobRow, 'inputs' | 'reason' | 'finished_at'>>,
 ): JobRow {

@@ -1,25 +1,20 @@
 import type { Queries } from '../database/database.ts';
 import type { AgentRow } from '../database/tables.ts';
 import { agentRows, toAgent } from './agent-store.ts';
-import type { AgentRecord } from './builds.ts';
+import { fits, type JobNeeds } from './fits.ts';
 import { troubledJobs } from './job-store.ts';
+import { lanesById } from './lane-store.ts';
 import { LIVE_AGENT_MS } from './waiting-reason.ts';
 
-/** What an agent must be able to do for a job. */
-export interface Demand {
-  readonly executor: string;
-}
-
-/** Whether the agent could do the job at all, whatever it does now. */
-export function fits(agent: Pick<AgentRecord, 'executors'>, demand: Demand): boolean {
-  return agent.executors.some((executor) => executor === demand.executor);
-}
-
 /** The agents that could take a job now or soon: alive, active, and able to. */
-export function candidates(rows: readonly AgentRow[], demand: Demand, now: number): string[] {
+export function candidates(
+  rows: readonly AgentRow[],
+  needs: JobNeeds | undefined,
+  now: number,
+): string[] {
   return rows
     .filter((row) => row.state === 'active' && row.last_seen_at > now - LIVE_AGENT_MS)
-    .filter((row) => fits(toAgent(row, []), demand))
+    .filter((row) => needs !== undefined && fits(needs, toAgent(row, [])))
     .map(({ name }) => name);
 }
 
@@ -34,16 +29,20 @@ export function mustLeave(
 
 /** Agent -> ready jobs that it must leave to others. Empty on a farm where nothing has failed. */
 export async function jobsToLeave(queries: Queries, now: number): Promise<Map<string, string[]>> {
-  const failures = new Map<string, { readonly executor: string; readonly agents: Set<string> }>();
-  for (const { id, executor, agent } of await troubledJobs(queries)) {
-    const failure = failures.get(id) ?? { executor, agents: new Set() };
+  const failures = new Map<string, { readonly lane: string; readonly agents: Set<string> }>();
+  for (const { id, lane, agent } of await troubledJobs(queries)) {
+    const failure = failures.get(id) ?? { lane: lane ?? '', agents: new Set() };
     failure.agents.add(agent);
     failures.set(id, failure);
   }
   const toLeave = new Map<string, string[]>();
   const rows = failures.size === 0 ? [] : await agentRows(queries);
-  for (const [id, { executor, agents }] of failures) {
-    const others = candidates(rows, { executor }, now);
+  const lanes = await lanesById(queries, [
+    ...new Set([...failures.values()].map(({ lane }) => lane)),
+  ]);
+  for (const [id, { lane, agents }] of failures) {
+    const needs = lanes.get(lane)?.needs;
+    const others = candidates(rows, needs, now);
     for (const agent of agents) {
       if (mustLeave(agent, agents, others)) {
         toLeave.set(agent, [...(toLeave.get(agent) ?? []), id]);

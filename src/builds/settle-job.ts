@@ -7,6 +7,7 @@ import { blockBuild } from './blocked-store.ts';
 import type { LeaseKey } from './builds.ts';
 import type { BuildSettings, Deed } from './builds-context.ts';
 import { judgeAgent } from './circuit-breaker.ts';
+import type { EndOfLog } from './end-of-log.ts';
 import type { Fault } from './fault.ts';
 import { type AfterConclusion, concludeIfComplete } from './finish-request.ts';
 import {
@@ -19,6 +20,9 @@ import {
   type Verdict,
 } from './job.ts';
 import { endLease, readyDependants, skipDependants } from './job-store.ts';
+import { keepHistory } from './keep-history.ts';
+import { needsOfLane } from './lane-store.ts';
+import { recordBuildTime } from './record-build-time.ts';
 import { addPackages } from './request-store.ts';
 import { candidates } from './retry-choice.ts';
 import { tellJobFinished, tellJobReady, tellPackageBlocked } from './tell-jobs.ts';
@@ -33,6 +37,7 @@ export async function settleAttempt(
     readonly job: JobRow;
     readonly request: RequestRow;
     readonly settings: BuildSettings;
+    readonly log: EndOfLog;
   },
   end: AttemptEnd,
 ): Promise<AfterConclusion> {
@@ -50,6 +55,7 @@ export async function settleAttempt(
     code: 'code' in end ? (end.code ?? null) : null,
     fault,
   });
+  await keepHistory(deed, held, outcomeOf(end));
   const attempts = await attemptsOf(deed.queries, job.id);
   const verdict = judgeAttempt(end, fault, {
     kind: job.kind,
@@ -67,7 +73,10 @@ export async function settleAttempt(
   if (settled === undefined) {
     throw new Error(`job ${job.id} was settled by somebody else within the transaction`);
   }
-  await follow(deed, { job: settled, request }, verdict);
+  if (verdict.state === 'succeeded') {
+    await recordBuildTime(deed, settled, request.profile);
+  }
+  await follow(deed, { job: settled, request, log: held.log }, verdict);
   await judgeAgent(deed, { key, kind: job.kind, end, fault }, settings.breaker);
   return verdict.state === 'ready' ? 'nothing' : await concludeIfComplete(deed, request.id);
 }
@@ -97,7 +106,8 @@ async function hasOtherAgent(
   attempts: readonly AttemptRow[],
 ): Promise<boolean> {
   const failedOn = new Set(attempts.flatMap(({ agent, fault }) => (fault === null ? [] : agent)));
-  const others = candidates(await agentRows(deed.queries), job, deed.now);
+  const needs = await needsOfLane(deed.queries, job.lane);
+  const others = candidates(await agentRows(deed.queries), needs, deed.now);
   return others.some((agent) => !failedOn.has(agent));
 }
 
@@ -123,7 +133,15 @@ function notBefore(
 
 async function follow(
   deed: Deed,
-  { job, request }: { readonly job: JobRow; readonly request: RequestRow },
+  {
+    job,
+    request,
+    log,
+  }: {
+    readonly job: JobRow;
+    readonly request: RequestRow;
+    readonly log: EndOfLog;
+  },
   verdict: Verdict,
 ): Promise<void> {
   const { queries, now } = deed;
@@ -134,7 +152,7 @@ async function follow(
   if (verdict.state === 'failed' && verdict.isBlocked) {
     await block(deed, { job, request }, verdict.reason);
   }
-  await tellJobFinished(deed, [job]);
+  await tellJobFinished(deed, [job], log.failure);
   if (verdict.state === 'succeeded') {
     if (job.package_id !== null) {
       await addPackages(queries, job.request_id, [{ id: job.package_id, how: 'built' }]);

@@ -23,8 +23,6 @@ export async function unblock(
 ): Promise<BlockedBuild[]> {
   return await transact(context, actor, async (deed) => {
     const rows = await blockedRows(deed.queries, wanted.profile);
-    const named = (row: BlockedBuildRow, name: string): boolean =>
-      row.cpv === name || packageOf(row.cpv) === name;
     for (const name of wanted.packages) {
       if (!rows.some((row) => named(row, name))) {
         throw new AppError(
@@ -42,6 +40,10 @@ export async function unblock(
     await tellUnblocked(deed, removed);
     return removed.map(toBlockedBuild);
   });
+}
+
+function named(row: BlockedBuildRow, name: string): boolean {
+  return row.cpv === name || packageOf(row.cpv) === name;
 }
 
 /** Journal: `package-unblocked`, subject `profile:<name>`. */

@@ -1,16 +1,19 @@
 import { Command } from 'commander';
+import type { CommandContext } from './command-context.ts';
 import { type ContextParts, contextOf, type Program, programOf } from './command-line.ts';
 import { type AgentStart, agentCommand } from './commands/agent.ts';
 import { agentsCommand } from './commands/agents.ts';
 import { buildCommand } from './commands/build.ts';
 import { channelCommand } from './commands/channel.ts';
 import { clientCommand } from './commands/client.ts';
+import { type CopyStart, databaseCommand } from './commands/database.ts';
 import { indexCommand } from './commands/index.ts';
 import { journalCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
 import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
 import { profileCommand } from './commands/profile.ts';
+import { profilePauseCommands } from './commands/profile-pause.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { repositoryCommand } from './commands/repository.ts';
 import type { RebuildStart } from './commands/repository-rebuild.ts';
@@ -27,6 +30,8 @@ export interface ProgramParts extends ContextParts {
   readonly agent: AgentStart;
   /** Makes the database of a stopped server anew. */
   readonly rebuild: RebuildStart;
+  /** Copies the database of stopped servers. */
+  readonly copyDatabase: CopyStart;
 }
 
 /** The `rookery` command. */
@@ -43,14 +48,13 @@ export function createProgram(parts: ProgramParts): Program {
     quickstartCommand(context),
     serveCommand(parts.serve),
     agentCommand(context, parts.agent),
-    profileCommand((text) => {
-      context.output.raw(text);
-    }),
+    profileCommands(context),
     buildCommand(context),
     scheduleCommand(context),
     channelCommand(context),
     packageCommand(context),
     repositoryCommand(context, parts.rebuild),
+    databaseCommand(context, parts.copyDatabase),
     indexCommand(context),
     clientCommand(context),
     keyCommand(context),
@@ -60,4 +64,15 @@ export function createProgram(parts: ProgramParts): Program {
     nodeCommand(context),
   ];
   return programOf(command, subcommands, context.output);
+}
+
+/** Most of them look at local files; pausing is up to a server. */
+function profileCommands(context: CommandContext): Command {
+  const command = profileCommand((text) => {
+    context.output.raw(text);
+  });
+  for (const pausing of profilePauseCommands(context)) {
+    command.addCommand(pausing);
+  }
+  return command;
 }

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
-import { agentListSchema } from '../protocol/agents.ts';
+import { historyGroupsSchema, historySchema } from '../protocol/build-records.ts';
 import {
   jobViewSchema,
   requestDetailSchema,
@@ -27,11 +27,12 @@ import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
 import { retryCalls } from './retry-calls.ts';
 import { scheduleCalls } from './schedule-calls.ts';
+import { steeringCalls } from './steering-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
-interface Call {
+export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
@@ -66,30 +67,29 @@ export function createServerClient(server: { readonly url: string; readonly toke
   ): Promise<T> => await ask({ method: 'GET', path, query, signal }, schema);
   const post = async <T>(path: string, json: unknown, schema: z.ZodType<T>): Promise<T> =>
     await ask({ method: 'POST', path, json }, schema);
+  const act = async (call: Call): Promise<void> => {
+    await send(base, server.token, call);
+  };
   return {
     url: base,
     ...packageCalls({ get, ask }),
     ...buildCalls({ get, post }),
+    ...retryCalls({ get, post }),
+    ...steeringCalls({ post }, act),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
-    ...retryCalls({ get, post }),
     ...scheduleCalls({ get, post }),
     ...keyCalls({ get, post }),
-    ...retentionCalls({ get, post, ask }, async (call) => {
-      await send(base, server.token, call);
-    }),
-    forgetNode: async (name: string, reason: string): Promise<void> => {
-      const path = `/api/nodes/${encoded(name)}`;
-      await send(base, server.token, { method: 'DELETE', path, json: { reason } });
-    },
+    ...retentionCalls({ get, post, ask }, act),
+    forgetNode: async (name: string, reason: string) =>
+      await act({ method: 'DELETE', path: `/api/nodes/${encoded(name)}`, json: { reason } }),
     tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
     createToken: async (name: string, role: string) =>
       await post('/api/tokens', { name, role }, newTokenSchema),
     rotateToken: async (name: string) =>
       await post(`/api/tokens/${encoded(name)}/rotate`, {}, newTokenSchema),
-    revokeToken: async (name: string): Promise<void> => {
-      await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
-    },
+    revokeToken: async (name: string) =>
+      await act({ method: 'DELETE', path: `/api/tokens/${encoded(name)}` }),
     beginCheck: async (body: {
       readonly deep: boolean;
       readonly all: boolean;
@@ -99,7 +99,6 @@ export function createServerClient(server: { readonly url: string; readonly toke
       await ask({ method: 'DELETE', path: '/api/repository/check' }, checkViewSchema),
     journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
       (await get('/api/journal', journalViewSchema, query)).events,
-    agents: async () => (await get('/api/agents', agentListSchema)).agents,
     /** The shell script that sets up a node. */
     clientScript: async (profile: string, channel: string): Promise<string> => {
       const path = `/api/profiles/${encoded(profile)}/client`;
@@ -160,6 +159,8 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly publish?: string;
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
+      readonly priority?: number;
+      readonly retry?: boolean;
     }) => await post('/api/requests', body, requestViewSchema),
     requests: async (query: { readonly profile?: string; readonly limit: number }) =>
       (await get('/api/requests', requestListSchema, query)).requests,
@@ -169,6 +170,10 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       await post(`/api/requests/${encoded(id)}/cancel`, {}, requestViewSchema),
     job: async (id: string, signal?: AbortSignal) =>
       await get(`/api/jobs/${encoded(id)}`, jobViewSchema, {}, signal),
+    history: async (query: NonNullable<Call['query']>) =>
+      (await get('/api/history', historySchema, query)).attempts,
+    historyBy: async (by: 'package' | 'profile' | 'agent', query: NonNullable<Call['query']>) =>
+      (await get(`/api/history/${by}`, historyGroupsSchema, query)).groups,
   };
 }
 

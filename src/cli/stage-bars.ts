@@ -41,4 +41,4 @@ export class StageBars {
   }
 }
 
-type Unit = 'bytes' | 'packages';
+type Unit = 'bytes' | 'packages' | 'rows';

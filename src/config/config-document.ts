@@ -25,6 +25,11 @@ function isPublicUrl(value: string): boolean {
   return isHttp && url.search === '' && url.hash === '' && url.username === '';
 }
 
+function isDatabaseAddress(value: string): boolean {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  return /^postgres(ql)?:$/.test(url?.protocol ?? '') && (url?.pathname.length ?? 0) > 1;
+}
+
 const optionalPath = z
   .string()
   .refine(isWholeText, 'has to be one line without control characters');
@@ -49,6 +54,15 @@ const pathsSection = z.strictObject({
   state: text.default('state'),
   'mirror-root': text.default('mirror-root'),
   profiles: text.default('profiles'),
+});
+
+const databaseSection = z.strictObject({
+  url: optionalPath
+    .refine(
+      (value) => value === '' || isDatabaseAddress(value),
+      'has to be postgres://USER@HOST/DATABASE, or empty',
+    )
+    .default(''),
 });
 
 const logSection = z.strictObject({ level: z.enum(LOG_LEVELS).default('info') });
@@ -92,6 +106,7 @@ const housekeepingSection = z.strictObject({
     .default('17 3 * * *'),
   'leftover-hours': whole(1, 24 * 365).default(24),
   'log-days': whole(1, 36_500).default(90),
+  'history-days': whole(1, 36_500).default(1095),
   collect: z.boolean().default(true),
 });
 
@@ -104,6 +119,7 @@ const diskSection = z.strictObject({
 export const configDocumentSchema = z.strictObject({
   http: httpSection.prefault({}),
   paths: pathsSection.prefault({}),
+  database: databaseSection.prefault({}),
   log: logSection.prefault({}),
   signing: signingSection.prefault({}),
   builds: buildsSection.prefault({}),
@@ -117,6 +133,7 @@ export const CONFIG_KEYS: DocumentKeys = {
   '': Object.keys(configDocumentSchema.shape),
   http: Object.keys(httpSection.shape),
   paths: Object.keys(pathsSection.shape),
+  database: Object.keys(databaseSection.shape),
   log: Object.keys(logSection.shape),
   signing: Object.keys(signingSection.shape),
   builds: Object.keys(buildsSection.shape),

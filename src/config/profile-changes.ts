@@ -30,7 +30,9 @@ export function nextProfiles(known: KnownProfiles, read: ResolvedProfiles): Know
   const gone = [...removed].map((name) => [name, [goneSentence(name)]] as const);
   return {
     profiles: [...read.profiles, ...kept].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    broken: Object.fromEntries([...Object.entries(read.broken), ...gone].toSorted()),
+    broken: Object.fromEntries(
+      [...Object.entries(read.broken), ...gone].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ),
     removed,
   };
 }

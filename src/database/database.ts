@@ -1,10 +1,8 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import SQLite from 'better-sqlite3';
-import { type DatabaseConnection, Kysely, SqliteDialect, SqliteDriver } from 'kysely';
+import { Kysely, PostgresAdapter } from 'kysely';
 import type { Clock } from '../support/clock.ts';
-import { AppError, isErrno, messageOf } from '../support/errors.ts';
-import { migrate } from './migrate.ts';
+import { IN_POSTGRESQL, IN_SQLITE, migrate } from './migrate.ts';
+import { isDatabaseUrl, postgresDialect, requireFit } from './postgresql.ts';
+import { sqliteDialect } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 
 /**
@@ -15,83 +13,39 @@ import type { Tables } from './tables.ts';
 export type Queries = Kysely<Tables>;
 export type Database = Kysely<Tables>;
 
-/** Rows of packages are several KiB each; SQLite's own 2 MB hold a few hundred of them. */
-const CACHE_KIB = 64 * 1024;
-
-class EmbeddedDialect extends SqliteDialect {
-  readonly #file: SQLite.Database;
-
-  constructor(file: SQLite.Database) {
-    super({ database: file });
-    this.#file = file;
-  }
-
-  override createDriver(): SqliteDriver {
-    return new EmbeddedDriver(this.#file);
-  }
-}
-
-class EmbeddedDriver extends SqliteDriver {
-  readonly #file: SQLite.Database;
-
-  constructor(file: SQLite.Database) {
-    super({ database: file });
-    this.#file = file;
-  }
-
-  /**
-   * When the disk is full, SQLite rolls back by itself (https://sqlite.org/lang_transaction.html, "Response To Errors Within
-   * A Transaction"). A second rollback would fail, and hide why.
-   */
-  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    if (this.#file.inTransaction) {
-      await super.rollbackTransaction(connection);
-    }
-  }
-}
-
 /**
- * Opens, or makes, the embedded database. Every commit is on disk before it is acknowledged; exactly one process
- * may hold it.
+ * Opens a database and brings its tables to the newest form. `place` is the path of a file of SQLite, which is made
+ * when it is not there, or the `postgres://` URL of a database of PostgreSQL.
  *
- * Throws `database-locked` when another process holds it, `database-unusable` for anything else that SQLite says.
+ * On both, transactions run one after another (docs/decisions/0020), and a commit is on disk before it is acknowledged.
+ *
+ * Throws `database-locked`, `database-unusable`, `database-unreachable`, `database-unfit`, `database-too-new`.
  */
-export async function openDatabase(path: string, clock: Clock): Promise<Database> {
-  const db = new Kysely<Tables>({ dialect: new EmbeddedDialect(openFile(path)) });
+export async function openDatabase(place: string, clock: Clock): Promise<Database> {
+  if (!isDatabaseUrl(place)) {
+    const db = new Kysely<Tables>({ dialect: sqliteDialect(place) });
+    return await opened(db, async () => {
+      await migrate(db, clock, IN_SQLITE);
+    });
+  }
+  const db = new Kysely<Tables>({ dialect: postgresDialect(place) });
+  return await opened(db, async () => {
+    await requireFit(db, place);
+    await migrate(db, clock, IN_POSTGRESQL);
+  });
+}
+
+/** Whether statements for this go to PostgreSQL. */
+export function isPostgresql(queries: Queries): boolean {
+  return queries.getExecutor().adapter instanceof PostgresAdapter;
+}
+
+async function opened(db: Database, prepare: () => Promise<void>): Promise<Database> {
   try {
-    await migrate(db, clock, 'integer primary key autoincrement');
+    await prepare();
+    return db;
   } catch (error) {
     await db.destroy();
     throw error;
-  }
-  return db;
-}
-
-function openFile(path: string): SQLite.Database {
-  mkdirSync(dirname(path), { recursive: true });
-  let file: SQLite.Database | undefined;
-  try {
-    file = new SQLite(path, { timeout: 1000 });
-    file.pragma('locking_mode = EXCLUSIVE');
-    file.pragma('journal_mode = WAL');
-    file.pragma('synchronous = FULL');
-    file.pragma('foreign_keys = ON');
-    file.pragma(`cache_size = -${CACHE_KIB}`);
-    file.exec('begin immediate; commit');
-    return file;
-  } catch (error) {
-    file?.close();
-    if (isErrno(error, 'SQLITE_BUSY')) {
-      throw new AppError('database-locked', `Another process holds the database ${path}.`, {
-        cause: error,
-      });
-    }
-    throw new AppError(
-      'database-unusable',
-      `The database ${path} cannot be used: ${messageOf(error)}.`,
-      {
-        cause: error,
-      },
-    );
   }
 }

@@ -207,6 +207,11 @@ export interface RequestRow {
   readonly plan_json: string | null;
   /** Who asked for it to be cancelled; the jobs under way are told so. */
   readonly cancelled_by: string | null;
+  readonly priority: number;
+  /** Since when none of its jobs is handed out; null when it is not paused. */
+  readonly paused_at: number | null;
+  readonly paused_by: string | null;
+  readonly pause_reason: string | null;
   /** Packages that are blocked are tried again for it. */
   readonly retry_blocked: number;
 }
@@ -232,6 +237,14 @@ export interface JobRow {
   readonly package_id: string | null;
   /** What it built, when retention has removed that since. */
   readonly collected_package_id: string | null;
+  /** Which agents can do it; null until it has been given its place in the queue. */
+  readonly lane: string | null;
+  /** Its place in the queue, the smallest first; see `builds/schedule-policy.ts`. */
+  readonly turn: number | null;
+  readonly estimate_ms: number | null;
+  readonly estimate_source: string | null;
+  /** Its request is paused. */
+  readonly is_held: number;
   /**
    * Nobody gets it before this moment. It is set only while it is `ready` after an attempt that was somebody's fault:
    * those are the jobs that some agents have to pass over.
@@ -239,6 +252,35 @@ export interface JobRow {
   readonly not_before: number | null;
   /** Digest of what is known to decide how the build ends; null when nothing is, as for a plan. */
   readonly inputs: string | null;
+}
+
+/** What jobs need of an agent; jobs with the same needs share one. */
+export interface LaneRow {
+  /** Digest of the rest. */
+  readonly id: string;
+  readonly profile: string;
+  readonly needs_json: string;
+  readonly is_giant: number;
+}
+
+/** How long a package takes to build, in milliseconds. */
+export interface BuildTimeRow {
+  readonly profile: string;
+  /** category/name. */
+  readonly package: string;
+  readonly category: string;
+  /** The newest times. */
+  readonly recent_json: string;
+  readonly typical_ms: number;
+  readonly measured_at: number;
+}
+
+/** No job for this profile is handed out. */
+export interface ProfilePauseRow {
+  readonly profile: string;
+  readonly author: string;
+  readonly reason: string;
+  readonly paused_at: number;
 }
 
 /** `job_id` cannot start before `needs_job_id` has succeeded. */
@@ -334,6 +376,33 @@ export interface ScheduleRunRow {
   readonly actor: string;
 }
 
+/** An attempt that has ended; kept longer than all that it refers to. */
+export interface AttemptHistoryRow {
+  readonly job_id: string;
+  readonly attempt: number;
+  readonly request_id: string;
+  readonly profile: string;
+  readonly kind: 'plan' | 'package';
+  /** The CPV, or `plan`. */
+  readonly name: string;
+  /** `category/pn`, or `plan`. */
+  readonly package: string;
+  readonly executor: string;
+  readonly agent: string;
+  readonly started_at: number;
+  readonly finished_at: number;
+  readonly outcome: string;
+  /** Null when there is no log, or nobody looked. */
+  readonly log_bytes: number | null;
+  /** Of what it has built. */
+  readonly package_bytes: number | null;
+  readonly failed_phase: string | null;
+  /** The first real error of a failed one: the line, its number from 1 on, and where it begins. */
+  readonly error_text: string | null;
+  readonly error_line: number | null;
+  readonly error_offset: number | null;
+}
+
 export interface RequestPackageRow {
   readonly request_id: string;
   readonly package_id: string;
@@ -345,6 +414,8 @@ export interface AgentRow {
   readonly description_json: string;
   readonly registered_at: number;
   readonly last_seen_at: number;
+  /** Where it builds, as it said last. */
+  readonly disk_free_bytes: number | null;
   /**
    * `drained` (by an administrator) and `taken-out` (by the circuit breaker) get no new job; a `taken-out` one that
    * holds none gets a single trial job once `trial_at` has come.
@@ -434,12 +505,16 @@ export interface Tables {
   jobs: JobRow;
   job_needs: JobNeedRow;
   attempts: AttemptRow;
+  attempt_history: AttemptHistoryRow;
   blocked_builds: BlockedBuildRow;
   measured_runs: MeasuredRunRow;
   request_packages: RequestPackageRow;
   schedules: ScheduleRow;
   schedule_runs: ScheduleRunRow;
   agents: AgentRow;
+  lanes: LaneRow;
+  build_times: BuildTimeRow;
+  profile_pauses: ProfilePauseRow;
   tokens: TokenRow;
   events: EventRow;
   allowances: AllowanceRow;

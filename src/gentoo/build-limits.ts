@@ -102,16 +102,13 @@ export function describeBreach(
   limit: keyof BuildLimits,
   { measured, allowed }: { readonly measured: number; readonly allowed: number },
 ): string {
-  switch (limit) {
-    case 'silenceMs':
-      return `The build wrote nothing to its log for ${time(measured)}: its limit "silence" is ${time(allowed)}.`;
-    case 'runMs':
-      return `The build ran for ${time(measured)}: its limit "run" is ${time(allowed)}.`;
-    case 'logBytes':
-      return `The log of the build grew to ${space(measured)}: its limit "log-mib" is ${space(allowed)}.`;
-    case 'diskBytes':
-      return `The build filled ${space(measured)} of the disk: its limit "disk-gib" is ${space(allowed)}.`;
-  }
+  const words: Readonly<Record<keyof BuildLimits, string>> = {
+    silenceMs: `wrote nothing to its log for ${time(measured)}: its limit "silence" is ${time(allowed)}`,
+    runMs: `ran for ${time(measured)}: its limit "run" is ${time(allowed)}`,
+    logBytes: `wrote ${space(measured)} of log: its limit "log-mib" is ${space(allowed)}`,
+    diskBytes: `filled ${space(measured)} of the disk: its limit "disk-gib" is ${space(allowed)}`,
+  };
+  return `The build ${words[limit]}.`;
 }
 
 function time(ms: number): string {

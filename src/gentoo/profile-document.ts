@@ -5,6 +5,11 @@ import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
 import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
 import { promotionDocumentSchema } from './promotion-policy.ts';
+import {
+  PACKAGE_REQUIREMENT_KEYS,
+  REQUIREMENT_KEYS,
+  requirementsDocumentSchema,
+} from './requirements.ts';
 import { retentionDocumentSchema } from './retention-policy.ts';
 import { SCHEDULE_KEYS, SCHEDULE_NAME, scheduleDocumentSchema } from './schedule-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
@@ -113,6 +118,7 @@ export const profileDocumentSchema = z.strictObject({
     .exactOptional(),
   promotion: z.record(name, promotionDocumentSchema).exactOptional(),
   gate: gateDocumentSchema.exactOptional(),
+  requires: requirementsDocumentSchema.exactOptional(),
   retention: retentionDocumentSchema.exactOptional(),
   limits: limitsDocumentSchema.exactOptional(),
   schedule: z
@@ -130,6 +136,7 @@ const KEYS: DocumentKeys = {
   '': Object.keys(profileDocumentSchema.shape),
   'build-root': ['kind', 'path'],
   gate: Object.keys(gateDocumentSchema.shape),
+  requires: REQUIREMENT_KEYS,
   retention: Object.keys(retentionDocumentSchema.shape),
   limits: Object.keys(limitsDocumentSchema.shape),
 };
@@ -151,6 +158,7 @@ export function readProfileDocument(
           keys: {
             ...KEYS,
             ...promotionTables(value),
+            ...packageTables(value),
             ...limitTables(value),
             ...scheduleTables(value),
           },
@@ -164,7 +172,7 @@ function limitTables(value: unknown): DocumentKeys {
     .looseObject({ limits: z.looseObject({ packages: z.record(z.string(), z.unknown()) }) })
     .safeParse(value).data?.limits.packages;
   return Object.fromEntries(
-    Object.keys(packages ?? {}).map((name) => [`limits.packages.${name}`, LIMIT_KEYS]),
+    Object.keys(packages ?? {}).map((own) => [`limits.packages.${own}`, LIMIT_KEYS]),
   );
 }
 
@@ -184,6 +192,16 @@ function promotionTables(value: unknown): DocumentKeys {
   const known = Object.keys(promotionDocumentSchema.shape);
   return Object.fromEntries(
     Object.keys(channels).map((channel) => [`promotion.${channel}`, known]),
+  );
+}
+
+/** The tables below `requires.package`, which have the names of packages. */
+function packageTables(value: unknown): DocumentKeys {
+  const shape = z.looseObject({ requires: z.looseObject({ package: z.unknown() }) });
+  const packages = shape.safeParse(value).data?.requires.package;
+  const names = typeof packages === 'object' && packages !== null ? Object.keys(packages) : [];
+  return Object.fromEntries(
+    names.map((one) => [`requires.package.${one}`, PACKAGE_REQUIREMENT_KEYS]),
   );
 }
 

@@ -4,6 +4,7 @@ import { limitPolicySchema } from './build-limits.ts';
 import { gatePolicySchema } from './gate-policy.ts';
 import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
+import { requirementsSchema } from './requirements.ts';
 import { retentionPolicySchema } from './retention-policy.ts';
 import { schedulePolicySchema } from './schedule-policy.ts';
 
@@ -55,6 +56,8 @@ export const hardwareProfileSchema = z.strictObject({
   baseSystem: baseSystemSchema.exactOptional(),
   /** How strict the gate before a publication is. */
   gate: gatePolicySchema.exactOptional(),
+  /** What its builders have to have. */
+  requires: requirementsSchema.exactOptional(),
   /** What stays of the publications and packages; `DEFAULT_RETENTION` when it says nothing. */
   retention: retentionPolicySchema.exactOptional(),
   /** What builds may take, where it is not what holds for the whole installation. */

@@ -15,6 +15,7 @@ import {
 import { faultsInWords } from './profile-words.ts';
 import { faultsInPromotion, type PromotionDocument, policyOf } from './promotion-policy.ts';
 import type { Recipe } from './recipe.ts';
+import { mergeRequirements } from './requirements.ts';
 import { resolveFlags } from './resolve-flags.ts';
 import { type RetentionDocument, retentionOf } from './retention-policy.ts';
 import {
@@ -291,10 +292,16 @@ function assemble(
     ...(promotion.length > 0 && {
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
+    ...requirementsIn(sources),
     ...retentionIn(merged),
     ...limitsIn(merged),
     ...schedulesIn(merged),
   };
+}
+
+function requirementsIn(sources: readonly ReadSource[]): Pick<HardwareProfile, 'requires'> {
+  const documents = sources.flatMap(({ document }) => document.requires ?? []);
+  return documents.length === 0 ? {} : { requires: mergeRequirements(documents) };
 }
 
 function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {

@@ -1,4 +1,5 @@
 import type { Tokens } from '../access/tokens.ts';
+import type { BuildRecords } from '../builds/build-records.ts';
 import type { Builds } from '../builds/builds.ts';
 import type { Schedules } from '../builds/schedule/schedules.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
@@ -19,6 +20,7 @@ export interface HttpContext {
   readonly proofs: Proofs;
   readonly builds: Builds;
   readonly schedules: Schedules;
+  readonly records: BuildRecords;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly keys: Keys;

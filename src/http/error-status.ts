@@ -6,6 +6,7 @@ const CONFLICT = 409;
 const TOO_LARGE = 413;
 const UNPROCESSABLE = 422;
 const INTERNAL = 500;
+const UNAVAILABLE = 503;
 
 /** Codes of the rooms that a request reaches, and of this one, by the status they are answered with. */
 const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
@@ -19,6 +20,8 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-dependency-string',
       'invalid-offset',
       'invalid-path',
+      'invalid-place',
+      'invalid-priority',
       'invalid-query',
       'invalid-version',
       'node-name-invalid',
@@ -36,6 +39,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     NOT_FOUND,
     [
+      'failure-unknown',
       'file-not-found',
       'route-not-found',
       'unknown-agent',
@@ -87,6 +91,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'package-path-taken',
       'profile-broken',
       'profile-removed',
+      'profile-not-paused',
       'promotion-not-proven',
       'public-url-missing',
       'request-finished',
@@ -109,6 +114,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     TOO_LARGE,
     ['body-too-large', 'log-too-large', 'plan-too-large', 'source-too-large', 'upload-too-large'],
   ],
+  [UNAVAILABLE, ['database-unreachable', 'database-unusable', 'lock-lost']],
   [415, ['unsupported-media-type']],
   [416, ['range-not-satisfiable']],
   [
@@ -149,6 +155,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-make-conf-value',
       'key-backup-unreadable',
       'listen-failed',
+      'log-damaged',
       'not-a-file',
       'not-a-folder',
       'port-taken',

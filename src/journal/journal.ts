@@ -3,6 +3,8 @@ import type { Clock } from '../support/clock.ts';
 import type { Event, EventQuery, NewEvent } from './event.ts';
 import { findEvents, insertEvent } from './journal-store.ts';
 
+const EVENTS_AT_ONCE = 500;
+
 export type Listener = (event: Event) => void;
 
 /**
@@ -21,9 +23,57 @@ export class Journal {
   readonly #clock: Clock;
   readonly #listeners = new Set<Listener>();
 
-  constructor(database: Database, clock: Clock) {
+  readonly #hint: (() => void) | undefined;
+  /** Of the last event that listeners know, once `follow` was called. */
+  #told: number | undefined;
+  #isLooking = false;
+  #isLookWanted = false;
+
+  /** `hint`, where several servers write: tells all of them to `look`, this one too. */
+  constructor(database: Database, clock: Clock, hint?: () => void) {
     this.#database = database;
     this.#clock = clock;
+    this.#hint = hint;
+  }
+
+  /**
+   * From now on listeners hear of all events, of other servers too, in the order of their numbers: they are read from the
+   * database, where none appears behind one with a larger number (docs/decisions/0020).
+   */
+  async follow(): Promise<void> {
+    const [newest] = await this.latest(1);
+    this.#told = newest?.seq ?? 0;
+  }
+
+  /** Tells listeners what is new in the database, soon. What keeps it from reading is thrown to `onError`. */
+  look(onError: (error: unknown) => void): void {
+    this.#isLookWanted = true;
+    if (!this.#isLooking) {
+      this.#tellNew().catch(onError);
+    }
+  }
+
+  async #tellNew(): Promise<void> {
+    this.#isLooking = true;
+    try {
+      while (this.#isLookWanted) {
+        this.#isLookWanted = false;
+        const events = await this.find({ limit: EVENTS_AT_ONCE, after: this.#told ?? 0 });
+        this.#isLookWanted ||= events.length === EVENTS_AT_ONCE;
+        this.#tell(events);
+      }
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  #tell(events: readonly Event[]): void {
+    for (const event of events) {
+      this.#told = event.seq;
+      for (const listener of this.#listeners) {
+        listener(event);
+      }
+    }
   }
 
   async write(queries: Queries, event: NewEvent): Promise<Event> {
@@ -31,10 +81,10 @@ export class Journal {
   }
 
   announce(...events: readonly Event[]): void {
-    for (const event of events) {
-      for (const listener of this.#listeners) {
-        listener(event);
-      }
+    if (this.#hint === undefined) {
+      this.#tell(events);
+    } else if (events.length > 0) {
+      this.#hint();
     }
   }
 

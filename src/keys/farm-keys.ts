@@ -126,11 +126,17 @@ export class FarmKeys implements Keys, Service {
     });
   }
 
+  /** Takes in what another server has changed. */
+  async reload(): Promise<void> {
+    await this.#options.keyring.reload();
+  }
+
   /** Does whatever the keyring says is still to be done, and lets a key take over whose time has come. */
   async settle(): Promise<void> {
     await this.#options.locks.run('farm-keys', async () => {
-      await this.#follow();
       const { keyring } = this.#options;
+      await keyring.reload();
+      await this.#follow();
       if (keyring.isTakeOverDue()) {
         await keyring.takeOver({ actor: SERVER, reason: 'the overlap is over' });
         await this.#follow();
@@ -153,6 +159,7 @@ export class FarmKeys implements Keys, Service {
 
   async #change(work: () => Promise<void>): Promise<KeyView[]> {
     await this.#options.locks.run('farm-keys', async () => {
+      await this.#options.keyring.reload();
       await work();
       await this.#follow();
       await this.#goOnSigning();

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { buildLimitsSchema, NO_LIMITS } from '../gentoo/build-limits.ts';
 import { executorSchema, hardwareProfileSchema } from '../gentoo/profile.ts';
 import { recipeSchema } from '../gentoo/recipe.ts';
-import { sha512Schema } from './common.ts';
+import { LABEL } from '../gentoo/requirements.ts';
+import { nameSchema, sha512Schema } from './common.ts';
 
 export { portagePlanSchema } from '../gentoo/portage-plan.ts';
 
@@ -29,6 +30,15 @@ export const agentDescriptionSchema = z.strictObject({
   memoryBytes: z.number().int().min(0),
   portageVersion: z.string().max(100).nullable(),
   executors: z.array(executorSchema),
+  /** Name and version of its C compiler, `gcc-14.2.1`; null when it does not say. */
+  compiler: z.string().max(100).nullable().default(null),
+  /** Free where it builds, in bytes; null when it does not say. */
+  diskFreeBytes: z.number().int().min(0).nullable().default(null),
+  labels: z.array(z.string().regex(LABEL)).max(100).default([]),
+  /** The only profiles that it serves; empty means all. */
+  profiles: z.array(nameSchema).max(1000).default([]),
+  /** Jobs that it does at once. */
+  slots: z.number().int().min(1).max(1000).default(1),
 });
 export type AgentDescriptionMessage = z.infer<typeof agentDescriptionSchema>;
 
@@ -43,6 +53,8 @@ export type Registration = z.infer<typeof registrationSchema>;
 export const leaseQuerySchema = z.strictObject({
   agent: z.string(),
   waitMs: z.number().int().min(0).max(60_000),
+  /** Free where it builds now, in bytes. */
+  diskFreeBytes: z.number().int().min(0).optional(),
 });
 
 export const leaseSchema = z.object({

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { failureViewSchema, progressViewSchema } from './build-records.ts';
 import { nameSchema } from './common.ts';
+import { whySchema } from './why.ts';
 
 /**
  *     POST /api/requests                    requestBodySchema -> 201 requestViewSchema            (admin)
@@ -8,6 +10,14 @@ import { nameSchema } from './common.ts';
  *     GET  /api/requests/:id/events         server-sent events: `data:` is a requestDetailSchema at each change,
  *                                           event `end` after the last
  *     POST /api/requests/:id/cancel         -> requestViewSchema                                  (admin)
+ *     POST /api/requests/:id/pause          pauseBodySchema -> requestViewSchema                  (admin)
+ *     POST /api/requests/:id/resume         -> requestViewSchema                                  (admin)
+ *     POST /api/requests/:id/priority       priorityBodySchema -> requestViewSchema               (admin)
+ *     GET  /api/pauses                      -> pauseListSchema
+ *     POST /api/profiles/:profile/pause     pauseBodySchema -> profilePauseSchema                 (admin)
+ *     POST /api/profiles/:profile/resume    -> 204                                                (admin)
+ *     POST /api/agents/:agent/drain         pauseBodySchema -> agentViewSchema                    (admin)
+ *     POST /api/agents/:agent/resume        -> agentViewSchema                                    (admin)
  *     GET  /api/jobs/:id                    -> jobDetailSchema
  *     GET  /api/jobs/:id/log?attempt=&offset=&follow=1   text/plain; with `follow` it stays open until the end
  */
@@ -25,7 +35,21 @@ export const requestBodySchema = z.strictObject({
   reason: z.string().max(2000).default(''),
   /** Also what the gate of this channel would want rebuilt of the newest packages. */
   rebuildFor: nameSchema.optional(),
+  /** Each step counts as much as having been asked for a day earlier. */
+  priority: z.number().int().min(-10).max(10).default(0),
 });
+
+export const pauseBodySchema = z.strictObject({ reason: z.string().min(1).max(1000) });
+export const priorityBodySchema = z.strictObject({ priority: z.number().int().min(-10).max(10) });
+
+/** A profile for which no job is handed out. */
+export const profilePauseSchema = z.object({
+  profile: z.string(),
+  by: z.string(),
+  reason: z.string(),
+  pausedAt: z.number(),
+});
+export const pauseListSchema = z.object({ pauses: z.array(profilePauseSchema) });
 
 export const requestViewSchema = z.object({
   id: z.string(),
@@ -38,6 +62,9 @@ export const requestViewSchema = z.object({
   author: z.string(),
   createdAt: z.number(),
   finishedAt: z.number().nullable(),
+  priority: z.number(),
+  /** None of its jobs is handed out. */
+  paused: z.object({ by: z.string(), reason: z.string(), pausedAt: z.number() }).nullable(),
 });
 export type RequestView = z.infer<typeof requestViewSchema>;
 
@@ -57,6 +84,15 @@ export const jobViewSchema = z.object({
   finishedAt: z.number().nullable(),
   packageId: z.string().nullable(),
   needs: z.array(z.string()),
+  /** Why it stands where it stands, as data and as what follows its name in a sentence. */
+  why: whySchema,
+  whySentence: z.string(),
+  /** How far it is while an agent builds it. */
+  progress: progressViewSchema.nullable(),
+  /** When it is expected to end; null when that is over, or nobody can tell. */
+  expectedAt: z.number().nullable(),
+  /** What the log of the last attempt that failed names as the first error. */
+  failure: failureViewSchema.nullable(),
 });
 export type JobView = z.infer<typeof jobViewSchema>;
 
@@ -87,6 +123,8 @@ export const requestDetailSchema = requestViewSchema.extend({
     }),
   ),
   publication: z.object({ channel: z.string(), serial: z.number() }).nullable(),
+  /** When its last job is expected to end. */
+  expectedAt: z.number().nullable(),
 });
 export type RequestDetail = z.infer<typeof requestDetailSchema>;
 

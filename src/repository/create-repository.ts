@@ -18,7 +18,7 @@ import { allowancesOf } from './gate/gate-store.ts';
 import { ReportedBase } from './gate/reported-base.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { importPackage } from './import-package.ts';
-import { Intents } from './intents.ts';
+import { Intents, type ServerNames } from './intents.ts';
 import { createLayout } from './layout.ts';
 import {
   findPackage,
@@ -60,6 +60,8 @@ export interface RepositoryOptions {
   readonly maxUploadBytes: number;
   /** Absent: uploads are accepted until the disk is full. */
   readonly space?: DiskSpace;
+  /** Given where several servers share the folders. */
+  readonly servers?: ServerNames;
 }
 
 /** As `openRepository`, without the check. */
@@ -67,7 +69,7 @@ export function createRepository(options: RepositoryOptions): Repository {
   return openRepository(options).repository;
 }
 
-/** The repository of an installation. One process at a time may have it; call `recover` before anything else. */
+/** The repository of an installation. Call `recover` before anything else. */
 export function openRepository(options: RepositoryOptions): {
   readonly repository: Repository;
   readonly check: CheckTask;
@@ -126,8 +128,8 @@ function repositoryOf(
       await unstagePackages(context, name);
     },
     retention: createRetention(context),
-    recover: async () => {
-      await recoverRepository(context);
+    recover: async (options) => {
+      await recoverRepository(context, options);
     },
   };
 }
@@ -136,6 +138,7 @@ function createContext({
   folders,
   signer,
   currentKeys,
+  servers,
   ...options
 }: RepositoryOptions): RepositoryContext {
   const layout = createLayout(folders);
@@ -145,7 +148,7 @@ function createContext({
     signer: signing,
     layout,
     pool: new Pool(layout.pool),
-    intents: new Intents(layout.intents),
+    intents: new Intents(layout.intents, servers),
     uploads: new TemporaryFiles(layout.uploads),
     unfinished: new TemporaryFiles(join(layout.pool, 'unfinished')),
     version: ownVersion(),

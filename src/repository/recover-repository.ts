@@ -8,6 +8,7 @@ import type { PublicationRecord } from './publication.ts';
 import { removeUnfinishedNotes } from './publication-note.ts';
 import { newestPublication, publishedChannels } from './publication-store.ts';
 import { showNewest, withChannels } from './release-snapshot.ts';
+import type { RecoverOptions } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { withdrawLeftover } from './withdraw-leftover.ts';
 
@@ -15,18 +16,23 @@ import { withdrawLeftover } from './withdraw-leftover.ts';
  * See `Repository.recover`. Call it before other work begins. It looks at what is unfinished, and at files known as
  * damaged, never at the packages: its cost does not grow with the repository.
  */
-export async function recoverRepository(context: RepositoryContext): Promise<void> {
-  await context.uploads.removeLeftovers();
-  await context.unfinished.removeLeftovers();
-  await removeTemporary(context.layout.staging);
-  await removeUnfinishedNotes(context.layout);
+export async function recoverRepository(
+  context: RepositoryContext,
+  { othersRun }: RecoverOptions = { othersRun: false },
+): Promise<void> {
+  if (!othersRun) {
+    await context.uploads.removeLeftovers();
+    await context.unfinished.removeLeftovers();
+    await removeTemporary(context.layout.staging);
+    await removeUnfinishedNotes(context.layout);
+  }
   for (const declared of await context.intents.leftovers()) {
     await withChannels(context, declared.intent.profile, async () => {
       await withdrawLeftover(context, declared);
     });
     context.log.info({ intent: declared.intent }, 'finished or cleared what was under way');
   }
-  for (const profile of await foldersIn(context.layout.binhosts)) {
+  for (const profile of othersRun ? [] : await foldersIn(context.layout.binhosts)) {
     await withChannels(context, profile, async () => {
       await clearBinhost(context, profile);
     });

@@ -39,6 +39,11 @@ export interface PackageQuery {
   readonly offset: number;
 }
 
+export interface RecoverOptions {
+  /** Other servers are at work on the same folders: only what those that are gone have declared is touched. */
+  readonly othersRun: boolean;
+}
+
 /** What the other rooms may ask of the repository. */
 export interface Repository {
   /**
@@ -198,6 +203,8 @@ export interface Repository {
 
   readonly retention: Retention;
 
-  /** Finishes or clears away what a killed process left: half uploads, publications made but not switched to, what was collected. */
-  recover(): Promise<void>;
+  /**
+   * Finishes or clears away what a killed process left: half uploads, publications made but not switched to, what was collected.
+   */
+  recover(options?: RecoverOptions): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Queries } from '../database/database.ts';
 import { isErrno, messageOf } from '../support/errors.ts';
 import { syncDirectory } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
@@ -24,12 +25,22 @@ export async function withdrawLeftover(
     for (const file of intent.files) {
       await removePackageFiles(context, { profile: intent.profile, ...file });
     }
-  } else if ((await findPublication(context.database, intent)) === undefined) {
+  } else if (
+    (await settled(context, (queries) => findPublication(queries, intent))) === undefined
+  ) {
     const { profile, channel, serial } = intent;
     await removeFolder(context, { profile, channel, serial });
     await removePublicationNote(context.layout, intent);
   }
   await declared.withdraw();
+}
+
+/** A commit whose answer was lost may still be under way: a transaction waits for it, plain reading would not. */
+async function settled<T>(
+  { database }: RepositoryContext,
+  read: (queries: Queries) => Promise<T>,
+): Promise<T> {
+  return await database.transaction().execute(read);
 }
 
 /** As `withdrawLeftover`, while another error is on its way: what fails here is left to the next start. */
@@ -70,7 +81,7 @@ async function removePackageFiles(
   file: { readonly profile: string; readonly path: string; readonly sha512: string },
 ): Promise<void> {
   await context.locks.run(poolLock(file.sha512), async () => {
-    const isReferred = await references(context.database, file);
+    const isReferred = await settled(context, (queries) => references(queries, file));
     if (!isReferred.path) {
       await rm(context.layout.packageFile(file.profile, file.path), { force: true });
     }

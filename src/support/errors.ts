@@ -25,6 +25,14 @@ export function isAppError(error: unknown, code?: string): error is AppError {
   return error instanceof AppError && (code === undefined || error.code === code);
 }
 
+/** What passes by itself: the database is away, or a lock went with its connection. It says nothing about the deed. */
+const PASSING = ['database-unreachable', 'database-unusable', 'lock-lost'];
+
+/** Whether a caught value says that the same may work a little later. */
+export function isPassing(error: unknown): boolean {
+  return PASSING.some((code) => isAppError(error, code));
+}
+
 /**
  * Whether a caught value is a system error with this code (`ENOENT`, `EEXIST` ...). Node's own errors are not
  * `instanceof Error` in every realm (Jest), so the code is what is looked at.

@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { mayActAs } from '../../src/access/role.ts';
 import { Tokens } from '../../src/access/tokens.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { Database } from '../../src/database/database.ts';
 import type { Event } from '../../src/journal/event.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { openTestDatabase } from '../support/test-database.ts';
 
 const clock = new ManualClock();
 const folder = temporaryFolder();
@@ -14,7 +15,7 @@ let database: Database;
 let journal: Journal;
 let tokens: Tokens;
 beforeAll(async () => {
-  database = await openDatabase(join(folder, 'db.sqlite'), clock);
+  database = await openTestDatabase(join(folder, 'db.sqlite'), clock);
   journal = new Journal(database, clock);
   tokens = new Tokens(database, journal, clock);
 });

@@ -80,7 +80,7 @@ describe('a build that takes more than it may', () => {
       'log',
       { logBytes: 100_000 },
       [SLEEPER, 'yes "a line of log"'],
-      /log of the build grew to .* its limit "log-mib" is 100000 bytes/,
+      /wrote .* of log: its limit "log-mib" is 100000 bytes/,
     ],
     [
       'disk',

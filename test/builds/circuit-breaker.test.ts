@@ -86,8 +86,8 @@ describe('an agent on which different packages fail in a row', () => {
 
   it('stays when it is alone and nothing shows that it is not the packages', async () => {
     const farm = await start(['one']);
-    for (const _name of NAMES) {
-      await failOn(farm, 'one');
+    for (const name of NAMES) {
+      expect(await failOn(farm, 'one')).toBe(name);
     }
     expect(await stateOf(farm, 'one')).toMatchObject({ state: 'active' });
   });

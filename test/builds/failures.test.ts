@@ -40,6 +40,16 @@ function kinds(farm: Farm): string[] {
   return farm.events.map(({ kind }) => kind);
 }
 
+/** `a/b-1` has failed for good. */
+async function blocked(): Promise<Farm> {
+  const farm = await farmOf(['one']);
+  const plan = makePlan(['a/b-1', 'a/c-1'], [['a/c-1', 'a/b-1', 'buildtime']]);
+  const request = await farm.plan(plan);
+  await farm.fail((await farm.take('one')).key, 'gcc said no.');
+  await farm.finished(request.id);
+  return farm;
+}
+
 describe('a package that fails', () => {
   it('is tried once more, on another agent, and is blocked with both logs when it fails there', async () => {
     const farm = await farmOf(['one', 'two']);
@@ -106,15 +116,6 @@ describe('a package that fails', () => {
 });
 
 describe('a package that is blocked', () => {
-  async function blocked(): Promise<Farm> {
-    const farm = await farmOf(['one']);
-    const plan = makePlan(['a/b-1', 'a/c-1'], [['a/c-1', 'a/b-1', 'buildtime']]);
-    const request = await farm.plan(plan);
-    await farm.fail((await farm.take('one')).key, 'gcc said no.');
-    await farm.finished(request.id);
-    return farm;
-  }
-
   it('fails the next request for it at once, saying why, with all that needs it', async () => {
     const farm = await blocked();
     const [block] = await farm.builds.listBlocked();

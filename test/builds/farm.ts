@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
+import type { BuildRecords } from '../../src/builds/build-records.ts';
+import type { AgentDescription, Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
 import type { BuildSettings } from '../../src/builds/builds-context.ts';
 import { createBuilds } from '../../src/builds/create-builds.ts';
-import type { BuildRequest, Job } from '../../src/builds/request.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { BuildRequest, ExplainedJob } from '../../src/builds/request.ts';
+import type { Database } from '../../src/database/database.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import { type Recipe, recipeSchema } from '../../src/gentoo/recipe.ts';
@@ -18,6 +19,8 @@ import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { poll } from '../support/poll.ts';
+import { openTestDatabase } from '../support/test-database.ts';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { createFakeRepository, FakeDisk, packageBytes, sha512Of } from './fake-repository.ts';
 
 export const SETTINGS: BuildSettings = {
@@ -114,6 +117,7 @@ interface OpenFarm {
   readonly database: Database;
   readonly repository: Repository;
   readonly builds: Builds;
+  readonly records: BuildRecords;
   readonly service: Service;
 }
 
@@ -154,6 +158,10 @@ export class Farm {
     return this.#parts.builds;
   }
 
+  get records(): BuildRecords {
+    return this.#parts.records;
+  }
+
   get database(): Database {
     return this.#parts.database;
   }
@@ -168,13 +176,13 @@ export class Farm {
 
   async start(): Promise<void> {
     const { clock } = this;
-    const database = await openDatabase(join(this.#folder, 'rookery.sqlite'), clock);
+    const database = await openTestDatabase(join(this.#folder, 'rookery.sqlite'), clock);
     const journal = new Journal(database, clock);
     journal.listen((event) => {
       this.events.push(event);
     });
     const repository = createFakeRepository(database, this.disk, clock);
-    const { builds, service } = createBuilds({
+    const { builds, records, service } = createBuilds({
       database,
       journal,
       clock,
@@ -186,7 +194,7 @@ export class Farm {
       settings: this.#settings,
     });
     await service.start();
-    this.#open = { database, repository, builds, service };
+    this.#open = { database, repository, builds, records, service };
   }
 
   async stop(): Promise<void> {
@@ -207,6 +215,7 @@ export class Farm {
   async agent(
     name: string,
     executors: readonly Executor[] = ['portage', 'source'],
+    more: Partial<AgentDescription> = {},
   ): Promise<string> {
     await this.builds.registerAgent({
       name,
@@ -216,6 +225,8 @@ export class Farm {
       memoryBytes: 2 ** 30,
       portageVersion: '3.0.82',
       executors,
+      ...UNSAID_ABILITIES,
+      ...more,
     });
     return name;
   }
@@ -306,7 +317,7 @@ export class Farm {
   }
 
   /** Package jobs by CPV. */
-  async jobs(requestId: string): Promise<Record<string, Job>> {
+  async jobs(requestId: string): Promise<Record<string, ExplainedJob>> {
     const jobs = await this.builds.jobsOf(requestId);
     return Object.fromEntries(jobs.map((job) => [job.name, job]));
   }

@@ -8,6 +8,7 @@ import type { ScheduledRun } from '../../src/builds/schedule/schedules.ts';
 import type { HardwareProfile } from '../../src/gentoo/profile.ts';
 import type { SchedulePolicy } from '../../src/gentoo/schedule-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
+import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { FakeCheck } from '../http/fake-check.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -49,7 +50,7 @@ class Nights {
     const { database, clock, builds, repository } = farm;
     const journal = new Journal(database, clock);
     this.scheduler = new Scheduler({
-      ...{ database, journal, clock, log: silentLog(), check: this.check },
+      ...{ database, journal, clock, log: silentLog(), locks: new Locks(), check: this.check },
       builds: { ...builds, ...change },
       retention: repository.retention,
       profiles: {
@@ -209,7 +210,10 @@ describe('a schedule', () => {
   });
 
   it('says why a run was refused, and goes on with the next', async () => {
-    const work = { ...NIGHTLY.work, atoms: ['@nothing'] } as SchedulePolicy['work'];
+    const work: SchedulePolicy['work'] = {
+      ...{ do: 'request', publish: null, rebuild: false, retry: false },
+      atoms: ['@nothing'],
+    };
     const nights = await start({ work });
     await nights.at(FIRST);
     expect(await nights.runs()).toMatchObject([

@@ -26,6 +26,9 @@ const program = createProgram({
   rebuild: async () => {
     throw new Error('not to be called');
   },
+  copyDatabase: async () => {
+    throw new Error('not to be called');
+  },
   output: recordedOutput().output,
 });
 const commands = listed(program.command);
@@ -54,6 +57,7 @@ describe('the commands', () => {
         'channel',
         'package',
         'repository',
+        'database',
         'index',
         'client',
         'key',
@@ -114,6 +118,7 @@ describe('the commands', () => {
       'package convert',
       'package diff',
       'repository rebuild',
+      'database copy',
       'key backup',
       'key restore',
     ];

@@ -78,7 +78,8 @@ describe('agent restore', () => {
 describe('agents', () => {
   it('show which of them gets no jobs, and why', async () => {
     const server = await startFarmServer();
-    const out = { state: 'taken-out', stateReason: '3 packages failed on it.', stateSince: 1 };
+    const stateReason = '3 packages failed on it.';
+    const out = { state: 'taken-out', stateReason, stateSince: 1 } as const;
     server.answer('GET /api/agents', { agents: [agentView({ name: 'pre3', ...out })] });
     const { stdout, stderr } = await runAt(server, 'agents');
     expect(stdout).toMatch(/^pre3 +taken-out /m);

@@ -26,6 +26,9 @@ export async function runProgram(
   const program = createProgram({
     serve: async () => undefined,
     agent: async () => undefined,
+    copyDatabase: async () => {
+      throw new Error('not to be called');
+    },
     rebuild: async () => {
       throw new Error('not to be called');
     },

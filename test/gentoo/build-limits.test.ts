@@ -71,7 +71,12 @@ describe('describeBreach', () => {
   it.each([
     ['silenceMs', 7_201_000, 7_200_000, 'nothing to its log for 7201s: its limit "silence" is 2h.'],
     ['runMs', 36_060_000, 36_000_000, 'The build ran for 601m: its limit "run" is 10h.'],
-    ['logBytes', 64.25 * 1024 ** 2, 64 * 1024 ** 2, '64.3 MiB: its limit "log-mib" is 64 MiB.'],
+    [
+      'logBytes',
+      64.25 * 1024 ** 2,
+      64 * 1024 ** 2,
+      '64.3 MiB of log: its limit "log-mib" is 64 MiB.',
+    ],
     ['diskBytes', 2.5 * GIB, 2 * GIB, '2560 MiB of the disk: its limit "disk-gib" is 2048 MiB.'],
   ] as const)(
     'of %s names limit, value and what was measured',

@@ -33,16 +33,20 @@ beforeAll(async () => {
     reason: 'gcc <said> no.',
     blockedAt: 5,
   });
-  const attempt = { jobId: 'j-2', startedAt: 1, finishedAt: 2, outcome: 'failed', code: null };
-  farm.builds.attempts.push(
+  const attempt = { startedAt: 1, finishedAt: 2, outcome: 'failed', code: null };
+  farm.builds.attempts.set('j-2', [
     { ...attempt, attempt: 1, agent: 'pre1', fault: 'package', reason: 'gcc <said> no.' },
     { ...attempt, attempt: 2, agent: 'pre2', fault: 'machine', reason: 'No space.' },
-  );
+  ]);
 });
 
 afterAll(async () => {
   await farm.close();
 });
+
+async function restore(token: string): Promise<request.Response> {
+  return await request(farm.url).post('/api/agents/builder-1/restore').set(bearer(token)).send({});
+}
 
 async function textOf(path: string): Promise<string> {
   return (await request(farm.url).get(path).set('accept', 'text/html')).text;
@@ -102,15 +106,13 @@ describe('an agent that was taken out', () => {
   });
 
   it('is brought back by an administrator', async () => {
-    const ask = async (token: string): Promise<request.Response> =>
-      await request(farm.url).post('/api/agents/builder-1/restore').set(bearer(token)).send({});
-    expect((await ask(builder)).status).toBe(403);
-    expect(agentViewSchema.parse((await ask(admin)).body)).toMatchObject({
+    expect((await restore(builder)).status).toBe(403);
+    expect(agentViewSchema.parse((await restore(admin)).body)).toMatchObject({
       name: 'builder-1',
       state: 'active',
       stateReason: null,
     });
-    const again = await ask(admin);
+    const again = await restore(admin);
     expect([again.status, again.body.code]).toEqual([409, 'agent-not-taken-out']);
     expect(await textOf('/')).not.toContain('Agents taken out');
   });

@@ -9,7 +9,13 @@ import type {
   LeaseKey,
   Leftovers,
 } from '../../src/builds/builds.ts';
-import { type BuildRequest, FINAL_JOB_STATES, type Job } from '../../src/builds/request.ts';
+import type { ProfilePause } from '../../src/builds/profile-pause.ts';
+import {
+  type BuildRequest,
+  type ExplainedJob,
+  FINAL_JOB_STATES,
+  type Job,
+} from '../../src/builds/request.ts';
 import type { BuildLimits } from '../../src/gentoo/build-limits.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Journal } from '../../src/journal/journal.ts';
@@ -38,12 +44,13 @@ export const SOURCE_BYTES = Buffer.from('a packed folder');
 /** The build farm as its interface tells it, in memory. */
 export class FakeBuilds implements Builds {
   readonly requests: BuildRequest[] = [];
-  readonly jobs: Job[] = [];
+  readonly jobs: ExplainedJob[] = [];
+  readonly pauses: ProfilePause[] = [];
   readonly built: { requestId: string; package: PackageRecord; how: 'built' | 'reused' }[] = [];
   readonly agents: AgentRecord[] = [];
   readonly leases: Lease[] = [];
   readonly blocked: BlockedBuild[] = [];
-  readonly attempts: (Attempt & { readonly jobId: string })[] = [];
+  readonly attempts = new Map<string, Attempt[]>();
   readonly plans: PortagePlan[] = [];
   readonly results: {
     readonly key: LeaseKey;
@@ -79,14 +86,18 @@ export class FakeBuilds implements Builds {
       author: 'token:ops',
       createdAt: this.#clock.now(),
       finishedAt: null,
+      priority: 0,
+      paused: null,
       ...given,
     };
     this.requests.unshift(request);
     return request;
   }
 
-  addJob(given: Partial<Job> & { readonly id: string; readonly requestId: string }): Job {
-    const job: Job = {
+  addJob(
+    given: Partial<ExplainedJob> & { readonly id: string; readonly requestId: string },
+  ): ExplainedJob {
+    const job: ExplainedJob = {
       kind: 'package',
       position: this.jobs.length,
       name: `app-misc/${given.id}-1.0`,
@@ -100,6 +111,7 @@ export class FakeBuilds implements Builds {
       finishedAt: null,
       packageId: null,
       needs: [],
+      why: { code: 'no-agent' },
       ...given,
     };
     this.jobs.push(job);
@@ -133,6 +145,7 @@ export class FakeBuilds implements Builds {
       atoms: request.atoms,
       publish: request.publish ?? null,
       rebuild: request.rebuild ?? false,
+      priority: request.priority ?? 0,
       author: request.author,
       state: 'planning',
     });
@@ -148,16 +161,16 @@ export class FakeBuilds implements Builds {
       .slice(0, query.limit);
   }
 
-  async jobsOf(requestId: string): Promise<Job[]> {
+  async jobsOf(requestId: string): Promise<ExplainedJob[]> {
     return this.jobs.filter((job) => job.requestId === requestId);
   }
 
-  async findJob(id: string): Promise<Job | undefined> {
+  async findJob(id: string): Promise<ExplainedJob | undefined> {
     return this.jobs.find((job) => job.id === id);
   }
 
   async attemptsOf(jobId: string): Promise<Attempt[]> {
-    return this.attempts.filter((one) => one.jobId === jobId).map(({ jobId: _, ...one }) => one);
+    return this.attempts.get(jobId) ?? [];
   }
 
   async listBlocked(profile?: string): Promise<BlockedBuild[]> {
@@ -206,6 +219,61 @@ export class FakeBuilds implements Builds {
       finishedAt,
     });
     return this.#request(id);
+  }
+
+  async pauseRequest(id: string, { actor, reason }: Parameters<Builds['pauseRequest']>[1]) {
+    await this.changeRequest(id, { paused: { by: actor, reason, pausedAt: this.#clock.now() } });
+    return this.#request(id);
+  }
+
+  async resumeRequest(id: string) {
+    await this.changeRequest(id, { paused: null });
+    return this.#request(id);
+  }
+
+  async prioritizeRequest(id: string, { priority }: Parameters<Builds['prioritizeRequest']>[1]) {
+    await this.changeRequest(id, { priority });
+    return this.#request(id);
+  }
+
+  async pauseProfile(profile: string, { actor, reason }: Parameters<Builds['pauseProfile']>[1]) {
+    const pause = { profile, by: actor, reason, pausedAt: this.#clock.now() };
+    this.pauses.push(pause);
+    return pause;
+  }
+
+  async resumeProfile(profile: string): Promise<void> {
+    const index = this.pauses.findIndex((pause) => pause.profile === profile);
+    if (index < 0) {
+      throw new AppError('profile-not-paused', `The profile ${profile} is not paused.`);
+    }
+    this.pauses.splice(index, 1);
+  }
+
+  async listPauses(): Promise<ProfilePause[]> {
+    return [...this.pauses];
+  }
+
+  async drainAgent(name: string, { actor, reason }: Parameters<Builds['drainAgent']>[1]) {
+    return this.#changeAgent(name, {
+      state: 'drained',
+      stateReason: `Drained by ${actor}: ${reason}`,
+    });
+  }
+
+  async resumeAgent(name: string) {
+    return this.#changeAgent(name, { state: 'active', stateReason: null });
+  }
+
+  #changeAgent(name: string, change: Partial<AgentRecord>): AgentRecord {
+    const index = this.agents.findIndex((agent) => agent.name === name);
+    const before = this.agents[index];
+    if (before === undefined) {
+      throw new AppError('unknown-agent', `There is no agent ${name}.`);
+    }
+    const after = { ...before, ...change };
+    this.agents[index] = after;
+    return after;
   }
 
   async registerAgent(description: AgentDescription): Promise<AgentRecord> {
@@ -315,7 +383,8 @@ export class FakeBuilds implements Builds {
     const log = this.#logs.get(`${jobId}/${attempt}`) ?? Buffer.alloc(0);
     const bytes = log.subarray(options.offset, options.offset + options.maxBytes);
     const isEnded = attempt < job.attempt || FINAL_JOB_STATES.includes(job.state);
-    return { bytes, attempt, isComplete: isEnded && options.offset + bytes.length >= log.length };
+    const isComplete = isEnded && options.offset + bytes.length >= log.length;
+    return { bytes, attempt, isComplete, size: log.length };
   }
 
   followLog(jobId: string, listener: () => void): () => void {
@@ -351,7 +420,7 @@ export class FakeBuilds implements Builds {
     return job;
   }
 
-  #job(id: string): Job {
+  #job(id: string): ExplainedJob {
     const job = this.jobs.find((known) => known.id === id);
     if (job === undefined) {
       throw new AppError('unknown-job', `There is no job ${id}.`);

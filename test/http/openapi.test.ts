@@ -13,6 +13,8 @@ const PAGES = [
   '/agents',
   '/diff/{profile}',
   '/jobs/{id}',
+  '/history',
+  '/logs',
   '/nodes',
   '/nodes/{node}',
   '/journal',
@@ -24,6 +26,7 @@ const PAGES = [
   '/requests',
   '/requests/{id}',
   '/schedules',
+  '/requests/{id}/timeline',
 ];
 const documentSchema = z.object({
   openapi: z.string(),

@@ -9,6 +9,7 @@ import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { PublicationRecord } from '../../src/repository/publication.ts';
 import type { Keyring } from '../../src/signing/keyring/keyring.ts';
 import { systemClock } from '../../src/support/clock.ts';
+import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
 import { catalogOf, makePackage, type PackageChanges } from '../repository/make-package.ts';
@@ -21,6 +22,7 @@ import {
 } from '../repository/open-installation.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
+import { FakeRecords } from './fake-records.ts';
 import { FakeRepository } from './fake-repository.ts';
 import { listenOnFreePort } from './test-server.ts';
 
@@ -63,9 +65,19 @@ export async function startProofServer(
       proofs,
       builds,
       schedules: new Scheduler({
-        ...{ database, journal, clock, profiles, builds, check, log: silentLog() },
+        ...{
+          database,
+          journal,
+          clock,
+          profiles,
+          builds,
+          check,
+          log: silentLog(),
+          locks: new Locks(),
+        },
         retention: repository.retention,
       }),
+      records: new FakeRecords(),
       tokens,
       journal,
       get publicKey() {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { z } from 'zod';
 import { requestDetailSchema } from '../../src/protocol/builds.ts';
 import { poll } from '../support/poll.ts';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 let farm: TestServer;
@@ -286,6 +287,7 @@ describe('a server that stops', () => {
       memoryBytes: 0,
       portageVersion: null,
       executors: [],
+      ...UNSAID_ABILITIES,
     });
     const token = await other.token('builder');
     const events = await fetch(`${other.url}/api/requests/rq-1/events`);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { Tokens } from '../../src/access/tokens.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
-import { type Database, openDatabase } from '../../src/database/database.ts';
+import type { Database } from '../../src/database/database.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
@@ -17,8 +17,10 @@ import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { noResign, openTestKeys } from '../keys/open-test-keys.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
+import { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 
 export const PUBLIC_KEY =
@@ -35,6 +37,7 @@ export interface TestServer {
   readonly repository: FakeRepository;
   readonly check: FakeCheck;
   readonly builds: FakeBuilds;
+  readonly records: FakeRecords;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly context: HttpContext;
@@ -109,12 +112,13 @@ export async function startTestServer(
     mkdirSync(path, { recursive: true });
   }
   const clock = new ManualClock();
-  const database: Database = await openDatabase(join(folder, 'state', 'rookery.sqlite'), clock);
+  const database: Database = await openTestDatabase(join(folder, 'state', 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
   const tokens = new Tokens(database, journal, clock);
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
+  const records = new FakeRecords();
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
   const warnings: string[] = [];
@@ -137,9 +141,10 @@ export async function startTestServer(
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
     schedules: new Scheduler({
-      ...{ database, journal, clock, log, profiles, builds, check },
+      ...{ database, journal, clock, log, profiles, builds, check, locks: new Locks() },
       retention: repository.retention,
     }),
+    records,
     tokens,
     journal,
     publicKey: PUBLIC_KEY,
@@ -167,6 +172,7 @@ export async function startTestServer(
     repository,
     check,
     builds,
+    records,
     tokens,
     journal,
     context,

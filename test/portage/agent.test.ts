@@ -173,6 +173,9 @@ async function configurationOf(path: string): Promise<string[]> {
       ['app-misc/rookery-web-1.0', 'ebuild', '0', true],
     ]);
     const [library, hello, web] = plan.packages.map(({ id }) => id);
+    const sources = plan.packages.map(({ source }) => source ?? '');
+    expect(sources.every((source) => /^[0-9a-f]{64}$/.test(source))).toBe(true);
+    expect(new Set(sources).size).toBe(sources.length);
     expect(plan.edges).toEqual(
       expect.arrayContaining([
         { from: hello, to: library, kinds: expect.arrayContaining(['buildtime', 'runtime']) },

@@ -7,6 +7,7 @@ import { isAppError } from '../../src/support/errors.ts';
 import { newId } from '../../src/support/ids.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { rounds } from '../support/test-database.ts';
 import { inspectTree } from './inspect-tree.ts';
 import { makePackage } from './make-package.ts';
 import { DEED, type Installation, openInstallation, push } from './open-installation.ts';
@@ -130,7 +131,7 @@ it('whatever is done in whatever order, what was published stays true', async ()
       await rm(own, { recursive: true });
     }
   });
-  await fc.assert(property, { numRuns: 30 });
+  await fc.assert(property, { numRuns: rounds(30) });
 }, 120_000);
 
 /** Paths whose content is another than it was, or whose BUILD_ID is not their own. */

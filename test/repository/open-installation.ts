@@ -17,6 +17,7 @@ import type { Clock } from '../../src/support/clock.ts';
 import { digestFile } from '../../src/support/digests.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
+import { testPlace } from '../support/test-database.ts';
 import { catalogOf, makeProfile } from './make-package.ts';
 
 export const PROFILES = [
@@ -33,6 +34,8 @@ export const DEED = { author: 'token:admin', reason: 'because' };
 
 export interface Installation {
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
+  /** Where the database is. */
+  readonly place: string;
   readonly database: Database;
   readonly journal: Journal;
   readonly repository: Repository;
@@ -90,12 +93,17 @@ export function keeping(retention: RetentionPolicy): {
 export async function openInstallation(
   folder: string,
   clock: Clock,
-  options: { readonly profiles?: readonly HardwareProfile[]; readonly keyDays?: number } = {},
+  options: {
+    readonly profiles?: readonly HardwareProfile[];
+    readonly keyDays?: number;
+    readonly place?: string;
+  } = {},
 ): Promise<Installation> {
   let profiles = options.profiles ?? PROFILES;
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   await mkdir(folders.state, { recursive: true });
-  const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
+  const place = options.place ?? (await testPlace(join(folders.state, 'rookery.sqlite')));
+  const database = await openDatabase(place, clock);
   const journal = new Journal(database, clock);
   const signer = await openTestSigner(folders.state, clock, options.keyDays ?? 30);
   const opened = (): ReturnType<typeof openRepository> =>
@@ -112,6 +120,7 @@ export async function openInstallation(
     });
   return {
     folders,
+    place,
     database,
     journal,
     ...opened(),

@@ -1,20 +1,11 @@
-import {
-  copyFile,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { namesIn, replaceSymlink } from '../../src/support/files.ts';
 import { newId } from '../../src/support/ids.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { copyTestDatabase, loseTestDatabase } from '../support/test-database.ts';
 import { inspectTree } from './inspect-tree.ts';
 import { makePackage } from './make-package.ts';
 import { DEED, type Installation, openInstallation, push } from './open-installation.ts';
@@ -114,11 +105,7 @@ describe('recovery', () => {
     const { timestampSeconds } =
       (await installation.repository.currentPublication('web', 'testing')) ?? {};
     await installation.close();
-    for (const name of await namesIn(state())) {
-      if (name.startsWith('rookery.sqlite')) {
-        await rm(state(name));
-      }
-    }
+    await loseTestDatabase(state('rookery.sqlite'));
     installation = await openInstallation(own, clock);
 
     await installation.repository.recover();
@@ -136,11 +123,11 @@ describe('recovery', () => {
 
   it('does not take a channel back when the database is an older copy', async () => {
     await installation.close();
-    await copyFile(state('rookery.sqlite'), join(own, 'copy'));
+    const putBack = await copyTestDatabase(state('rookery.sqlite'));
     installation = await openInstallation(own, clock);
     await installation.repository.publish(onTesting);
     await installation.close();
-    await rename(join(own, 'copy'), state('rookery.sqlite'));
+    await putBack();
     installation = await openInstallation(own, clock);
     expect(await installation.repository.currentPublication('web', 'testing')).toMatchObject({
       serial: 2,

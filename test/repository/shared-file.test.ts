@@ -1,7 +1,6 @@
 import { copyFile, lstat, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it } from '@jest/globals';
-import { openDatabase } from '../../src/database/database.ts';
 import { createLayout } from '../../src/repository/layout.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { Pool } from '../../src/repository/pool.ts';
@@ -10,6 +9,7 @@ import { openTrustedKeys } from '../../src/repository/trusted-keys.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { newId } from '../../src/support/ids.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { openTestDatabase } from '../support/test-database.ts';
 import { makePackage } from './make-package.ts';
 import { DEED, type Installation, openInstallation, push } from './open-installation.ts';
 
@@ -93,7 +93,7 @@ it('is known again, in both profiles, by a rebuild', async () => {
   const signed = await copyOf(installation, first);
   const { package: second } = await push(repository, signed, { profile: 'v2' });
   const layout = createLayout(folders);
-  const database = await openDatabase(join(folder, `${newId('new')}.sqlite`), systemClock);
+  const database = await openTestDatabase(join(folder, `${newId('new')}.sqlite`), systemClock);
 
   await rebuildRepository({
     database,

@@ -99,21 +99,22 @@ export class TestServer {
   readonly folder: string;
   readonly program: Program;
 
-  private constructor(folder: string, port: number) {
+  private constructor(folder: string, port: number, name: string) {
     this.folder = folder;
     this.url = `http://127.0.0.1:${port}`;
-    this.program = new Program(['serve', '--config', join(folder, 'rookery.toml')], {
+    this.program = new Program(['serve', '--config', join(folder, `${name}.toml`)], {
       cwd: folder,
-      logFile: join(folder, 'server.log'),
+      logFile: join(folder, `${name}.log`),
     });
   }
 
-  static async create(folder: string, settings = ''): Promise<TestServer> {
+  /** Several of different names share the folders. */
+  static async create(folder: string, settings = '', name = 'server'): Promise<TestServer> {
     await requireFreshBuild();
     await mkdir(join(folder, 'profiles'), { recursive: true });
     const port = await freePort();
     await writeFile(
-      join(folder, 'rookery.toml'),
+      join(folder, `${name}.toml`),
       [
         '[http]',
         `port = ${port}`,
@@ -125,7 +126,7 @@ export class TestServer {
         '',
       ].join('\n'),
     );
-    return new TestServer(folder, port);
+    return new TestServer(folder, port, name);
   }
 
   /** Starts it and waits until it is ready. Returns how long that took, in ms. */

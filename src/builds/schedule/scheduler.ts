@@ -7,7 +7,7 @@ import type { Journal } from '../../journal/journal.ts';
 import type { Clock } from '../../support/clock.ts';
 import { AppError, messageOf } from '../../support/errors.ts';
 import type { Service } from '../../support/lifecycle.ts';
-import { Locks } from '../../support/locks.ts';
+import type { Locks } from '../../support/locks.ts';
 import type { Log } from '../../support/log.ts';
 import { repeating } from '../../support/schedule.ts';
 import { beginOf, dueTimes, nextPlanned, type ScheduleKey } from './due-times.ts';
@@ -31,6 +31,8 @@ export interface SchedulerOptions extends Workers {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly log: Log;
+  /** They hold over all servers: looking, and what people ask for, come one after the other. */
+  readonly locks: Locks;
   /** Those that new requests may be made for. */
   readonly profiles: ProfileCatalog;
 }
@@ -49,8 +51,6 @@ export class Scheduler implements Schedules, Service {
   readonly #options: SchedulerOptions;
   readonly #work: WorkOfRuns;
   readonly #looking: Service;
-  /** Looking, and what people ask for, one after the other. */
-  readonly #turns = new Locks();
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -137,7 +137,10 @@ export class Scheduler implements Schedules, Service {
           { details: { ...key, requestId: open?.request_id ?? null } },
         );
       }
-      await this.#begin(row);
+      if (policy.work.do === 'request') {
+        await this.#begin(row);
+      }
+      // Anything else is work of the server that looks, which begins what it finds starting.
       const [run] = await lastRuns(database, key, 1);
       return toRun(run ?? row);
     });
@@ -169,7 +172,7 @@ export class Scheduler implements Schedules, Service {
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    return await this.#turns.run('schedules', work);
+    return await this.#options.locks.run('schedules', work);
   }
 
   #schedules(): { readonly key: ScheduleKey; readonly policy: SchedulePolicy }[] {

@@ -12,7 +12,8 @@ export function agentRestoreCommand(context: CommandContext): Command {
     new Command('restore')
       .description('give an agent that was taken out jobs again')
       .argument('<name>'),
-  ).action(async (name: string, options: AnswerOptions) => {
+  ).action(async (name: string, _: unknown, self: Command) => {
+    const options: AnswerOptions = self.optsWithGlobals();
     const agent = await (await connect(options, context)).restoreAgent(name);
     if (options.json) {
       context.output.json(agent);

@@ -12,13 +12,16 @@ import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
 import { waitForRequest } from '../wait-for-request.ts';
 import { blockedCommand, unblockCommand } from './build-blocked.ts';
+import { buildHistoryCommand } from './build-history.ts';
 import { buildLogCommand } from './build-log.ts';
+import { buildSteeringCommands, parsePriority } from './build-steering.ts';
 
 interface RequestOptions extends AnswerOptions {
   readonly wait?: boolean;
   readonly publish?: string;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
+  readonly priority?: number;
   readonly retry?: boolean;
   readonly force?: boolean;
   readonly reason?: string;
@@ -35,7 +38,11 @@ export function buildCommand(context: CommandContext): Command {
   command.addCommand(listCommand(context));
   command.addCommand(showCommand(context));
   command.addCommand(buildLogCommand(context));
+  command.addCommand(buildHistoryCommand(context));
   command.addCommand(cancelCommand(context));
+  for (const steering of buildSteeringCommands(context)) {
+    command.addCommand(steering);
+  }
   command.addCommand(blockedCommand(context));
   command.addCommand(unblockCommand(context));
   return addExample(command, 'rookery build request web-v3 app-misc/rookery-web --wait');
@@ -51,6 +58,7 @@ function requestCommand(context: CommandContext): Command {
     .option('--wait', 'show the jobs until the end; exit code 1 when the request fails')
     .option('--publish <channel>', 'publish the results on this channel')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
+    .option('--priority <n>', 'from -10 to 10: each step counts as a day of waiting', parsePriority)
     .option('--rebuild', 'build the named packages again even if the repository has them')
     .option('--retry', 'try packages again that are blocked because they failed')
     .option('--force', 'publish also without the proof that the profile asks for; needs --reason')
@@ -113,8 +121,10 @@ async function requestBuild(
   }
 }
 
-function bodyOf({ publish, rebuild = false, force, reason, rebuildFor, retry }: RequestOptions) {
+function bodyOf(options: RequestOptions) {
+  const { publish, rebuild = false, force, reason, rebuildFor, retry, priority } = options;
   return {
+    ...(priority === undefined ? {} : { priority }),
     rebuild,
     ...(publish === undefined ? {} : { publish }),
     ...(force === true ? { force } : {}),

@@ -83,10 +83,10 @@ function leaseRoute(context: HttpContext): Route {
     query: NO_QUERY,
     body: leaseQuerySchema,
     replies: { 200: leaseReplySchema, 204: null },
-    handle: async ({ body: { agent, waitMs }, response }) => {
+    handle: async ({ body: { agent, waitMs, diskFreeBytes }, response }) => {
       const life = lifetimeOf(response, stopping);
       try {
-        const lease = await builds.lease(agent, waitMs, life.signal);
+        const lease = await builds.lease(agent, waitMs, life.signal, diskFreeBytes);
         if (lease !== undefined) {
           return { status: 200, json: leaseMessage(lease, context.publicKey) };
         }

@@ -14,8 +14,18 @@ import {
 } from '../../protocol/agents.ts';
 import { blockedListSchema, unblockBodySchema } from '../../protocol/blocked.ts';
 import {
+  failureDetailSchema,
+  historyGroupsSchema,
+  historySchema,
+  timelineSchema,
+} from '../../protocol/build-records.ts';
+import {
   jobDetailSchema,
   jobViewSchema,
+  pauseBodySchema,
+  pauseListSchema,
+  priorityBodySchema,
+  profilePauseSchema,
   requestBodySchema,
   requestDetailSchema,
   requestListSchema,
@@ -90,8 +100,10 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
+  PauseBody: pauseBodySchema,
   PinBody: pinBodySchema,
   PortagePlan: portagePlanSchema,
+  PriorityBody: priorityBodySchema,
   PromoteBody: promoteBodySchema,
   PublishBody: publishBodySchema,
   RequestBody: requestBodySchema,
@@ -119,9 +131,12 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Collection: collectionViewSchema,
   CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
+  FailureDetail: failureDetailSchema,
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  History: historySchema,
+  HistoryGroups: historyGroupsSchema,
   Job: jobViewSchema,
   JobDetail: jobDetailSchema,
   Journal: journalViewSchema,
@@ -134,10 +149,12 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,
   PackageList: packageListSchema,
+  PauseList: pauseListSchema,
   Pin: pinViewSchema,
   Problem: problemSchema,
   Profile: profileViewSchema,
   ProfileList: profileListSchema,
+  ProfilePause: profilePauseSchema,
   Proof: proofViewSchema,
   Publication: publicationViewSchema,
   Readiness: readinessSchema,
@@ -149,6 +166,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Schedule: scheduleViewSchema,
   ScheduleList: scheduleListSchema,
   ScheduledRun: scheduledRunSchema,
+  Timeline: timelineSchema,
   TokenList: tokenListSchema,
 };
 

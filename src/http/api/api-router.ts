@@ -14,10 +14,12 @@ import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
+import { recordRoutes } from './record-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 import { scheduleRoutes } from './schedule-routes.ts';
+import { steeringRoutes } from './steering-routes.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
 export function dataRoutes(context: HttpContext): readonly Route[] {
@@ -30,6 +32,8 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     differenceRoute(context),
     gateRoute(context),
     ...buildRoutes(context),
+    ...steeringRoutes(context),
+    ...recordRoutes(context),
     ...blockedRoutes(context),
     ...scheduleRoutes(context),
     ...agentRoutes(context),

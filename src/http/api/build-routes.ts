@@ -11,11 +11,12 @@ import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { streamJobLog } from './job-log.ts';
+import { oneJobView } from './job-views.ts';
 import { requireChannel, requireJob } from './lookups.ts';
 import { requestDetail } from './request-detail.ts';
 import { streamRequestEvents } from './request-events.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
-import { jobView, requestView } from './views.ts';
+import { requestView } from './views.ts';
 
 function logPath(jobId: string, attempt: number): string {
   return `/api/jobs/${encodeURIComponent(jobId)}/log?attempt=${attempt}`;
@@ -28,13 +29,16 @@ const logQuerySchema = z.object({
 });
 
 export function buildRoutes(context: HttpContext): readonly Route[] {
-  return [...requestRoutes(context), ...followRoutes(context), ...jobRoutes(context)];
-}
-
-function requestRoutes(context: HttpContext): readonly Route[] {
-  const { builds } = context;
   return [
     createRoute(context),
+    ...requestRoutes(context),
+    ...followRoutes(context),
+    ...jobRoutes(context),
+  ];
+}
+
+function requestRoutes({ builds }: HttpContext): readonly Route[] {
+  return [
     openRoute({
       method: 'get',
       path: '/api/requests',
@@ -76,7 +80,7 @@ function createRoute(context: HttpContext): Route {
     body: requestBodySchema,
     replies: { 201: requestViewSchema },
     handle: async ({ body, identity }) => {
-      const { profile, atoms, publish, rebuild, rebuildFor, force, reason, retry } = body;
+      const { profile, atoms, publish, rebuild, rebuildFor, force, reason, retry, priority } = body;
       if (atoms.length === 0 && rebuildFor === undefined) {
         const message = '"atoms" of the body is []: it has to have at least 1 entry.';
         throw new AppError('invalid-body', message, {
@@ -91,6 +95,7 @@ function createRoute(context: HttpContext): Route {
         force,
         reason,
         retry,
+        priority,
         author: actorOf(identity),
         ...(publish === undefined ? {} : { publish }),
       });
@@ -165,7 +170,7 @@ function jobRoutes(context: HttpContext): readonly Route[] {
         return {
           status: 200,
           json: {
-            ...jobView(job),
+            ...(await oneJobView(context, job.id)),
             attempts: attempts.map((one) => ({ ...one, log: logPath(job.id, one.attempt) })),
           },
         };

@@ -1,5 +1,6 @@
 import type { AgentRecord, Lease } from '../../builds/builds.ts';
-import type { BuildRequest, Job } from '../../builds/request.ts';
+import { sentenceOf } from '../../builds/reason-sentence.ts';
+import type { BuildRequest, ExplainedJob } from '../../builds/request.ts';
 import { formatMakeConf } from '../../gentoo/make-conf.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
 import type { AgentView, LeaseMessage } from '../../protocol/agents.ts';
@@ -34,6 +35,11 @@ export function agentView(
     memoryBytes: agent.memoryBytes,
     portageVersion: agent.portageVersion,
     executors: [...agent.executors],
+    compiler: agent.compiler,
+    diskFreeBytes: agent.diskFreeBytes,
+    labels: [...agent.labels],
+    profiles: [...agent.profiles],
+    slots: agent.slots,
     registeredAt: agent.registeredAt,
     lastSeenAt: agent.lastSeenAt,
     isLive: isLive(agent, times),
@@ -116,10 +122,15 @@ export function requestView(request: BuildRequest): RequestView {
     author: request.author,
     createdAt: request.createdAt,
     finishedAt: request.finishedAt,
+    priority: request.priority,
+    paused: request.paused,
   };
 }
 
-export function jobView(job: Job): JobView {
+/** What is told about a job besides the job itself. */
+export type JobNotes = Pick<JobView, 'progress' | 'expectedAt' | 'failure'>;
+
+export function jobView(job: ExplainedJob, notes: JobNotes): JobView {
   return {
     id: job.id,
     requestId: job.requestId,
@@ -136,6 +147,9 @@ export function jobView(job: Job): JobView {
     finishedAt: job.finishedAt,
     packageId: job.packageId,
     needs: [...job.needs],
+    why: job.why,
+    whySentence: sentenceOf(job.why),
+    ...notes,
   };
 }
 

@@ -42,7 +42,7 @@ export async function findUnknownFiles(
       await inPublications(context, profile),
     );
   }
-  const underWay = context.intents.underWay();
+  const underWay = await context.intents.underWay();
   for (const { subject, file, isKnown } of found) {
     const isMade = underWay.some((intent) => subjectsOf(intent).includes(subject));
     if (!isMade && !(await isKnown()) && (await exists(file))) {

@@ -109,7 +109,10 @@ export class ResignTask implements RepositoryResign, Service {
       remainingMs: null,
       error: null,
     };
-    this.#running = this.#run(id, signer);
+    // Where there are several servers, each may be told to: the second finds what the first has done.
+    this.#running = this.#context.locks.run('repository-resign', async () => {
+      await this.#run(id, signer);
+    });
   }
 
   isDone(id: string): boolean {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { AppError, messageOf } from '../../support/errors.ts';
 import { newId } from '../../support/ids.ts';
 import { Locks } from '../../support/locks.ts';
@@ -21,7 +22,13 @@ import {
   withKey,
 } from './keyring-document.ts';
 import { type LoadedKeyring, loadKeyring } from './load-keyring.ts';
-import { KEYRING_FILE, type KeyringOptions, prepareKeyring, writeKeyring } from './open-keyring.ts';
+import {
+  KEYRING_FILE,
+  type KeyringOptions,
+  prepareKeyring,
+  readKeyring,
+  writeKeyring,
+} from './open-keyring.ts';
 
 /** One key, as it may be shown to everybody. Times are milliseconds since the epoch. */
 export interface KeyView {
@@ -270,8 +277,23 @@ export class Keyring {
     }
   }
 
+  /** Takes in what another process has written, where several share the folder. */
+  async reload(): Promise<void> {
+    await this.#locks.run('keyring', async () => {
+      await this.#reload();
+    });
+  }
+
+  async #reload(): Promise<void> {
+    const document = await readKeyring(this.#options.folder);
+    if (document !== undefined && !isDeepStrictEqual(document, this.#loaded.document)) {
+      this.#loaded = await load(document, this.#options);
+    }
+  }
+
   async #change(edit: (loaded: LoadedKeyring) => Promise<KeyringDocument>): Promise<void> {
     await this.#locks.run('keyring', async () => {
+      await this.#reload();
       const document = await edit(this.#loaded);
       if (document === this.#loaded.document) {
         return;

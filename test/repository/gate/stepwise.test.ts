@@ -9,6 +9,7 @@ import { createLayout } from '../../../src/repository/layout.ts';
 import { insertPackage } from '../../../src/repository/package-store.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { rounds } from '../../support/test-database.ts';
 import { makePackage, makeProfile } from '../make-package.ts';
 import { type Installation, openInstallation, push } from '../open-installation.ts';
 
@@ -128,7 +129,7 @@ describe('the gate', () => {
           expect(told(stepwise)).toEqual(told(anew));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: rounds(60) },
     );
   });
 });

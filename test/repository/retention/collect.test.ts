@@ -220,6 +220,7 @@ describe('collecting', () => {
         plan_json: null,
         cancelled_by: null,
         retry_blocked: 0,
+        priority: 0,
       })
       .execute();
     expect(going(await collect())[1]).toEqual([]);

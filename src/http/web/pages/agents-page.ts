@@ -51,6 +51,11 @@ ${factList([
   ['Machine', `${count(agent.cores, 'core')}, ${bytes(agent.memoryBytes)}`],
   ['Portage', agent.portageVersion ?? 'not installed'],
   ['Builds with', agent.executors.join(', ')],
+  ['Compiler', agent.compiler],
+  ['Disk left', agent.diskFreeBytes !== null && bytes(agent.diskFreeBytes)],
+  ['Labels', agent.labels.join(', ')],
+  ['Only for', agent.profiles.join(', ')],
+  ['Jobs at once', agent.slots > 1 && String(agent.slots)],
   ['Last heard of', timeAgo(agent.lastSeenAt, times.now)],
   ['Registered', timeAgo(agent.registeredAt, times.now)],
 ])}

@@ -4,7 +4,7 @@ import type { HttpContext } from '../../context.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { channelHref, profileHref } from '../links.ts';
-import { copyBox, crumbs, factList, table } from '../parts.ts';
+import { copyBox, crumbs, factList, person, table } from '../parts.ts';
 import { timeAgo } from '../units.ts';
 import { instructionSet } from './home-page.ts';
 import { type ListQuery, PAGE_SIZE, packageSection } from './package-table.ts';
@@ -26,6 +26,7 @@ export async function profilePage(
   const main = html`${crumbs([['Profiles', '/']], name)}
 <h1>${name}</h1>
 <p class="lead">${profile.description}</p>
+${await pauseNotice(context, name, now)}
 <p class="chips">${instructionSet(profile).map((word) => html`<span class="chip">${word}</span>`)}</p>
 ${brokenNotice(context, name)}
 ${await channelsSection(context, profile, now)}
@@ -42,6 +43,14 @@ function brokenNotice({ profiles }: HttpContext, name: string): Html | false {
     faults.length > 0 &&
     html`<section class="notice" aria-labelledby="broken"><h2 id="broken">Stays what it was before</h2>
 <ul>${faults.map((fault) => html`<li>${fault}</li>`)}</ul></section>`
+  );
+}
+
+async function pauseNotice(context: HttpContext, name: string, now: number): Promise<Html | false> {
+  const pause = (await context.builds.listPauses()).find(({ profile }) => profile === name);
+  return (
+    pause !== undefined &&
+    html`<p class="notice">Nothing is built for it: paused by ${person(pause.by)} ${timeAgo(pause.pausedAt, now)}: ${pause.reason} Resume it with <code>rookery profile resume ${name}</code>.</p>`
   );
 }
 

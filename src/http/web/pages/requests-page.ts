@@ -26,12 +26,14 @@ ${copyBox('ask-command', 'rookery build request PROFILE CATEGORY/PACKAGE --publi
 
 /** What is not tried again; nothing when nothing is blocked. */
 function blockedSection(blocked: readonly BlockedBuild[]): Html | false {
-  const item = ({ profile, cpv, jobId, reason }: BlockedBuild): Html =>
-    html`<li><a href="${jobHref(jobId)}">${cpv}</a> for <a href="${profileHref(profile)}">${profile}</a>: ${reason}</li>`;
   return (
     blocked.length > 0 &&
     html`<section class="notice" aria-labelledby="blocked"><h2 id="blocked">Blocked packages</h2>
 <p>These failed for good. They are tried again when their inputs change, or after <code>rookery build unblock PROFILE PACKAGE</code>.</p>
-<ul>${blocked.slice(0, SHOWN).map(item)}</ul></section>`
+<ul>${blocked.slice(0, SHOWN).map(blockedItem)}</ul></section>`
   );
+}
+
+function blockedItem({ profile, cpv, jobId, reason }: BlockedBuild): Html {
+  return html`<li><a href="${jobHref(jobId)}">${cpv}</a> for <a href="${profileHref(profile)}">${profile}</a>: ${reason}</li>`;
 }

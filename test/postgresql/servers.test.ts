@@ -1,0 +1,181 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { poll } from '../support/poll.ts';
+import { type Program, TestServer } from '../support/rookery-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { newServerDatabase } from '../support/test-database.ts';
+import {
+  builds,
+  ended,
+  expectAllThere,
+  leads,
+  type Pushed,
+  packageBytes,
+  publish,
+  push,
+  request,
+  shownSerial,
+  upload,
+  writeFarm,
+} from './farm-of-servers.ts';
+
+const PARTS = 14;
+const RACES = 8;
+// Before the folder goes, those who write there are gone.
+afterAll(async () => {
+  for (const program of [...agents, ...servers.map((server) => server.program)]) {
+    await program.kill();
+  }
+  await databases.drop();
+});
+
+const folder = temporaryFolder();
+const databases = newServerDatabase();
+const eventsSchema = z.looseObject({ events: z.array(z.looseObject({ seq: z.number() })) });
+let servers: readonly [TestServer, TestServer];
+const agents: Program[] = [];
+
+beforeAll(async () => {
+  await writeFarm(folder, PARTS);
+  const settings = [
+    '[database]',
+    `url = "${await databases.make('servers')}"`,
+    '[builds]',
+    'lease-seconds = 4',
+    'heartbeat-seconds = 1',
+  ].join('\n');
+  servers = [
+    await TestServer.create(folder, settings, 'one'),
+    await TestServer.create(folder, settings, 'two'),
+  ];
+  // Both for the first time, and at once: tables, key and tokens are made by one of them.
+  await Promise.all(servers.map(async (server) => await server.start()));
+}, 120_000);
+
+function startAgent(server: TestServer, name: string): void {
+  const agent = server.agent(name);
+  agent.start();
+  agents.push(agent);
+}
+
+async function leaders(): Promise<TestServer[]> {
+  const found: TestServer[] = [];
+  for (const server of servers) {
+    if (await leads(server.program)) {
+      found.push(server);
+    }
+  }
+  return found;
+}
+
+describe('two servers on one PostgreSQL', () => {
+  it('have one key and one set of tokens, and one of them leads', async () => {
+    const [one, two] = await Promise.all(
+      servers.map(async ({ url }) => await (await fetch(`${url}/keys/rookery.asc`)).text()),
+    );
+    expect(one).toContain('BEGIN PGP PUBLIC KEY BLOCK');
+    expect(two).toBe(one);
+    for (const server of servers) {
+      expect((await server.call('GET', '/api/requests')).status).toBe(200);
+    }
+    await poll('a leader', async () => ((await leaders()).length > 0 ? true : undefined));
+    expect(await leaders()).toHaveLength(1);
+  });
+
+  it('give each job to one of four agents, two at each server, and publish the request once', async () => {
+    for (const [index, server] of [...servers, ...servers].entries()) {
+      startAgent(server, `pre${index}`);
+    }
+    const done = await ended(servers, await request(servers[0]));
+    expect(done).toMatchObject({
+      state: 'done',
+      reason: null,
+      publication: { channel: 'stable', serial: 1 },
+    });
+    expect(done.jobs.map(({ state, attempt }) => `${state} ${attempt}`)).toEqual(
+      Array.from({ length: PARTS + 1 }, () => 'succeeded 1'),
+    );
+    const counts = await builds(folder);
+    expect([...counts.values()]).toEqual(Array.from({ length: PARTS + 1 }, () => 1));
+    // Jobs that one server has made ready woke agents that wait at the other.
+    expect(new Set(done.jobs.map(({ agent }) => agent)).size).toBeGreaterThan(1);
+  }, 180_000);
+
+  it('let one of two publications that expect the same state win, in every race', async () => {
+    const pushed: Pushed[] = [];
+    for (let round = 0; round < RACES; round += 1) {
+      pushed.push(await push([servers[round % 2] ?? servers[0]], folder, `race${round}`));
+      const expectedSerial = await shownSerial(servers[0]);
+      expect(await shownSerial(servers[1])).toBe(expectedSerial);
+      const answers = await Promise.all(
+        servers.map(async (server) => await publish(server, { expectedSerial })),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(expect.arrayContaining([201, 409]));
+      expect(answers.find(({ status }) => status === 409)?.body).toMatchObject({
+        code: 'channel-moved',
+      });
+    }
+    expect(await shownSerial(servers[1])).toBe(RACES);
+    await expectAllThere(servers[0], folder, pushed);
+  }, 120_000);
+
+  it('take the same upload at both at once as one package, and different ones under different BUILD_IDs', async () => {
+    const bytes = await packageBytes(folder, 'twice');
+    const [one, two] = await Promise.all(
+      servers.map(async (server) => await upload([server], 'twice', bytes)),
+    );
+    expect(one?.id).toBe(two?.id);
+    const different = await Promise.all(
+      servers.map(async (server) => await push([server], folder, 'twice')),
+    );
+    expect(new Set([one, ...different].map((view) => view?.buildId))).toEqual(new Set([1, 2, 3]));
+  });
+
+  it('tell the same journal in the same order, and each what the other has written', async () => {
+    const [one, two] = await Promise.all(
+      servers.map(async (server) => {
+        const { body } = await server.call('GET', '/api/journal?limit=500&after=0');
+        return eventsSchema.parse(body).events.map(({ seq }) => seq);
+      }),
+    );
+    expect(one).toEqual(two);
+    expect(one).toEqual(one?.toSorted((a, b) => a - b));
+  });
+
+  it('go on when the leader is killed: the other leads, and finishes the request', async () => {
+    const [leader] = await leaders();
+    const other = servers.find((server) => server !== leader) ?? servers[1];
+    await leader?.program.kill();
+    await poll('the other to lead', async () => ((await leads(other.program)) ? true : undefined));
+    startAgent(other, 'late');
+    const { body } = await other.call('POST', '/api/requests', {
+      profile: 'web',
+      atoms: ['app-test/all'],
+      rebuild: true,
+      publish: 'stable',
+      force: true,
+      reason: 'there is no node here',
+    });
+    const { id } = z.looseObject({ id: z.string() }).parse(body);
+    expect(await ended([other], id)).toMatchObject({ state: 'done', publication: { serial: 2 } });
+    await leader?.start();
+    expect(await leaders()).toContain(other);
+    expect((await leader?.call('GET', `/api/requests/${id}`))?.status).toBe(200);
+  }, 240_000);
+
+  it('refuse a copy while they run', async () => {
+    const { copyDatabase } = await import('../../src/database/copy-between.ts');
+    const { systemClock } = await import('../../src/support/clock.ts');
+    const { parseToml } = await import('../../src/config/parse-toml.ts');
+    const { readFile } = await import('node:fs/promises');
+    const text = await readFile(join(folder, 'one.toml'), 'utf8');
+    const { database } = z
+      .looseObject({ database: z.object({ url: z.string() }) })
+      .parse(parseToml(text, 'one.toml').value);
+    const places = { from: database.url, to: join(folder, 'copy.sqlite') };
+    await expect(copyDatabase(places, systemClock, () => undefined)).rejects.toMatchObject({
+      code: 'database-locked',
+    });
+  });
+});
