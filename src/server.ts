@@ -24,7 +24,7 @@ import { DiskSpace, sayingDiskFull } from './support/disk-space.ts';
 import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
-import { type Service, startAll, stopAll } from './support/lifecycle.ts';
+import { RunningNote, type Service, startAll, stopAll } from './support/lifecycle.ts';
 import type { Log } from './support/log.ts';
 import { repeating, scheduled } from './support/schedule.ts';
 
@@ -33,9 +33,6 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** How late a key may take over. */
 const KEYS_EVERY_MS = 60_000;
-/** Nothing may change below profiles/ for so long before it is read; and how often it is looked at anyway. */
-const PROFILES_QUIET_MS = 1000;
-const PROFILES_LOOK_MS = 60_000;
 /** How late a server knows what another has done to the keys. */
 const KEYS_OF_OTHERS_MS = 2_000;
 
@@ -92,7 +89,7 @@ async function compose(config: Config, ground: Ground): Promise<Server> {
     }),
     rooms.buildService,
     cluster.leading([
-      noteOf(rooms.leads),
+      rooms.leads,
       rooms.schedules,
       housekeeping(config, rooms),
       ...(cluster.isShared ? [recovery(rooms)] : []),
@@ -155,7 +152,7 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
         cluster.hint();
       })
     : new Journal(database, clock);
-  const leads = { now: false };
+  const leads = new RunningNote('note of leadership');
   const profiles = await openProfiles(config, log, journal, leads);
   const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
@@ -356,35 +353,20 @@ async function collect({ repository, log }: Rooms): Promise<void> {
   }
 }
 
-/** Notes whether this server leads. */
-function noteOf(leads: { now: boolean }): Service {
-  return {
-    name: 'note of leadership',
-    start: async () => {
-      leads.now = true;
-    },
-    stop: async () => {
-      leads.now = false;
-    },
-  };
-}
-
 /** Every server reads the profiles; the leader writes in the journal what became of them. */
 async function openProfiles(
   config: Config,
   log: Log,
   journal: Journal,
-  leads: { readonly now: boolean },
+  leads: RunningNote,
 ): Promise<LiveProfiles> {
   const profiles = await LiveProfiles.open({
     folder: config.paths.profiles,
     memoryFile: join(config.paths.state, 'profiles.json'),
     log,
-    quietMs: PROFILES_QUIET_MS,
-    lookEveryMs: PROFILES_LOOK_MS,
   });
   profiles.listen(async (changes) => {
-    for (const { kind, profile, faults, isKept } of leads.now ? changes : []) {
+    for (const { kind, profile, faults, isKept } of leads.isRunning ? changes : []) {
       const data = { profile, ...(faults.length > 0 && { faults: [...faults], isKept }) };
       await journal.record({ kind, subject: `profile:${profile}`, actor: 'server', data });
     }

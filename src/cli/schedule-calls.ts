@@ -7,8 +7,6 @@ import type { Calls } from './server-client.ts';
 
 /** Calls about what profiles have done by themselves. */
 export function scheduleCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
-  const path = (profile: string, name: string, verb: string): string =>
-    `/api/schedules/${encodeURIComponent(profile)}/${encodeURIComponent(name)}/${verb}`;
   return {
     schedules: async (runs: number) =>
       (await get('/api/schedules', scheduleListSchema, { runs })).schedules,
@@ -19,4 +17,8 @@ export function scheduleCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
     resumeSchedule: async (profile: string, name: string) =>
       await post(path(profile, name, 'resume'), {}, scheduleViewSchema),
   };
+}
+
+function path(profile: string, name: string, verb: string): string {
+  return `/api/schedules/${encodeURIComponent(profile)}/${encodeURIComponent(name)}/${verb}`;
 }

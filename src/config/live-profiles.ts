@@ -22,14 +22,19 @@ export interface LiveProfilesOptions {
   /** Where the last good state of each profile is kept, for the next start. */
   readonly memoryFile: string;
   readonly log: Log;
-  /** Nothing may have changed for so long before the folder is read. */
-  readonly quietMs: number;
-  /** The folder is looked at so often also when nobody has told of a change: some file systems never do. */
-  readonly lookEveryMs: number;
+  /** Nothing may have changed for so long before the folder is read; a second when it is not given. */
+  readonly quietMs?: number;
+  /**
+   * The folder is looked at so often also when nobody has told of a change, because some file systems never do; each minute
+   * when it is not given.
+   */
+  readonly lookEveryMs?: number;
 }
 
 type Listener = (changes: readonly ProfileChange[]) => Promise<void>;
 
+const QUIET_MS = 1000;
+const LOOK_EVERY_MS = 60_000;
 /** A folder that changes while it is read is read again, so often; then the next change or look is waited for. */
 const TRIES = 5;
 const memorySchema = z.object({ profiles: z.array(z.unknown()) });
@@ -56,7 +61,7 @@ export class LiveProfiles implements ProfileCatalog, Service {
     const onError = (error: unknown): void => {
       options.log.warn({ error: messageOf(error) }, 'the profiles were not read again');
     };
-    const { folder, quietMs, lookEveryMs } = options;
+    const { folder, quietMs = QUIET_MS, lookEveryMs = LOOK_EVERY_MS } = options;
     this.#watcher = watchFolder({
       folder,
       quietMs,
@@ -140,20 +145,22 @@ export class LiveProfiles implements ProfileCatalog, Service {
 
   /** Reads the folder again if anything in it is different. One after the other. Throws `profiles-unreadable`. */
   async reload(): Promise<void> {
-    const before = this.#reading;
-    const turn = before.then(async () => {
-      if (await this.#hasChanged()) {
-        await this.#readAgain();
-      }
-    });
+    const turn = this.#afterwards(this.#reading);
     // The next one goes on whatever becomes of this one; the caller is told.
     this.#reading = turn.catch(() => undefined);
     await turn;
   }
 
+  async #afterwards(before: Promise<void>): Promise<void> {
+    await before;
+    if (await this.#hasChanged()) {
+      await this.#readAgain();
+    }
+  }
+
   /** Whether there is something new that stands still; what is still being written is left for the next time. */
   async #hasChanged(): Promise<boolean> {
-    const { folder, quietMs } = this.#options;
+    const { folder, quietMs = QUIET_MS } = this.#options;
     let print = await printOf(folder);
     for (let tries = 0; tries < TRIES && print !== this.#print; tries += 1) {
       await sleep(quietMs, this.#stopping.signal);

@@ -48,7 +48,7 @@ export const schedulePolicySchema = z.strictObject({
 });
 export type SchedulePolicy = z.infer<typeof schedulePolicySchema>;
 
-const cron = z.string().check((context) => {
+const cronText = z.string().check((context) => {
   const fault = cronFault(context.value);
   if (fault !== undefined) {
     const message = `has to be a cron expression such as "30 2 * * *", and this ${fault}`;
@@ -58,7 +58,7 @@ const cron = z.string().check((context) => {
 
 /** A table `[schedule.<name>]` of a profile.toml. */
 export const scheduleDocumentSchema = z.strictObject({
-  cron: cron.exactOptional(),
+  cron: cronText.exactOptional(),
   'time-zone': z
     .string()
     .refine(isTimeZone, 'has to be a time zone such as "Europe/Berlin" or "UTC"')
@@ -198,14 +198,12 @@ function policyOf(document: ScheduleDocument): SchedulePolicy {
 
 function workOf(document: ScheduleDocument): ScheduledWork {
   const { do: action, atoms = [], publish = null, rebuild = false, retry = false } = document;
-  switch (action) {
-    case 'check':
-      return { do: 'check', deep: document.deep ?? false };
-    case 'collect':
-      return { do: 'collect' };
-    default:
-      return { do: 'request', atoms, publish, rebuild, retry };
+  if (action === 'check') {
+    return { do: 'check', deep: document.deep ?? false };
   }
+  return action === 'collect'
+    ? { do: 'collect' }
+    : { do: 'request', atoms, publish, rebuild, retry };
 }
 
 /** `30 2 * * * (Europe/Berlin)` */
@@ -215,12 +213,13 @@ export function formatCron({ cron, timeZone }: SchedulePolicy): string {
 
 /** `builds @world and publishes it on testing` */
 export function formatWork(work: ScheduledWork): string {
-  switch (work.do) {
-    case 'request':
-      return `${work.rebuild ? 'rebuilds' : 'builds'} ${work.atoms.join(' ')}${work.publish === null ? '' : ` and publishes it on ${work.publish}`}`;
-    case 'check':
-      return work.deep ? 'checks the repository, every byte' : 'checks the repository';
-    case 'collect':
-      return 'removes what the profile does not keep';
+  if (work.do === 'request') {
+    const { rebuild, atoms, publish } = work;
+    const after = publish === null ? '' : ` and publishes it on ${publish}`;
+    return `${rebuild ? 'rebuilds' : 'builds'} ${atoms.join(' ')}${after}`;
   }
+  if (work.do === 'check') {
+    return work.deep ? 'checks the repository, every byte' : 'checks the repository';
+  }
+  return 'removes what the profile does not keep';
 }

@@ -50,7 +50,12 @@ class Nights {
     const { database, clock, builds, repository } = farm;
     const journal = new Journal(database, clock);
     this.scheduler = new Scheduler({
-      ...{ database, journal, clock, log: silentLog(), locks: new Locks(), check: this.check },
+      database,
+      journal,
+      clock,
+      log: silentLog(),
+      locks: new Locks(),
+      check: this.check,
       builds: { ...builds, ...change },
       retention: repository.retention,
       profiles: {
@@ -211,7 +216,10 @@ describe('a schedule', () => {
 
   it('says why a run was refused, and goes on with the next', async () => {
     const work: SchedulePolicy['work'] = {
-      ...{ do: 'request', publish: null, rebuild: false, retry: false },
+      do: 'request',
+      publish: null,
+      rebuild: false,
+      retry: false,
       atoms: ['@nothing'],
     };
     const nights = await start({ work });

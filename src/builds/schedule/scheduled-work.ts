@@ -33,7 +33,7 @@ export class WorkOfRuns {
   /** Of checks and collections: when the check began, or how the collection went. */
   readonly #checks = new Map<string, number>();
   readonly #collections = new Map<string, Standing>();
-  readonly #collecting = new Set<Promise<void>>();
+  readonly #collecting = new Set<Promise<unknown>>();
 
   constructor(workers: Workers) {
     this.#workers = workers;
@@ -49,20 +49,17 @@ export class WorkOfRuns {
    */
   async begin(key: RunKey, work: ScheduledWork): Promise<Standing> {
     try {
-      switch (work.do) {
-        case 'request':
-          return { state: 'running', requestId: await this.#ask(key, work) };
-        case 'check': {
-          const { deep } = work;
-          const options = { deep, all: false, maxAgeMs: CHECK_AGE_MS };
-          const { startedAt } = await this.#workers.check.begin(options, authorOf(key));
-          this.#checks.set(idOf(key), startedAt);
-          return { state: 'running' };
-        }
-        case 'collect':
-          this.#collect(key);
-          return { state: 'running' };
+      if (work.do === 'request') {
+        return { state: 'running', requestId: await this.#ask(key, work) };
       }
+      if (work.do === 'check') {
+        const options = { deep: work.deep, all: false, maxAgeMs: CHECK_AGE_MS };
+        const { startedAt } = await this.#workers.check.begin(options, authorOf(key));
+        this.#checks.set(idOf(key), startedAt);
+      } else {
+        this.#collect(key);
+      }
+      return { state: 'running' };
     } catch (error) {
       if (isAppError(error)) {
         return { state: 'failed', reason: error.message };
@@ -97,7 +94,12 @@ export class WorkOfRuns {
     }
     const { atoms, publish, rebuild, retry } = work;
     const request = await this.#workers.builds.createRequest({
-      ...{ profile, atoms, rebuild, retry, author, reason },
+      profile,
+      atoms,
+      rebuild,
+      retry,
+      author,
+      reason,
       ...(publish !== null && { publish }),
     });
     return request.id;
@@ -106,19 +108,22 @@ export class WorkOfRuns {
   #collect(key: RunKey): void {
     const id = idOf(key);
     this.#collections.set(id, { state: 'running' });
-    const { profile } = key;
-    const running = this.#workers.retention
-      .collect({ dryRun: false, profile, actor: authorOf(key) })
-      .then(
-        () => {
-          this.#collections.set(id, { state: 'done', reason: null });
-        },
-        (error: unknown) => {
-          this.#collections.set(id, { state: 'failed', reason: messageOf(error) });
-        },
-      )
-      .finally(() => this.#collecting.delete(running));
+    const running: Promise<unknown> = this.#collected(key).then((standing) => {
+      this.#collections.set(id, standing);
+      return this.#collecting.delete(running);
+    });
     this.#collecting.add(running);
+  }
+
+  /** How a collection ends; never rejects. */
+  async #collected(key: RunKey): Promise<Standing> {
+    try {
+      const { profile } = key;
+      await this.#workers.retention.collect({ dryRun: false, profile, actor: authorOf(key) });
+      return { state: 'done', reason: null };
+    } catch (error) {
+      return { state: 'failed', reason: messageOf(error) };
+    }
   }
 
   async #requestStanding(id: string): Promise<Standing> {

@@ -178,7 +178,7 @@ export class Scheduler implements Schedules, Service {
   #schedules(): { readonly key: ScheduleKey; readonly policy: SchedulePolicy }[] {
     return this.#options.profiles.list().flatMap(({ name: profile, schedules = {} }) =>
       Object.entries(schedules)
-        .toSorted()
+        .toSorted(([one], [other]) => (one < other ? -1 : 1))
         .map(([name, policy]) => ({ key: { profile, name }, policy })),
     );
   }
