@@ -17,6 +17,9 @@ export const SCHEDULE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 const ACTIONS = ['request', 'check', 'collect'] as const;
 const MISSED = ['run-once', 'skip'] as const;
 const MAX_ATOMS = 1000;
+/** As of requests. */
+const MAX_PRIORITY = 10;
+const PRIORITY_RULE = `has to be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}`;
 
 export const scheduledWorkSchema = z.discriminatedUnion('do', [
   z.strictObject({
@@ -28,6 +31,8 @@ export const scheduledWorkSchema = z.discriminatedUnion('do', [
     rebuild: z.boolean(),
     /** Packages that are blocked are tried again. */
     retry: z.boolean(),
+    /** From -10 to 10; 0 is the rule. */
+    priority: z.number().int(),
   }),
   z.strictObject({ do: z.literal('check'), deep: z.boolean() }),
   z.strictObject({ do: z.literal('collect') }),
@@ -77,6 +82,12 @@ export const scheduleDocumentSchema = z.strictObject({
   publish: z.string().exactOptional(),
   rebuild: z.boolean().exactOptional(),
   retry: z.boolean().exactOptional(),
+  priority: z
+    .number({ error: PRIORITY_RULE })
+    .int(PRIORITY_RULE)
+    .min(-MAX_PRIORITY, PRIORITY_RULE)
+    .max(MAX_PRIORITY, PRIORITY_RULE)
+    .exactOptional(),
   deep: z.boolean().exactOptional(),
 });
 export type ScheduleDocument = z.infer<typeof scheduleDocumentSchema>;
@@ -85,7 +96,7 @@ export const SCHEDULE_KEYS = Object.keys(scheduleDocumentSchema.shape);
 
 /** Keys that only one kind of work knows. */
 const OWN_KEYS = {
-  request: ['atoms', 'publish', 'rebuild', 'retry'],
+  request: ['atoms', 'publish', 'rebuild', 'retry', 'priority'],
   check: ['deep'],
   collect: [],
 } as const satisfies Record<(typeof ACTIONS)[number], readonly (keyof ScheduleDocument)[]>;
@@ -198,12 +209,13 @@ function policyOf(document: ScheduleDocument): SchedulePolicy {
 
 function workOf(document: ScheduleDocument): ScheduledWork {
   const { do: action, atoms = [], publish = null, rebuild = false, retry = false } = document;
+  const { priority = 0 } = document;
   if (action === 'check') {
     return { do: 'check', deep: document.deep ?? false };
   }
   return action === 'collect'
     ? { do: 'collect' }
-    : { do: 'request', atoms, publish, rebuild, retry };
+    : { do: 'request', atoms, publish, rebuild, retry, priority };
 }
 
 /** `30 2 * * * (Europe/Berlin)` */

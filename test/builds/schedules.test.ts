@@ -25,7 +25,14 @@ const NIGHTLY: SchedulePolicy = {
   jitterMs: 0,
   graceMs: 15 * MINUTE,
   missed: 'run-once',
-  work: { do: 'request', atoms: ['@world'], publish: 'testing', rebuild: false, retry: false },
+  work: {
+    do: 'request',
+    atoms: ['@world'],
+    publish: 'testing',
+    rebuild: false,
+    retry: false,
+    priority: 3,
+  },
 };
 const FIRST = Date.parse('2026-01-02T23:00Z');
 let farm: Farm;
@@ -124,6 +131,7 @@ describe('a schedule', () => {
       atoms: ['@world'],
       publish: 'testing',
       author: 'schedule:web/nightly',
+      priority: 3,
     });
     expect(await nights.runs()).toMatchObject([
       { plannedAt: FIRST, startedAt: FIRST, state: 'running', requestId: request?.id },
@@ -220,6 +228,7 @@ describe('a schedule', () => {
       publish: null,
       rebuild: false,
       retry: false,
+      priority: 0,
       atoms: ['@nothing'],
     };
     const nights = await start({ work });

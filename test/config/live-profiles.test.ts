@@ -1,5 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { LiveProfiles } from '../../src/config/live-profiles.ts';
 import type { ProfileChange } from '../../src/config/profile-changes.ts';
@@ -26,13 +27,13 @@ function write(path: string, text: string): void {
   writeFileSync(file, text);
 }
 
-async function open(lookEveryMs = 1_000_000): Promise<LiveProfiles> {
+async function open(lookEveryMs = 1_000_000, quietMs = QUIET_MS): Promise<LiveProfiles> {
   changes = [];
   live = await LiveProfiles.open({
     folder,
     memoryFile: join(folder, '..', 'profiles.json'),
     log: silentLog(),
-    quietMs: QUIET_MS,
+    quietMs,
     lookEveryMs,
   });
   live.listen(async (news) => {
@@ -144,6 +145,23 @@ describe('profiles that change while they are used', () => {
     seen.add(JSON.stringify(profiles.get('web').sets));
     expect([...seen]).toEqual(['{"one":["a/b"]}', '{"one":["c/d"],"two":["e/f"]}']);
     expect(changes.map(({ kind }) => kind)).toEqual(['profile-changed']);
+  });
+
+  it('are left alone while they are still being written', async () => {
+    folder = join(mkdtempSync(join(root, 'live-')), 'profiles');
+    write('base/profile.toml', BASE);
+    write('web/profile.toml', CHILD);
+    const profiles = await open(undefined, 500);
+    const writing = (async () => {
+      for (let part = 0; part < 30; part += 1) {
+        write('web/profile.toml', CHILD.replace('one', `part ${part}`));
+        await delay(20);
+      }
+    })();
+    await Promise.all([writing, profiles.reload()]);
+    await profiles.reload();
+    expect(profiles.get('web').description).toBe('part 29');
+    expect(changes).toHaveLength(1);
   });
 
   it('are looked at also when nobody tells of a change, and kept for the next start', async () => {

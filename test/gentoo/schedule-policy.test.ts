@@ -48,6 +48,7 @@ describe('a schedule of a profile', () => {
           publish: 'testing',
           rebuild: false,
           retry: false,
+          priority: 0,
         },
       },
     });
@@ -70,6 +71,7 @@ describe('a schedule of a profile', () => {
       'publish = "tetsing": there is no such channel. Did you mean "testing"?',
     ],
     [{ publish: 'stable' }, 'publish = "stable": this channel needs proof'],
+    [{ priority: 11 }, 'priority = 11: it has to be a whole number from -10 to 10'],
     [{ deep: true }, 'deep = true: do = "request" does not know it'],
     [{ do: 'check' }, 'atoms = ["@world"]: do = "check" does not know it'],
     [{ crom: 'x' }, 'schedule.nightly.crom = "x": there is no such key'],

@@ -92,12 +92,13 @@ export class WorkOfRuns {
     if (asked !== undefined) {
       return asked;
     }
-    const { atoms, publish, rebuild, retry } = work;
+    const { atoms, publish, rebuild, retry, priority } = work;
     const request = await this.#workers.builds.createRequest({
       profile,
       atoms,
       rebuild,
       retry,
+      priority,
       author,
       reason,
       ...(publish !== null && { publish }),
