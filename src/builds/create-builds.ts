@@ -211,16 +211,7 @@ function createService(
       context.log.error({ error: messageOf(error) }, 'the sweep of leases failed');
     },
   });
-  const logLook = repeating({
-    name: 'look at logs',
-    everyMs: LOG_LOOK_MS,
-    work: async () => {
-      context.logs.notifyAll();
-    },
-    onError: (error) => {
-      context.log.error({ error: messageOf(error) }, 'looking at logs failed');
-    },
-  });
+  const logLook = lookAtLogs(context);
   return {
     name: 'builds',
     start: async () => {
@@ -241,6 +232,20 @@ function createService(
       await parts.background.idle();
     },
   };
+}
+
+/** What other server processes append is seen this often. */
+function lookAtLogs(context: BuildsContext): Service {
+  return repeating({
+    name: 'look at logs',
+    everyMs: LOG_LOOK_MS,
+    work: async () => {
+      context.logs.notifyAll();
+    },
+    onError: (error) => {
+      context.log.error({ error: messageOf(error) }, 'looking at logs failed');
+    },
+  });
 }
 
 async function registerAgent(
