@@ -14,11 +14,13 @@ import { createRequestListener } from './http/listener.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
 import { openRepository } from './repository/create-repository.ts';
+import { watchDiskSpace } from './repository/disk-watch.ts';
 import { createProofs } from './repository/proof/proofs.ts';
 import { watchIncoming } from './repository/watch-incoming.ts';
 import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
 import { Keyring } from './signing/keyring/keyring.ts';
 import type { Clock } from './support/clock.ts';
+import { DiskSpace, sayingDiskFull } from './support/disk-space.ts';
 import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
@@ -46,6 +48,11 @@ export interface Server {
  * listens until all of that has worked; whatever was opened is closed again when it has not.
  */
 export async function startServer(config: Config, log: Log, clock: Clock): Promise<Server> {
+  const writing = { what: 'what a start writes', where: 'paths.state and paths.mirror-root' };
+  return await sayingDiskFull(writing, async () => await open(config, log, clock));
+}
+
+async function open(config: Config, log: Log, clock: Clock): Promise<Server> {
   const { state, mirrorRoot } = config.paths;
   await mkdir(join(state, 'tokens'), { recursive: true, mode: 0o700 });
   await mkdir(mirrorRoot, { recursive: true });
@@ -86,6 +93,7 @@ async function compose(config: Config, ground: Ground): Promise<Server> {
       watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     ]),
     rooms.check,
+    rooms.diskWatch,
     rooms.resign,
     rooms.keys,
     ...(cluster.isShared ? [keyWatch(rooms)] : []),
@@ -145,13 +153,20 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
   reportBroken(profiles, log);
   const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
+  const space = diskSpace(config);
   const { repository, check, resign } = openRepository({
     ...shared,
     signer: () => keyring.signer(),
     currentKeys: () => new Set(keyring.acceptedFingerprints()),
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
+    space,
     ...(cluster.isShared ? { servers: cluster } : {}),
+  });
+  const diskWatch = watchDiskSpace({
+    ...shared,
+    space,
+    warnBelowBytes: config.disk.warnBelowBytes,
   });
   const { builds, service: buildService } = createBuilds({
     ...shared,
@@ -169,8 +184,16 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
-  const work = { check, resign, proofs, builds, buildService };
+  const work = { check, resign, proofs, builds, buildService, diskWatch };
   return { ...shared, ...work, keyring, keys, repository, tokens };
+}
+
+function diskSpace({ paths, disk }: Config): DiskSpace {
+  const folders = [
+    { name: 'paths.state', path: paths.state },
+    { name: 'paths.mirror-root', path: paths.mirrorRoot },
+  ];
+  return new DiskSpace(folders, disk.keepFreeBytes);
 }
 
 /** The HTTP service, and how clients reach it once it listens. */
@@ -200,6 +223,7 @@ function listening(
         publicUrl: reached,
         isPublicUrlKnown: () => http.publicUrl !== null || !listenService.isOnEveryAddress(),
         readiness: async () => await faultsOf(rooms),
+        warnings: () => [rooms.diskWatch.warning()].filter((one) => one !== undefined),
         stopping,
       }),
   });

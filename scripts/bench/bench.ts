@@ -12,6 +12,7 @@ import { systemClock } from '../../src/support/clock.ts';
 import { type Bench, indexAgainstPortage, largeIndex, verifyAndSign } from './claims.ts';
 import { gateOnce } from './gate-claims.ts';
 import { publishWhatChanged } from './publish-claims.ts';
+import { buildInOrder, decideNext } from './schedule-claims.ts';
 import { serveAgainstNginx } from './serve-claims.ts';
 
 const CLAIMS = {
@@ -21,6 +22,8 @@ const CLAIMS = {
   publish: publishWhatChanged,
   gate: gateOnce,
   serve: serveAgainstNginx,
+  decide: decideNext,
+  makespan: buildInOrder,
 } as const;
 
 const { values } = parseArgs({

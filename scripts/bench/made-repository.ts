@@ -6,8 +6,10 @@ import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import type { HardwareProfile } from '../../src/gentoo/profile.ts';
+import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { createRepository } from '../../src/repository/create-repository.ts';
+import { saveFileLevel } from '../../src/repository/file-level-store.ts';
 import { makeStanza } from '../../src/repository/index-check.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { insertPackage } from '../../src/repository/package-store.ts';
@@ -31,6 +33,8 @@ export interface MadeRepository {
   readonly close: () => Promise<void>;
 }
 
+/** As of a package without programs. */
+const NO_LEVEL = { level: 0, path: '' };
 const FIRST_BUILD = 1_780_000_000;
 /** Rows in a transaction. */
 const CHUNK = 500;
@@ -64,16 +68,19 @@ export async function makeRepository(
     signer,
     clock,
     needy = false,
+    retention,
   }: {
     readonly signer: Signer;
     readonly clock: Clock;
     /** Packages need others, of the numbers below 1000. */
     readonly needy?: boolean;
+    readonly retention?: RetentionPolicy;
   },
 ): Promise<MadeRepository> {
   const folders = { state: join(folder, 'state'), mirrorRoot: join(folder, 'mirror-root') };
   const packages = join(folders.mirrorRoot, 'binhost', PROFILE.name, 'packages');
   const database = await openDatabase(join(folders.state, 'rookery.sqlite'), clock);
+  const profile = retention === undefined ? PROFILE : { ...PROFILE, retention };
   const reopened = (): Repository =>
     createRepository({
       database,
@@ -83,7 +90,7 @@ export async function makeRepository(
       journal: new Journal(database, clock),
       log: silentLog(),
       locks: new Locks(),
-      profiles: { list: () => [PROFILE], broken: () => ({}), get: () => PROFILE },
+      profiles: { list: () => [profile], broken: () => ({}), get: () => profile },
       maxUploadBytes: 1024 * 1024,
     });
   const repository = reopened();
@@ -101,6 +108,7 @@ export async function makeRepository(
         await database.transaction().execute(async (queries) => {
           for (const record of records.slice(start, start + CHUNK)) {
             await insertPackage(queries, record);
+            await saveFileLevel(queries, record.sha512, NO_LEVEL);
           }
         });
       }

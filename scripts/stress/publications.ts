@@ -1,29 +1,53 @@
 /**
- * Publishes, promotes and rolls back without end while readers look at the channels, on disk and over HTTP, and
- * counts what a client would trip over: a channel or a file that is absent, an index that is incomplete, older than
- * the one before, or made of two publications.
+ * Publishes, promotes and rolls back without end while readers look at the channels: on disk, over HTTP from the code of
+ * the server and from nginx, and in a copy that is pulled by rsync all the time. What the retention policy does not keep is
+ * collected meanwhile. Counts what a client would trip over: a channel or a file that is absent, an index that is
+ * incomplete, older than the one before, or made of two publications.
  */
 
-import { setMaxListeners } from 'node:events';
-import { createServer } from 'node:http';
-import { join } from 'node:path';
-import { createStaticHandler } from '../../src/http/static/static-handler.ts';
+import { join, resolve } from 'node:path';
 import type { Repository } from '../../src/repository/repository.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
-import type { Clock } from '../../src/support/clock.ts';
+import { type Clock, sleep } from '../../src/support/clock.ts';
 import { isAppError, messageOf } from '../../src/support/errors.ts';
-import { silentLog } from '../../src/support/log.ts';
+import { exists } from '../../src/support/files.ts';
+import { run, toolEnvironment } from '../../src/support/processes.ts';
 import { endsRun } from '../../src/support/runs.ts';
+import { isNginxInstalled, startNginx } from '../../test/support/nginx.ts';
 import { describePackage } from '../bench/made-packages.ts';
 import { type MadeRepository, makeRepository, PROFILE } from '../bench/made-repository.ts';
-import { readOnDisk, readOverHttp, type Seen } from './readers.ts';
+import { newSeen, readOnDisk, readOverHttp, type Seen } from './readers.ts';
+import { serveTree } from './serve-tree.ts';
 
 export interface StressResult {
   readonly publications: number;
-  readonly diskReads: number;
-  readonly httpReads: number;
+  /** Reads, by who made them. */
+  readonly reads: Readonly<Record<string, number>>;
+  /** How often the copy was pulled. */
+  readonly pulls: number;
+  readonly collected: number;
   /** Sentences. */
   readonly faults: readonly string[];
+}
+
+export interface StressOptions {
+  readonly publications: number;
+  /** Publications of each channel that are kept, besides those of the grace time; undefined: all. */
+  readonly keepLast?: number;
+  /** How many rounds something is kept after it was replaced: a reader has so many for one look, a pull half of them. */
+  readonly graceRounds?: number;
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (now: Omit<StressResult, 'faults'> & { readonly faults: number }) => void;
+}
+
+interface Tally {
+  round: number;
+  publications: number;
+  pulls: number;
+  collected: number;
+  /** A pull that is under way. */
+  pulling: { readonly since: number; readonly end: Promise<unknown> } | undefined;
 }
 
 const DEED = { author: 'token:stress', reason: 'stress', profile: PROFILE.name } as const;
@@ -35,15 +59,84 @@ const CHANNELS = ['testing', 'stable'] as const;
 /** Few, so that 100,000 folders stay small; some of them end a block. */
 const PLAIN_PACKAGES = 7;
 const LAST_PACKAGES = 3;
+const ROUND_MS = 1000;
+const GRACE_ROUNDS = 300;
+const COLLECT_EVERY = 20;
+/** Between pulls: they are there to be looked at, not to take the machine. */
+const PULL_PAUSE_MS = 500;
+const PULL = resolve(import.meta.dirname, '../mirror/pull-mirror');
 
-/** Makes at least this many publications below an empty folder. */
+/** Makes at least so many publications below an empty folder. */
 export async function stressPublications(
   folder: string,
-  publications: number,
-  onProgress: (done: number) => void = () => undefined,
+  options: StressOptions,
 ): Promise<StressResult> {
-  let now = Date.now();
-  const clock: Clock = { now: () => now };
+  const time = { now: Date.now() };
+  const made = await open(folder, { now: () => time.now }, options);
+  const end = new AbortController();
+  const seen = newSeen();
+  const tally: Tally = { round: 0, publications: 0, pulls: 0, collected: 0, pulling: undefined };
+  const work = await openWork(made);
+  const served = await serve(folder, made.mirrorRoot, end.signal);
+  try {
+    const reading = read(folder, { made, urls: served.urls, seen, tally }, end.signal);
+    try {
+      await changeChannels({ repository: made.repository, work, time, seen, tally }, options);
+    } finally {
+      end.abort();
+      await reading;
+    }
+    return { ...countsOf(tally), reads: seen.reads, faults: seen.faults };
+  } finally {
+    await served.close();
+    await made.close();
+  }
+}
+
+async function changeChannels(
+  on: {
+    readonly repository: Repository;
+    readonly work: (round: number) => Promise<number>;
+    readonly time: { now: number };
+    readonly seen: Seen;
+    readonly tally: Tally;
+  },
+  { publications, keepLast, graceRounds = GRACE_ROUNDS, ...options }: StressOptions,
+): Promise<void> {
+  const { repository, work, time, seen, tally } = on;
+  const isOver = (): boolean =>
+    tally.publications >= publications || options.signal?.aborted === true;
+  let collecting: Promise<void> | undefined;
+  while (!isOver()) {
+    const { round, pulling } = tally;
+    if (pulling !== undefined && round - pulling.since > graceRounds / 2) {
+      await pulling.end;
+    }
+    time.now += ROUND_MS;
+    tally.publications += await work(round);
+    tally.round += 1;
+    if (keepLast !== undefined && round % COLLECT_EVERY === COLLECT_EVERY - 1) {
+      await collecting;
+      collecting = collect(repository, tally);
+    }
+    options.onProgress?.({
+      ...countsOf(tally),
+      reads: seen.reads,
+      faults: seen.faults.length,
+    });
+  }
+  await collecting;
+}
+
+function countsOf({ publications, pulls, collected }: Tally) {
+  return { publications, pulls, collected };
+}
+
+async function open(
+  folder: string,
+  clock: Clock,
+  { keepLast = 0, graceRounds = GRACE_ROUNDS }: StressOptions,
+): Promise<MadeRepository> {
   const signer = await openSigner({
     folder: join(folder, 'signing'),
     name: 'Stress',
@@ -51,33 +144,92 @@ export async function stressPublications(
     validDays: 30,
     clock,
   });
-  const made = await makeRepository(folder, { signer, clock });
-  const end = new AbortController();
-  const seen: Seen = { reads: { disk: 0, http: 0 }, texts: new Map(), faults: [] };
-  const work = await openWork(made);
-  const http = await serve(made, end.signal);
-  try {
-    const reading = CHANNELS.flatMap((channel) => [
-      readOnDisk(join(made.mirrorRoot, 'binhost', PROFILE.name, channel), seen, end.signal),
-      readOverHttp(`${http.url}/binhost/${PROFILE.name}/${channel}`, seen, end.signal),
-    ]);
-    let done = 0;
-    try {
-      for (let round = 0; done < publications; round += 1) {
-        now += 1000;
-        done += await work(round);
-        onProgress(done);
-      }
-    } finally {
-      end.abort();
-      await Promise.all(reading);
-    }
-    const { disk, http: requests } = seen.reads;
-    return { publications: done, diskReads: disk, httpReads: requests, faults: seen.faults };
-  } finally {
-    await http.close();
-    await made.close();
+  const retention = {
+    keepLast,
+    daily: 0,
+    weekly: 0,
+    monthly: 0,
+    reportedWithinMs: 0,
+    graceMs: graceRounds * ROUND_MS,
+    packagesMs: Number.MAX_SAFE_INTEGER,
+  };
+  return await makeRepository(folder, { signer, clock, retention });
+}
+
+/** Readers of the tree, and of a copy of it once there is one. */
+async function read(
+  folder: string,
+  on: {
+    readonly made: MadeRepository;
+    readonly urls: Readonly<Record<string, string>>;
+    readonly seen: Seen;
+    readonly tally: Tally;
+  },
+  signal: AbortSignal,
+): Promise<void> {
+  const { seen } = on;
+  const copy = join(folder, 'copy');
+  const readers = CHANNELS.flatMap((channel) => {
+    const path = join('binhost', PROFILE.name, channel);
+    return [
+      readOnDisk('disk', join(on.made.mirrorRoot, path), seen, signal),
+      ...Object.entries(on.urls).map(
+        async ([who, url]) => await readOverHttp(who, `${url}/${path}`, seen, signal),
+      ),
+      readCopy(join(copy, path), seen, signal),
+    ];
+  });
+  await Promise.all([...readers, pull(on.made.mirrorRoot, copy, on, signal)]);
+}
+
+async function readCopy(link: string, seen: Seen, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !(await exists(link))) {
+    await sleep(100, signal);
   }
+  await readOnDisk('copy', link, seen, signal);
+}
+
+async function pull(
+  mirrorRoot: string,
+  copy: string,
+  { seen, tally }: { readonly seen: Seen; readonly tally: Tally },
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const pulled = run([PULL, `${mirrorRoot}/`, copy], { env: toolEnvironment() });
+    tally.pulling = { since: tally.round, end: pulled.catch(() => undefined) };
+    const { exitCode, stderr } = await pulled;
+    tally.pulling = undefined;
+    if (exitCode === 0) {
+      tally.pulls += 1;
+    } else {
+      seen.faults.push(`pull-mirror ended with ${exitCode}: ${stderr}`);
+    }
+    await sleep(PULL_PAUSE_MS, signal);
+  }
+}
+
+async function collect(repository: Repository, tally: Tally): Promise<void> {
+  const { profiles } = await repository.retention.collect({
+    dryRun: false,
+    actor: 'token:stress',
+  });
+  tally.collected += profiles.flatMap((one) => one.publications).filter((one) => !one.keep).length;
+}
+
+/** The server's own code, and nginx where it is installed. */
+async function serve(folder: string, mirrorRoot: string, signal: AbortSignal) {
+  const own = await serveTree(mirrorRoot, signal);
+  const nginx = (await isNginxInstalled())
+    ? await startNginx({ folder: join(folder, 'nginx'), mirrorRoot, upstream: '127.0.0.1:9' })
+    : undefined;
+  return {
+    urls: { rookery: own.url, ...(nginx === undefined ? {} : { nginx: nginx.url }) },
+    close: async () => {
+      await nginx?.stop();
+      await own.close();
+    },
+  };
 }
 
 /** What is done in a round; returns how many publications it made. Both channels show something from the start on. */
@@ -124,28 +276,4 @@ function chooseNumbers(): number[] {
     }
   }
   return numbers;
-}
-
-async function serve({ mirrorRoot }: MadeRepository, stopping: AbortSignal) {
-  setMaxListeners(0, stopping);
-  const folders = { mirrorRoot, staging: join(mirrorRoot, '..', 'state', 'staging') };
-  const files = createStaticHandler({ folders, log: silentLog(), stopping });
-  const server = createServer((request, response) => {
-    void files.handle(request, response);
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close: async () =>
-      await new Promise<void>((resolve) => {
-        server.close(() => {
-          resolve();
-        });
-        server.closeAllConnections();
-      }),
-  };
 }

@@ -8,16 +8,27 @@ import { messageOf } from '../../src/support/errors.ts';
 
 /** What all readers together have seen. */
 export interface Seen {
-  readonly reads: { disk: number; http: number };
-  /** Digest of the index by where and of which TIMESTAMP it was: there is only one for each. */
+  /** By who made them. */
+  readonly reads: Record<string, number>;
+  /** Digest of the index by channel and TIMESTAMP: there is only one for each. The last ones, oldest first. */
   readonly texts: Map<string, string>;
   readonly faults: string[];
 }
 
 const MAX_FAULTS = 20;
+const KEPT_TEXTS = 20_000;
+
+export function newSeen(): Seen {
+  return { reads: {}, texts: new Map(), faults: [] };
+}
 
 /** Reads as a server does, or rsync: both files through the folder that the link shows at one moment. */
-export async function readOnDisk(link: string, seen: Seen, signal: AbortSignal): Promise<void> {
+export async function readOnDisk(
+  who: string,
+  link: string,
+  seen: Seen,
+  signal: AbortSignal,
+): Promise<void> {
   const newest = { timestamp: 0 };
   await repeat(seen, signal, async () => {
     const folder = await realpath(link);
@@ -33,12 +44,17 @@ export async function readOnDisk(link: string, seen: Seen, signal: AbortSignal):
         throw new Error(`${path} has ${found.size} bytes instead of ${size}`);
       }
     }
-    seen.reads.disk += 1;
+    count(seen, who);
   });
 }
 
 /** Reads as clients do, one file after the other. */
-export async function readOverHttp(url: string, seen: Seen, signal: AbortSignal): Promise<void> {
+export async function readOverHttp(
+  who: string,
+  url: string,
+  seen: Seen,
+  signal: AbortSignal,
+): Promise<void> {
   const newest = { timestamp: 0 };
   await repeat(seen, signal, async () => {
     for (const name of ['Packages.gz', 'Packages']) {
@@ -49,14 +65,18 @@ export async function readOverHttp(url: string, seen: Seen, signal: AbortSignal)
       if (modified !== timestamp) {
         throw new Error(`${url}/${name} is of ${modified} and says ${timestamp}`);
       }
-      const one = paths[seen.reads.http % paths.length];
+      const one = paths[(seen.reads[who] ?? 0) % paths.length];
       const file = await get(`${url}/${one?.path ?? ''}`);
       if (file.body.length !== one?.size) {
         throw new Error(`${one?.path} has ${file.body.length} bytes instead of ${one?.size}`);
       }
-      seen.reads.http += 1;
+      count(seen, who);
     }
   });
+}
+
+function count({ reads }: Seen, who: string): void {
+  reads[who] = (reads[who] ?? 0) + 1;
 }
 
 async function repeat(seen: Seen, signal: AbortSignal, read: () => Promise<void>): Promise<void> {
@@ -100,6 +120,10 @@ function checkIndex(
     throw new Error(`${place}: two indexes of TIMESTAMP ${timestamp}`);
   }
   texts.set(key, digest);
+  const [oldest] = texts.keys();
+  if (texts.size > KEPT_TEXTS && oldest !== undefined) {
+    texts.delete(oldest);
+  }
   const paths = entries.map((entry) => ({
     path: entry.get('PATH') ?? '',
     size: Number(entry.get('SIZE')),

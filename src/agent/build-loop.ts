@@ -1,14 +1,22 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { AgentDescriptionMessage, LeaseMessage, Registration } from '../protocol/agents.ts';
+import type {
+  AgentDescriptionMessage,
+  IdleMessage,
+  LeaseMessage,
+  Registration,
+  ResultMessage,
+} from '../protocol/agents.ts';
 import { type Clock, sleep } from '../support/clock.ts';
 import { digestFile } from '../support/digests.ts';
 import { isAppError, messageOf } from '../support/errors.ts';
 import type { Log } from '../support/log.ts';
+import { diskFree } from './describe-machine.ts';
 import type { JobContext, JobExecutor, JobOutput } from './executors/executor.ts';
 import { JobLog, LogStream } from './job-log.ts';
 import { JobTraces } from './job-traces.ts';
-import { type Ending, JobWatch } from './job-watch.ts';
+import { type Ending, failureCode, JobWatch } from './job-watch.ts';
+import { LimitWatch } from './limit-watch.ts';
 import type { ServerConnection } from './server-connection.ts';
 import type { WorkFolder } from './work-folder.ts';
 
@@ -31,7 +39,23 @@ export interface BuildLoopContext {
   readonly environment: Readonly<Record<string, string>>;
   readonly cores: number;
   readonly clock: Clock;
+  readonly idle: IdleNotice;
   readonly log: Log;
+}
+
+/** Says once why the server gives this agent nothing, and once that it does again. */
+export class IdleNotice {
+  #said = '';
+
+  tell(idle: IdleMessage['idle'] | undefined, log: Log): void {
+    const said = idle === undefined ? '' : `${idle.state}: ${idle.reason}`;
+    if (said !== '' && said !== this.#said) {
+      log.warn(idle ?? {}, `this agent gets no jobs, it is ${idle?.state}`);
+    } else if (said === '' && this.#said !== '') {
+      log.info('this agent gets jobs again');
+    }
+    this.#said = said;
+  }
 }
 
 /**
@@ -53,11 +77,15 @@ async function takeLease(
 ): Promise<LeaseMessage | undefined> {
   const begun = context.clock.now();
   try {
-    const lease = await context.connection.lease(LEASE_WAIT_MS, signal);
-    if (lease === undefined) {
-      await sleep(begun + SHORTEST_ROUND_MS - context.clock.now(), signal);
+    const free = await diskFree(context.workFolder.path);
+    const answer = await context.connection.lease(LEASE_WAIT_MS, free, signal);
+    const idle = answer !== undefined && 'idle' in answer ? answer.idle : undefined;
+    context.idle.tell(idle, context.log);
+    if (answer !== undefined && !('idle' in answer)) {
+      return answer;
     }
-    return lease;
+    await sleep(begun + SHORTEST_ROUND_MS - context.clock.now(), signal);
+    return undefined;
   } catch (error) {
     if (isAppError(error, 'agent-refused')) {
       throw error;
@@ -72,7 +100,7 @@ async function takeLease(
   }
 }
 
-/** A fault of this machine, such as a full disk, ends the job without a word: its lease runs out. */
+/** A fault of this machine before the job has a folder and a log, such as a full disk, is told if that can be done. */
 async function doJobAndRecover(
   context: BuildLoopContext,
   lease: LeaseMessage,
@@ -85,6 +113,11 @@ async function doJobAndRecover(
       throw error;
     }
     context.log.error({ jobId: lease.jobId, reason: messageOf(error) }, 'job dropped');
+    await sendLastWord(context, lease, {
+      outcome: 'failed',
+      code: failureCode(error),
+      reason: messageOf(error).slice(0, MAXIMUM_REASON),
+    });
     await sleep(PAUSE_AFTER_FAULT_MS, signal);
   }
 }
@@ -102,7 +135,9 @@ async function doJob(
       const build = join(folder, 'build');
       await mkdir(build);
       const traces = new JobTraces(folder);
-      return await attemptJob(context, { lease, folder: build, log, traces, signal });
+      const { limits: allowed } = lease;
+      const limits = new LimitWatch({ limits: allowed, log, folder: build });
+      return await attemptJob(context, { lease, folder: build, log, traces, limits, signal });
     } finally {
       log.close();
     }
@@ -118,6 +153,7 @@ interface JobRun {
   readonly folder: string;
   readonly log: JobLog;
   readonly traces: JobTraces;
+  readonly limits: LimitWatch;
   /** Of the agent as a whole. */
   readonly signal: AbortSignal;
 }
@@ -133,11 +169,11 @@ async function attemptJob(context: BuildLoopContext, job: JobRun): Promise<Endin
     await workAndTell(context, job, watch);
     const told = watch.ending;
     await watch.settle(async () => {
-      await report(context, job.lease, told, watch.silence);
+      await report(context, job, told, watch.silence);
     });
     if (watch.ending !== told) {
       await watch.settle(async () => {
-        await report(context, job.lease, watch.ending, watch.silence);
+        await report(context, job, watch.ending, watch.silence);
       });
     }
   } finally {
@@ -151,12 +187,16 @@ async function attemptJob(context: BuildLoopContext, job: JobRun): Promise<Endin
 
 /** Lets another agent have the job at once, instead of when the lease has run out. */
 async function giveBack(context: BuildLoopContext, lease: LeaseMessage): Promise<void> {
+  await sendLastWord(context, lease, { outcome: 'cancelled', reason: 'The agent was stopped.' });
+}
+
+async function sendLastWord(
+  context: BuildLoopContext,
+  lease: LeaseMessage,
+  result: ResultMessage,
+): Promise<void> {
   try {
-    await context.connection.sendResult(
-      lease,
-      { outcome: 'cancelled', reason: 'The agent was stopped.' },
-      AbortSignal.timeout(GIVE_BACK_MS),
-    );
+    await context.connection.sendResult(lease, result, AbortSignal.timeout(GIVE_BACK_MS));
   } catch (error) {
     const fields = { jobId: lease.jobId, reason: messageOf(error) };
     context.log.warn(fields, 'the job could not be given back; its lease will run out');
@@ -178,18 +218,43 @@ async function workAndTell(context: BuildLoopContext, job: JobRun, watch: JobWat
   ];
   try {
     await watch.settle(async () => {
-      const output = await execute(context, job, watch.signal);
+      const output = await withinLimits(job, watch, async () =>
+        execute(context, job, watch.signal),
+      );
       await deliver(context, job, output, watch.signal);
     });
     if (watch.ending.kind === 'cancelled') {
       log.note('The job was cancelled.');
     }
+    const breach = breachOf(watch.ending);
     await watch.settle(async () => {
-      await stream.finish(watch.silence);
+      await (breach === undefined
+        ? stream.finish(watch.silence)
+        : stream.endWith(breach, lease.limits.logBytes, watch.silence));
     });
   } finally {
     watch.end();
     await Promise.all(background);
+  }
+}
+
+function breachOf(ending: Ending): string | undefined {
+  return ending.kind === 'failed' && ending.code === 'limit-exceeded' ? ending.reason : undefined;
+}
+
+/** A build that breaks a limit is ended like one that is cancelled, and has failed. */
+async function withinLimits<T>(job: JobRun, watch: JobWatch, work: () => Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const watched = watch.guard(async (ended) => {
+    await job.limits.follow(AbortSignal.any([ended, over.signal]));
+  });
+  try {
+    const output = await work();
+    await job.limits.finish();
+    return output;
+  } finally {
+    over.abort();
+    await watched;
   }
 }
 
@@ -208,6 +273,7 @@ async function execute(
     folder: job.folder,
     log: job.log,
     traces: job.traces,
+    limits: job.limits,
     signal,
     connection: context.connection,
     server: context.server,
@@ -238,13 +304,17 @@ async function deliver(
 
 async function report(
   context: BuildLoopContext,
-  lease: LeaseMessage,
+  { lease, limits }: JobRun,
   ending: Ending,
   signal: AbortSignal,
 ): Promise<void> {
   switch (ending.kind) {
     case 'running':
-      await context.connection.sendResult(lease, { outcome: 'succeeded' }, signal);
+      await context.connection.sendResult(
+        lease,
+        { outcome: 'succeeded', measured: limits.measured },
+        signal,
+      );
       return;
     case 'cancelled':
       await context.connection.sendResult(lease, { outcome: 'cancelled' }, signal);

@@ -3,10 +3,13 @@ import { AppError } from '../support/errors.ts';
 import { ended, killGroup, spawnGroup } from '../support/processes.ts';
 import type { JobLog } from './job-log.ts';
 import type { JobTraces } from './job-traces.ts';
+import { ProcessTree } from './process-tree.ts';
 import { endStrays } from './stray-processes.ts';
 
 /** Between the polite signal and the one that cannot be refused. */
-const GRACE_MS = 5000;
+const GRACE_MS = 3000;
+/** How often what a build has started is looked at. */
+const LOOK_EVERY_MS = 2000;
 const STRAYS_MS = 1000;
 
 export interface BuildProcessOptions {
@@ -25,8 +28,8 @@ export interface BuildProcessOptions {
 
 /**
  * Runs one program of a build in a process group of its own, its output in the job's log, and leaves no process
- * behind: when it ends, or the signal aborts (SIGTERM, and SIGKILL 5 s later), whatever is left of the group is
- * killed.
+ * behind: when it ends, or the signal aborts (SIGTERM, and SIGKILL 3 s later), whatever is left of what it has started
+ * is killed, whichever group, session or folder it has moved to.
  *
  * Returns the exit code, 128 + n for signal n. Throws `job-stopped`, `program-not-found`.
  */
@@ -44,11 +47,15 @@ export async function runBuildProcess(
     ...(options.keptOpen === undefined ? [] : [options.keptOpen]),
   ]);
   const exit = ended(child, command);
+  const tree = new ProcessTree(child.pid ?? 0);
   if (child.pid !== undefined) {
     options.traces.addGroup(child.pid);
   }
   const over = new AbortController();
-  const guard = stopOnAbort(child, options.signal, over.signal);
+  const guard = stopOnAbort({ child, tree }, options.signal, over.signal);
+  const looks = setInterval(() => {
+    tree.look();
+  }, LOOK_EVERY_MS);
   try {
     const code = await exit;
     if (options.signal.aborted) {
@@ -57,8 +64,11 @@ export async function runBuildProcess(
     return code;
   } finally {
     over.abort();
+    clearInterval(looks);
     await guard;
     killGroup(child, 'SIGKILL');
+    tree.look();
+    tree.signal('SIGKILL');
     await endStrays({ folders: [options.folder] }, STRAYS_MS);
   }
 }
@@ -68,7 +78,7 @@ function stopped(): AppError {
 }
 
 async function stopOnAbort(
-  child: ReturnType<typeof spawnGroup>,
+  { child, tree }: { readonly child: ReturnType<typeof spawnGroup>; readonly tree: ProcessTree },
   signal: AbortSignal,
   over: AbortSignal,
 ): Promise<void> {
@@ -76,9 +86,13 @@ async function stopOnAbort(
   if (over.aborted) {
     return;
   }
+  tree.look();
   killGroup(child, 'SIGTERM');
+  tree.signal('SIGTERM');
   await sleep(GRACE_MS, over);
+  tree.look();
   killGroup(child, 'SIGKILL');
+  tree.signal('SIGKILL');
 }
 
 async function abortOf(signals: readonly AbortSignal[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, totalmem } from 'node:os';
 import type { Executor } from '../gentoo/profile.ts';
 import type { AgentDescriptionMessage } from '../protocol/agents.ts';
@@ -7,24 +7,72 @@ import { run } from '../support/processes.ts';
 import { cpuFlagsOf } from './cpu-flags.ts';
 import { findProgram } from './programs.ts';
 
+/** Architectures that Node names otherwise than a CHOST does. */
+const CPUS: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686' };
 const PORTAGE_TIMEOUT_MS = 60_000;
+const COMPILER_TIMEOUT_MS = 10_000;
+
+/** What its operator says of an agent. */
+export interface AgentRole {
+  readonly name: string;
+  readonly slots: number;
+  readonly labels: readonly string[];
+  /** The only profiles that it serves; empty means all. */
+  readonly profiles: readonly string[];
+  /** Where it builds; it has to be there. */
+  readonly workFolder: string;
+}
 
 /** What this machine is and can do, in the words that `POST /api/agent/register` takes. */
 export async function describeMachine(
-  name: string,
+  role: AgentRole,
   environment: Readonly<Record<string, string>>,
 ): Promise<AgentDescriptionMessage> {
   const portageVersion = await findPortageVersion(environment);
   const executors = await findExecutors(environment, portageVersion);
   return {
-    name,
+    name: role.name,
     chost: await findChost(environment, portageVersion !== null),
     cpuFlags: cpuFlagsOf(await readProcessorFile()),
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     portageVersion,
     executors,
+    compiler: await findCompiler(environment),
+    diskFreeBytes: await diskFree(role.workFolder),
+    labels: [...role.labels],
+    profiles: [...role.profiles],
+    slots: role.slots,
   };
+}
+
+/** What an ordinary user can still write to the disk that this folder lies on, in bytes. */
+export async function diskFree(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
+}
+
+/** `gcc-14.2.1`, of the compiler that builds without a root of their own use; null when there is none that tells. */
+async function findCompiler(environment: Readonly<Record<string, string>>): Promise<string | null> {
+  if ((await findProgram('cc', environment)) === undefined) {
+    return null;
+  }
+  const { exitCode, stdout } = await run(['cc', '--version'], {
+    env: environment,
+    timeoutMs: COMPILER_TIMEOUT_MS,
+  });
+  return exitCode === 0 ? compilerOf(stdout.toString('utf8')) : null;
+}
+
+/** Name and version in what `cc --version` says: `cc (Debian 12.2.0-14) 12.2.0` is `gcc-12.2.0`. */
+export function compilerOf(said: string): string | null {
+  const [first = ''] = said.split('\n');
+  const clang = /\bclang version (\d+(?:\.\d+)*)/.exec(first)?.[1];
+  if (clang !== undefined) {
+    return `clang-${clang}`;
+  }
+  const gcc = /\) (\d+(?:\.\d+)*)(?: |$)/.exec(first)?.[1];
+  return gcc !== undefined && said.includes('Free Software Foundation') ? `gcc-${gcc}` : null;
 }
 
 async function findExecutors(
@@ -72,7 +120,7 @@ async function findChost(
       }
     }
   }
-  return `${arch() === 'x64' ? 'x86_64' : arch()}-unknown-linux-gnu`;
+  return `${CPUS[arch()] ?? arch()}-unknown-linux-gnu`;
 }
 
 async function readProcessorFile(): Promise<string> {

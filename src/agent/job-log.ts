@@ -49,6 +49,10 @@ export class LogStream {
   readonly #attempt: Attempt;
   readonly #agentLog: Log;
   #sent = 0;
+  /** Where the piece that is on its way ends, at the latest. */
+  #reached = 0;
+  /** What lies beyond is not sent. */
+  #end = Number.MAX_SAFE_INTEGER;
   #isRefused = false;
 
   constructor(options: {
@@ -75,7 +79,7 @@ export class LogStream {
   async finish(signal: AbortSignal): Promise<void> {
     const file = await open(this.#log.path, 'r');
     try {
-      while (!this.#isRefused && this.#sent < this.#log.size) {
+      while (!this.#isRefused && this.#sent < Math.min(this.#log.size, this.#end)) {
         await this.#sendPiece(file, signal);
       }
     } finally {
@@ -83,11 +87,24 @@ export class LogStream {
     }
   }
 
+  /** Sends no more than `maxBytes` of the log, if that can still be, and one line of the agent's own instead of the rest. */
+  async endWith(line: string, maxBytes: number, signal: AbortSignal): Promise<void> {
+    this.#end = Math.min(Math.max(this.#sent, this.#reached, maxBytes), this.#log.size);
+    await this.finish(signal);
+    if (!this.#isRefused) {
+      await this.#send(Buffer.from(`\n>>> ${line}\n`), signal);
+    }
+  }
+
   async #sendPiece(file: FileHandle, signal: AbortSignal): Promise<void> {
     const buffer = Buffer.alloc(CHUNK_BYTES);
+    this.#reached = this.#sent + CHUNK_BYTES;
     const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, this.#sent);
+    await this.#send(buffer.subarray(0, Math.min(bytesRead, this.#end - this.#sent)), signal);
+  }
+
+  async #send(piece: Uint8Array, signal: AbortSignal): Promise<void> {
     try {
-      const piece = buffer.subarray(0, bytesRead);
       this.#sent = await this.#connection.appendLog(this.#attempt, this.#sent, piece, signal);
     } catch (error) {
       if (isAppError(error, 'log-too-large')) {

@@ -1,5 +1,5 @@
 import { sleep } from '../support/clock.ts';
-import { type AppError, isAppError, messageOf } from '../support/errors.ts';
+import { type AppError, isAppError, isErrno, messageOf } from '../support/errors.ts';
 import type { Attempt, ServerConnection } from './server-connection.ts';
 
 /** How an attempt stands. Only `running` may become something else; who comes first decides. */
@@ -13,7 +13,18 @@ export type Ending =
   /** The server does not let this agent in any more. */
   | { readonly kind: 'refused'; readonly error: AppError };
 
+/** The longest that a server holds a heartbeat open. */
+const LONGEST_WAIT_MS = 60_000;
+/** Between two heartbeats. */
+const SHORTEST_PAUSE_MS = 10;
+
 const LOST_CODES = ['stale-attempt', 'unknown-job', 'unknown-agent'];
+
+const SYSTEM_CODES: readonly (readonly [name: string, code: string])[] = [
+  ['ENOSPC', 'disk-full'],
+  ['EDQUOT', 'disk-full'],
+  ['ENOMEM', 'out-of-memory'],
+];
 
 /** Knows whether an attempt may go on, tells its work through `signal`, and keeps the lease alive. */
 export class JobWatch {
@@ -83,17 +94,17 @@ export class JobWatch {
     }
   }
 
-  /** Heartbeats until `ended`. */
+  /** Heartbeats until `ended`: one after the other, each held open by the server until it has something to tell. */
   async beat(ended: AbortSignal): Promise<void> {
     const over = AbortSignal.any([ended, this.silence]);
-    for (;;) {
-      await sleep(this.#heartbeatMs, over);
-      if (over.aborted) {
-        return;
-      }
-      if ((await this.#connection.heartbeat(this.#attempt, over)) === 'cancel') {
+    while (!over.aborted) {
+      const begun = performance.now();
+      const isRunning = this.#ending.kind === 'running';
+      const waitMs = isRunning ? Math.min(this.#heartbeatMs, LONGEST_WAIT_MS) : 0;
+      if ((await this.#connection.heartbeat(this.#attempt, waitMs, over)) === 'cancel') {
         this.#become({ kind: 'cancelled' });
       }
+      await sleep(Math.max(SHORTEST_PAUSE_MS, begun + this.#heartbeatMs - performance.now()), over);
     }
   }
 
@@ -132,9 +143,13 @@ function endingOf(error: unknown): Ending {
   if (isAppError(error) && LOST_CODES.includes(error.code)) {
     return { kind: 'lost', reason: error.message };
   }
-  return {
-    kind: 'failed',
-    code: isAppError(error) ? error.code : 'agent-error',
-    reason: messageOf(error),
-  };
+  return { kind: 'failed', code: failureCode(error), reason: messageOf(error) };
+}
+
+/** What is no error of Rookery's is one of this machine. */
+export function failureCode(error: unknown): string {
+  if (isAppError(error)) {
+    return error.code;
+  }
+  return SYSTEM_CODES.find(([name]) => isErrno(error, name))?.[1] ?? 'agent-error';
 }

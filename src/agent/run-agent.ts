@@ -4,7 +4,7 @@ import type { AgentDescriptionMessage } from '../protocol/agents.ts';
 import { systemClock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import type { Log } from '../support/log.ts';
-import { type BuildLoopContext, runBuildLoop } from './build-loop.ts';
+import { type BuildLoopContext, IdleNotice, runBuildLoop } from './build-loop.ts';
 import { describeMachine } from './describe-machine.ts';
 import { cleanEnvironment } from './environment.ts';
 import type { JobExecutor } from './executors/executor.ts';
@@ -23,6 +23,10 @@ export interface AgentOptions {
   readonly workFolder: string;
   /** Jobs at once. */
   readonly slots: number;
+  /** Words that profiles may ask for. */
+  readonly labels?: readonly string[];
+  /** The only profiles that it serves; all when it is left out or empty. */
+  readonly profiles?: readonly string[];
   readonly log: Log;
   /** Stops the agent; jobs under way are killed, and go to another agent when their lease has run out. */
   readonly signal: AbortSignal;
@@ -40,15 +44,9 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   const { log, signal } = options;
   checkServerUrl(options.server);
   const environment = cleanEnvironment(options.passEnvironment ?? [], process.env);
-  const description = await describeMachine(options.name, environment);
-  if (description.executors.length === 0) {
-    throw new AppError(
-      'nothing-to-build-with',
-      `This machine has neither emerge, python3 and flock nor sh, cc and tar on PATH (${environment.PATH}).`,
-    );
-  }
   const workFolder = await openWorkFolder(resolve(options.workFolder));
   try {
+    const description = await describe(options, environment, workFolder.path);
     const connection = new ServerConnection({ ...options, agent: options.name });
     const registration = await registerUnlessStopped(connection, description, signal);
     if (registration === undefined) {
@@ -66,6 +64,7 @@ export async function runAgent(options: AgentOptions): Promise<void> {
         environment,
         cores: Math.max(1, Math.floor(availableParallelism() / options.slots)),
         clock: systemClock,
+        idle: new IdleNotice(),
         log,
       },
       options.slots,
@@ -74,6 +73,23 @@ export async function runAgent(options: AgentOptions): Promise<void> {
   } finally {
     await workFolder.release();
   }
+}
+
+async function describe(
+  options: AgentOptions,
+  environment: Readonly<Record<string, string>>,
+  workFolder: string,
+): Promise<AgentDescriptionMessage> {
+  const { name, slots, labels = [], profiles = [] } = options;
+  const role = { name, slots, labels, profiles, workFolder };
+  const description = await describeMachine(role, environment);
+  if (description.executors.length === 0) {
+    throw new AppError(
+      'nothing-to-build-with',
+      `This machine has neither emerge, python3 and flock nor sh, cc and tar on PATH (${environment['PATH']}).`,
+    );
+  }
+  return description;
 }
 
 function checkServerUrl(server: string): void {

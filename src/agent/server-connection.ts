@@ -5,8 +5,9 @@ import type { z } from 'zod';
 import {
   type AgentDescriptionMessage,
   heartbeatReplySchema,
+  type IdleMessage,
   type LeaseMessage,
-  leaseSchema,
+  leaseReplySchema,
   logReplySchema,
   type portagePlanSchema,
   type Registration,
@@ -76,22 +77,34 @@ export class ServerConnection {
     return await this.#ask(call, registrationSchema, signal);
   }
 
-  /** Waits up to `waitMs` for work. */
-  async lease(waitMs: number, signal: AbortSignal): Promise<LeaseMessage | undefined> {
+  /** Waits up to `waitMs` for work that fits on a disk with so much left. */
+  async lease(
+    waitMs: number,
+    diskFreeBytes: number,
+    signal: AbortSignal,
+  ): Promise<LeaseMessage | IdleMessage | undefined> {
     const call: Call = {
       method: 'POST',
       path: '/lease',
-      body: json({ agent: this.#agent, waitMs }),
+      body: json({ agent: this.#agent, waitMs, diskFreeBytes }),
       answerMs: waitMs + ANSWER_MS,
     };
     return await this.#retrying(signal, async () => {
       const response = await this.#send(call, signal);
-      return response.status === 204 ? undefined : await readJson(response, leaseSchema);
+      return response.status === 204 ? undefined : await readJson(response, leaseReplySchema);
     });
   }
 
-  async heartbeat(attempt: Attempt, signal: AbortSignal): Promise<'go-on' | 'cancel'> {
-    const call = this.#jobCall(attempt, 'POST', 'heartbeat');
+  /** Waits up to `waitMs` for something to be told. */
+  async heartbeat(
+    attempt: Attempt,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<'go-on' | 'cancel'> {
+    const call: Call = {
+      ...this.#jobCall(attempt, 'POST', 'heartbeat', { wait: String(waitMs) }),
+      answerMs: waitMs + ANSWER_MS,
+    };
     return (await this.#ask(call, heartbeatReplySchema, signal)).command;
   }
 

@@ -12,6 +12,7 @@ const JOBS = 'jobs';
 const STRAYS_MS = 15_000;
 
 export interface WorkFolder {
+  readonly path: string;
   /** A folder for one job, readable for other users of the machine, gone afterwards whatever happens. */
   withJobFolder<T>(work: (folder: string) => Promise<T>): Promise<T>;
   release(): Promise<void>;
@@ -39,6 +40,7 @@ export async function openWorkFolder(path: string): Promise<WorkFolder> {
   await clearJobs(jobs);
   await mkdir(jobs, { recursive: true });
   return {
+    path,
     withJobFolder: async (work) => {
       const folder = await mkdtemp(join(jobs, 'job-'));
       try {

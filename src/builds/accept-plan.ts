@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import type { RequestRow } from '../database/tables.ts';
 import { type PortagePlan, portagePlanSchema } from '../gentoo/portage-plan.ts';
+import { hardwareProfileSchema } from '../gentoo/profile.ts';
 import { AppError } from '../support/errors.ts';
 import type { BuildPlan } from './build-plan.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
 import { hear, heldJob } from './fence.ts';
+import { portageInputs } from './inputs-digest.ts';
 import { cpvsToLookUp, type KnownBuilds, planFromPortage } from './plan-from-portage.ts';
 import { findRequestRow, setPlan } from './request-store.ts';
 
@@ -25,8 +27,8 @@ export async function acceptPlan(
     );
   }
   const request = await findRequestRow(context.database, job.request_id);
-  if (plan.ok) {
-    await resolvePlan(context, request?.profile ?? '', plan);
+  if (plan.ok && request !== undefined) {
+    await resolvePlan(context, request, plan);
   }
   await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
     await hear(queries, key, now);
@@ -46,7 +48,7 @@ export function storedPlan(request: RequestRow, attempt: number): PortagePlan | 
 /** Throws `plan-refused` with Portage's problems when it found no way, and what `planFromPortage` throws. */
 export async function resolvePlan(
   context: BuildsContext,
-  profile: string,
+  request: Pick<RequestRow, 'profile' | 'profile_json'>,
   plan: PortagePlan,
 ): Promise<BuildPlan> {
   if (!plan.ok) {
@@ -57,7 +59,10 @@ export async function resolvePlan(
   }
   const known = new Map<string, Awaited<ReturnType<KnownBuilds['get']>> & object>();
   for (const cpv of cpvsToLookUp(plan)) {
-    known.set(cpv, await context.repository.packagesByCpv(profile, cpv));
+    known.set(cpv, await context.repository.packagesByCpv(request.profile, cpv));
   }
-  return planFromPortage(plan, known);
+  const { jobs, reused } = planFromPortage(plan, known);
+  const profile = hardwareProfileSchema.parse(JSON.parse(request.profile_json));
+  const inputs = portageInputs(plan, profile);
+  return { jobs: jobs.map((job) => ({ ...job, inputs: inputs.get(job.name) ?? '' })), reused };
 }

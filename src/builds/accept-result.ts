@@ -1,4 +1,5 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
+import { hardwareProfileSchema } from '../gentoo/profile.ts';
 import { AppError, isAppError, isPassing } from '../support/errors.ts';
 import { resolvePlan, storedPlan } from './accept-plan.ts';
 import { findAttempt, markHeard } from './attempt-store.ts';
@@ -8,7 +9,9 @@ import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { heldJob, staleAttempt } from './fence.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import type { AttemptEnd, ReportedOutcome } from './job.ts';
-import { findLeasedJob, toJob } from './job-store.ts';
+import { findLeasedJob } from './job-store.ts';
+import { packageOf } from './limits.ts';
+import { addMeasured, type MeasuredRun } from './measured-store.ts';
 import { findRequestRow, lockRequest, moveRequest } from './request-store.ts';
 import { settleAttempt } from './settle-job.ts';
 import { unstageInBackground } from './staging.ts';
@@ -17,6 +20,7 @@ export interface Result {
   readonly outcome: ReportedOutcome;
   readonly code?: string;
   readonly reason?: string;
+  readonly measured?: Omit<MeasuredRun, 'runMs'>;
 }
 
 const MAX_REASON = 10_000;
@@ -46,10 +50,13 @@ export async function acceptResult(
       const held = await heldJob(deed.queries, key);
       await markHeard(deed.queries, key, deed.now);
       if (plan !== undefined && locked.cancelled_by === null) {
-        await insertPlanOf(deed, held, plan);
+        await insertPlanOf(deed, locked, plan);
       }
-      const maxLost = context.settings.maxAttempts;
-      return await settleAttempt(deed, { job: held, request: locked, maxLost }, end);
+      const { settings } = context;
+      if (end.kind === 'reported' && end.outcome === 'succeeded') {
+        await measure(deed, { job: held, profile: locked.profile }, result);
+      }
+      return await settleAttempt(deed, { job: held, request: locked, settings }, end);
     },
   );
   unstageInBackground(context, job);
@@ -77,7 +84,15 @@ async function judge(
   const isPlan = job.kind === 'plan';
   const plan = isPlan && request !== undefined ? storedPlan(request, job.attempt) : undefined;
   if (result.outcome !== 'succeeded') {
-    return { end: { ...reported, outcome: result.outcome, reason: reasonOf(job, result) } };
+    const { code } = result;
+    return {
+      end: {
+        ...reported,
+        outcome: result.outcome,
+        reason: reasonOf(job, result),
+        ...(code === undefined ? {} : { code }),
+      },
+    };
   }
   const hasResult = isPlan ? plan !== undefined : job.package_id !== null;
   if (!hasResult) {
@@ -91,12 +106,13 @@ async function judge(
     return { end };
   }
   try {
-    return { end, plan: await resolvePlan(context, request.profile, plan) };
+    return { end, plan: await resolvePlan(context, request, plan) };
   } catch (error) {
     if (!isAppError(error) || isPassing(error)) {
       throw error;
     }
-    return { end: { ...reported, outcome: 'failed', reason: error.message.slice(0, MAX_REASON) } };
+    const reason = error.message.slice(0, MAX_REASON);
+    return { end: { ...reported, outcome: 'failed', reason, code: error.code } };
   }
 }
 
@@ -105,12 +121,25 @@ function reasonOf(job: JobRow, result: Result): string {
   return (reason ?? `The agent ${job.agent} gave no reason.`).slice(0, MAX_REASON);
 }
 
-async function insertPlanOf(deed: Deed, job: JobRow, plan: BuildPlan): Promise<void> {
-  const { executor } = toJob(job, []);
-  await moveRequest(deed.queries, job.request_id, 'planning', {
+/** Remembers what the attempt took. */
+async function measure(
+  deed: Deed,
+  { job, profile }: { readonly job: JobRow; readonly profile: string },
+  { measured }: Result,
+): Promise<void> {
+  const attempt = await findAttempt(deed.queries, job.id, job.attempt);
+  await addMeasured(deed.queries, profile, job.kind === 'plan' ? 'plan' : packageOf(job.name), {
+    ...(measured ?? { silenceMs: 0, logBytes: 0, diskBytes: 0 }),
+    runMs: Math.max(0, deed.now - (attempt?.started_at ?? deed.now)),
+  });
+}
+
+async function insertPlanOf(deed: Deed, request: RequestRow, plan: BuildPlan): Promise<void> {
+  await moveRequest(deed.queries, request.id, 'planning', {
     state: 'building',
     reason: null,
     finishedAt: null,
   });
-  await insertPlan(deed, { id: job.request_id, executor }, plan);
+  const profile = hardwareProfileSchema.parse(JSON.parse(request.profile_json));
+  await insertPlan(deed, { ...request, profile }, plan);
 }

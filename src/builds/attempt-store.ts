@@ -1,6 +1,7 @@
 import type { Queries } from '../database/database.ts';
 import type { AttemptRow } from '../database/tables.ts';
-import type { LeaseKey } from './builds.ts';
+import type { Attempt, LeaseKey } from './builds.ts';
+import type { Fault } from './fault.ts';
 
 export async function insertAttempt(queries: Queries, key: LeaseKey, now: number): Promise<void> {
   await queries
@@ -14,6 +15,10 @@ export async function insertAttempt(queries: Queries, key: LeaseKey, now: number
       finished_at: null,
       outcome: null,
       reason: null,
+      fault: null,
+      code: null,
+      log_at: null,
+      limits_json: null,
     })
     .execute();
 }
@@ -32,11 +37,23 @@ export async function markHeard(queries: Queries, key: LeaseKey, now: number): P
 export async function finishAttempt(
   queries: Queries,
   key: LeaseKey,
-  end: { readonly now: number; readonly outcome: string; readonly reason: string | null },
+  end: {
+    readonly now: number;
+    readonly outcome: string;
+    readonly reason: string | null;
+    readonly fault: Fault | null;
+    readonly code: string | null;
+  },
 ): Promise<void> {
   await queries
     .updateTable('attempts')
-    .set({ finished_at: end.now, outcome: end.outcome, reason: end.reason })
+    .set({
+      finished_at: end.now,
+      outcome: end.outcome,
+      reason: end.reason,
+      fault: end.fault,
+      code: end.code,
+    })
     .where('job_id', '=', key.jobId)
     .where('attempt', '=', key.attempt)
     .where('finished_at', 'is', null)
@@ -56,19 +73,97 @@ export async function findAttempt(
     .executeTakeFirst();
 }
 
-/** How many attempts the job has had, and how many of them took a builder's time and gave nothing. */
-export async function countAttempts(
-  queries: Queries,
-  jobId: string,
-): Promise<{ readonly all: number; readonly lost: number }> {
-  const rows = await queries
+/** The attempts of a job, the first one first. */
+export async function attemptsOf(queries: Queries, jobId: string): Promise<AttemptRow[]> {
+  return await queries
     .selectFrom('attempts')
-    .select(['outcome', 'heard_at'])
+    .selectAll()
     .where('job_id', '=', jobId)
+    .orderBy('attempt')
     .execute();
-  const lost = rows.filter(
-    ({ outcome, heard_at }) =>
-      outcome === 'unstaged' || (outcome === 'vanished' && heard_at !== null),
-  );
-  return { all: rows.length, lost: lost.length };
+}
+
+/** An end of an attempt of some agent, with what it was about. */
+export type AgentAttempt = Pick<AttemptRow, 'agent' | 'outcome' | 'fault' | 'reason'> & {
+  readonly name: string;
+  readonly profile: string;
+};
+
+/** The last attempts at packages that an agent ended after `since`, the newest first. */
+export async function lastAttemptsOn(
+  queries: Queries,
+  agent: string,
+  { since, limit }: { readonly since: number; readonly limit: number },
+): Promise<AgentAttempt[]> {
+  return await queries
+    .selectFrom('attempts')
+    .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
+    .innerJoin('requests', 'requests.id', 'jobs.request_id')
+    .select([
+      'attempts.agent',
+      'attempts.outcome',
+      'attempts.fault',
+      'attempts.reason',
+      'jobs.name',
+      'requests.profile',
+    ])
+    .where('attempts.agent', '=', agent)
+    .where('attempts.finished_at', '>', since)
+    .where('jobs.kind', '=', 'package')
+    .orderBy('attempts.finished_at', 'desc')
+    .orderBy('attempts.job_id')
+    .limit(limit)
+    .execute();
+}
+
+/** The packages out of `names` that failed, after `since`, on another agent than this one. */
+export async function failedElsewhere(
+  queries: Queries,
+  agent: string,
+  { names, since }: { readonly names: readonly string[]; readonly since: number },
+): Promise<{ name: string; profile: string }[]> {
+  return names.length === 0
+    ? []
+    : await queries
+        .selectFrom('attempts')
+        .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
+        .innerJoin('requests', 'requests.id', 'jobs.request_id')
+        .select(['jobs.name', 'requests.profile'])
+        .distinct()
+        .where('attempts.fault', 'is not', null)
+        .where('attempts.agent', '!=', agent)
+        .where('attempts.finished_at', '>', since)
+        .where('jobs.name', 'in', names)
+        .execute();
+}
+
+/** The attempts that hold a job. */
+export async function runningAttempts(queries: Queries): Promise<AttemptRow[]> {
+  return await queries
+    .selectFrom('jobs')
+    .innerJoin('attempts', (join) =>
+      join.onRef('attempts.job_id', '=', 'jobs.id').onRef('attempts.attempt', '=', 'jobs.attempt'),
+    )
+    .selectAll('attempts')
+    .where('jobs.state', '=', 'leased')
+    .execute();
+}
+
+export async function updateAttempt(
+  queries: Queries,
+  key: LeaseKey,
+  change: Partial<Pick<AttemptRow, 'log_at' | 'limits_json'>>,
+): Promise<void> {
+  await queries
+    .updateTable('attempts')
+    .set(change)
+    .where('job_id', '=', key.jobId)
+    .where('attempt', '=', key.attempt)
+    .execute();
+}
+
+export function toAttempt(row: AttemptRow): Attempt {
+  const { attempt, agent, outcome, fault, code, reason } = row;
+  const [startedAt, finishedAt] = [row.started_at, row.finished_at];
+  return { attempt, agent, startedAt, finishedAt, outcome, fault, code, reason };
 }

@@ -1,21 +1,30 @@
 import type { Database, Queries } from '../database/database.ts';
+import type { BuildLimits } from '../gentoo/build-limits.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Event, NewEvent } from '../journal/event.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Repository } from '../repository/repository.ts';
+import type { Backoff } from '../support/backoff.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import type { BuildLogs } from './build-log.ts';
+import type { BreakerSettings } from './circuit-breaker.ts';
+import type { ClockJumps } from './clock-jumps.ts';
 
 export interface BuildSettings {
   /** How long a job is an agent's without a word from it. */
   readonly leaseMs: number;
   /** How often agents are told to report. */
   readonly heartbeatMs: number;
-  /** Attempts that may be lost, because agents vanish, before a job has failed. */
+  /** Attempts that may be lost, because agents vanish or cannot build, before a job has failed. */
   readonly maxAttempts: number;
+  /** The wait before a job that failed or was lost is tried again. */
+  readonly retry: Backoff;
+  readonly breaker: BreakerSettings;
   readonly maxLogBytes: number;
+  /** What a build may take, where its profile says nothing and no earlier build took a quarter of it. */
+  readonly limits: BuildLimits;
 }
 
 /** What the use cases of this room work with. */
@@ -30,6 +39,7 @@ export interface BuildsContext {
   readonly folders: { readonly state: string };
   readonly settings: BuildSettings;
   readonly logs: BuildLogs;
+  readonly jumps: ClockJumps;
   /** Goes on with work after the answer was given; what fails is logged. The service waits for it when it stops. */
   readonly inBackground: (task: string, work: () => Promise<void>) => void;
 }

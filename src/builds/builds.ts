@@ -1,9 +1,11 @@
 import type { Readable } from 'node:stream';
+import type { BuildLimits } from '../gentoo/build-limits.ts';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
-import type { BuildRequest, Job } from './request.ts';
+import type { ProfilePause } from './profile-pause.ts';
+import type { BuildRequest, ExplainedJob } from './request.ts';
 
 /** Which job, and which try at it. Every call of an agent about a job carries both. */
 export interface LeaseKey {
@@ -21,6 +23,7 @@ export interface Lease {
   readonly profile: HardwareProfile;
   /** Name of the staging tree with everything the job may install as a binary: `/staging/<name>/`. */
   readonly staging: string;
+  readonly limits: BuildLimits;
   readonly work: LeaseWork;
 }
 
@@ -47,13 +50,52 @@ export interface AgentDescription {
   readonly memoryBytes: number;
   readonly portageVersion: string | null;
   readonly executors: readonly Executor[];
+  /** `gcc-14.2.1`; null when it has not said. */
+  readonly compiler: string | null;
+  /** Free where it builds, in bytes; null when it has not said. */
+  readonly diskFreeBytes: number | null;
+  readonly labels: readonly string[];
+  /** The only profiles that it serves; empty means all. */
+  readonly profiles: readonly string[];
+  /** Jobs that it does at once. */
+  readonly slots: number;
 }
 
 export interface AgentRecord extends AgentDescription {
   readonly registeredAt: number;
   readonly lastSeenAt: number;
+  /** `drained` by an administrator or `taken-out` by the circuit breaker: it gets no new jobs. */
+  readonly state: 'active' | 'drained' | 'taken-out';
+  /** Why it is not active; a sentence. */
+  readonly stateReason: string | null;
+  readonly stateSince: number | null;
+  /** When an agent that was taken out gets one job on trial. */
+  readonly trialAt: number | null;
   /** The jobs it holds now. */
   readonly jobIds: readonly string[];
+}
+
+/** One try at a job. */
+export interface Attempt {
+  readonly attempt: number;
+  readonly agent: string;
+  readonly startedAt: number;
+  readonly finishedAt: number | null;
+  /** What the agent said, or what became of it; null while it goes on. */
+  readonly outcome: string | null;
+  readonly fault: 'package' | 'machine' | null;
+  readonly code: string | null;
+  readonly reason: string | null;
+}
+
+/** A build that failed for good: a request for the same package with the same inputs does not try it again. */
+export interface BlockedBuild {
+  readonly profile: string;
+  readonly cpv: string;
+  /** The job whose attempts failed; their logs are its logs. */
+  readonly jobId: string;
+  readonly reason: string;
+  readonly blockedAt: number;
 }
 
 /** How many were removed; of `logs`, how many jobs lost theirs. */
@@ -67,7 +109,8 @@ export interface Leftovers {
 export interface Builds {
   /**
    * What is to be published on a channel that needs proof has to be forced, with a reason: what is only built now
-   * cannot be proven. Throws `promotion-not-proven`, `reason-required`, `unknown-profile`, `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
+   * cannot be proven. Throws `promotion-not-proven`, `reason-required`, `invalid-priority`, `unknown-profile`,
+   * `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
    * `source` also `unknown-recipe`, `plan-cycle` and the codes of packing a source folder (`source-missing`,
    * `source-too-large`, `source-unsupported`, `source-changed`).
    */
@@ -76,6 +119,10 @@ export interface Builds {
     readonly atoms: readonly string[];
     readonly publish?: string;
     readonly rebuild?: boolean;
+    /** From -10 to 10. */
+    readonly priority?: number;
+    /** Packages that are blocked are tried again. */
+    readonly retry?: boolean;
     readonly force?: boolean;
     /** Why it is published. */
     readonly reason?: string;
@@ -87,20 +134,77 @@ export interface Builds {
     readonly profile?: string;
     readonly limit: number;
   }): Promise<BuildRequest[]>;
-  jobsOf(requestId: string): Promise<Job[]>;
-  findJob(id: string): Promise<Job | undefined>;
+  jobsOf(requestId: string): Promise<ExplainedJob[]>;
+  findJob(id: string): Promise<ExplainedJob | undefined>;
+  /** The first one first. */
+  attemptsOf(jobId: string): Promise<Attempt[]>;
   packagesOf(
     requestId: string,
   ): Promise<readonly { readonly package: PackageRecord; readonly how: 'built' | 'reused' }[]>;
   /** Jobs not yet begun are cancelled; those under way are told at their next word. Throws `unknown-request`, `request-finished`. */
   cancelRequest(id: string, actor: string): Promise<BuildRequest>;
+  /** Hands out no more of its jobs; those under way go on. Throws `unknown-request`, `request-finished`. */
+  pauseRequest(
+    id: string,
+    pause: { readonly actor: string; readonly reason: string },
+  ): Promise<BuildRequest>;
+  /** Throws `unknown-request`, `request-finished`. */
+  resumeRequest(id: string, actor: string): Promise<BuildRequest>;
+  /** Throws `invalid-priority`, `unknown-request`, `request-finished`. */
+  prioritizeRequest(
+    id: string,
+    change: { readonly actor: string; readonly priority: number },
+  ): Promise<BuildRequest>;
+  /** Hands out no more jobs for the profile. Throws `unknown-profile`. */
+  pauseProfile(
+    profile: string,
+    pause: { readonly actor: string; readonly reason: string },
+  ): Promise<ProfilePause>;
+  /** Throws `profile-not-paused`. */
+  resumeProfile(profile: string, actor: string): Promise<void>;
+  listPauses(): Promise<ProfilePause[]>;
+  /** Gives the agent no new jobs; what it holds it finishes. Throws `unknown-agent`. */
+  drainAgent(
+    name: string,
+    drain: { readonly actor: string; readonly reason: string },
+  ): Promise<AgentRecord>;
+  /** Gives an agent that is drained or taken out jobs again. Throws `unknown-agent`. */
+  resumeAgent(name: string, actor: string): Promise<AgentRecord>;
 
+  /** Builds that failed for good and are not tried again, the newest first. */
+  listBlocked(profile?: string): Promise<BlockedBuild[]>;
+  /**
+   * Lets blocked packages be built again, by the next request for them: `category/pn` or CPVs, or all of the profile
+   * when none is named. Returns what was blocked. Throws `not-blocked`.
+   */
+  unblock(
+    wanted: { readonly profile: string; readonly packages: readonly string[] },
+    actor: string,
+  ): Promise<BlockedBuild[]>;
+
+  /** Gives an agent that was taken out jobs again. Throws `unknown-agent`, `agent-not-taken-out`. */
+  restoreAgent(name: string, actor: string): Promise<AgentRecord>;
   registerAgent(description: AgentDescription): Promise<AgentRecord>;
   listAgents(): Promise<AgentRecord[]>;
-  /** Waits up to `waitMs` for a job that fits the agent. Throws `unknown-agent`. */
-  lease(agent: string, waitMs: number, signal: AbortSignal): Promise<Lease | undefined>;
-  /** Extends the lease. `cancel` tells the agent to stop. Throws `stale-attempt` (409) as all the following do. */
-  heartbeat(key: LeaseKey): Promise<'go-on' | 'cancel'>;
+  /** Waits up to `waitMs` for a job that fits the agent, which has so much disk left now. Throws `unknown-agent`. */
+  lease(
+    agent: string,
+    waitMs: number,
+    signal: AbortSignal,
+    diskFreeBytes?: number,
+  ): Promise<Lease | undefined>;
+  /** Why this agent gets no jobs at all, or undefined when it may get some. */
+  whyIdle(
+    agent: string,
+  ): Promise<{ readonly state: 'drained' | 'taken-out'; readonly reason: string } | undefined>;
+  /**
+   * Extends the lease, and waits up to `waitMs` for something to tell: `cancel` tells the agent to stop. Throws
+   * `stale-attempt` (409) as all the following do.
+   */
+  heartbeat(
+    key: LeaseKey,
+    wait?: { readonly waitMs: number; readonly signal: AbortSignal },
+  ): Promise<'go-on' | 'cancel'>;
   /**
    * Appends to the log of the attempt at `offset`; bytes the log already has are passed over. Returns its size.
    * Throws `log-gap` when the offset lies beyond the end, with `details.size`; `log-too-large`.
@@ -131,6 +235,12 @@ export interface Builds {
       readonly outcome: 'succeeded' | 'failed' | 'cancelled';
       readonly code?: string;
       readonly reason?: string;
+      /** What a successful build took, for the limits of the next one. */
+      readonly measured?: {
+        readonly silenceMs: number;
+        readonly logBytes: number;
+        readonly diskBytes: number;
+      };
     },
   ): Promise<void>;
 

@@ -17,22 +17,34 @@ import { repeating } from '../support/schedule.ts';
 import { acceptPackage } from './accept-package.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
-import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
-import { markHeard } from './attempt-store.ts';
+import { findAgentRow, setDiskFree, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
+import { appendLog, LogTimes } from './append-log.ts';
+import { attemptsOf, toAttempt } from './attempt-store.ts';
+import { blockedRows } from './blocked-store.ts';
 import { BuildLogs } from './build-log.ts';
 import type { AgentDescription, AgentRecord, Builds, Lease, LeaseKey } from './builds.ts';
-import { type BuildSettings, type BuildsContext, transact } from './builds-context.ts';
+import type { BuildSettings, BuildsContext } from './builds-context.ts';
 import { cancelRequest } from './cancel-request.ts';
+import { restoreAgent } from './circuit-breaker.ts';
+import { ClockJumps } from './clock-jumps.ts';
 import { createRequest } from './create-request.ts';
-import { heldJob, staleAttempt } from './fence.ts';
+import { drainAgent, resumeAgent } from './drain-agent.ts';
+import { heldJob } from './fence.ts';
 import { resumePublishing } from './finish-request.ts';
+import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
-import { leasedJobsByAgent, prolongLeases, updateLeasedJob } from './job-store.ts';
+import { hasComeDue, leasedJobsByAgent, prolongLeases } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
+import { endOverdue } from './overdue.ts';
+import { pauseProfile, resumeProfile } from './pause-profile.ts';
+import { allPauses } from './pause-store.ts';
+import { placeOldJobs } from './place-jobs.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
 import { findRequestRow, listRequestRows, toRequest } from './request-store.ts';
+import { pauseRequest, prioritizeRequest, resumeRequest } from './steer-request.ts';
+import { toBlockedBuild, unblock } from './unblock.ts';
 
 export interface BuildsOptions {
   readonly database: Database;
@@ -67,6 +79,7 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
   const context: BuildsContext = {
     ...options,
     logs,
+    jumps: new ClockJumps(options.clock),
     inBackground: (task, work) => {
       background.start(task, work);
     },
@@ -77,11 +90,12 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
       await endAttempt(context, claim.job, { kind: 'undelivered' });
     },
   });
+  const parts: Parts = { queue, heartbeats: new HeldHeartbeats(), logTimes: new LogTimes() };
   const unlisten = options.journal.listen((event) => {
-    onEvent(event, logs, queue);
+    onEvent(event, logs, parts);
   });
   return {
-    builds: createInterface(context, queue),
+    builds: createInterface(context, parts),
     service: createService(context, {
       queue,
       background,
@@ -91,18 +105,41 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
   };
 }
 
-function onEvent(event: Event, logs: BuildLogs, queue: Queue<Claim>): void {
-  if (event.kind === 'job-ready') {
+/** Events after which somebody who waits may have a job. */
+const OFFERS = new Set([
+  'job-ready',
+  'request-resumed',
+  'profile-resumed',
+  'agent-resumed',
+  'agent-restored',
+]);
+
+function onEvent(event: Event, logs: BuildLogs, { queue, heartbeats }: Parts): void {
+  if (OFFERS.has(event.kind)) {
     queue.wake();
   }
-  const { jobId } = event.data;
+  const { jobId, requestId } = event.data;
   if (event.kind.startsWith('job-') && typeof jobId === 'string') {
     logs.notify(jobId);
+    heartbeats.wake(jobId);
+  }
+  if (event.kind === 'request-cancelled' && typeof requestId === 'string') {
+    heartbeats.wake(requestId);
   }
 }
 
-function createInterface(context: BuildsContext, queue: Queue<Claim>): Builds {
+/** What one service has beside its database. */
+interface Parts {
+  readonly queue: Queue<Claim>;
+  readonly heartbeats: HeldHeartbeats;
+  readonly logTimes: LogTimes;
+}
+
+const AT_ONCE: HeartbeatWait = { waitMs: 0, signal: new AbortController().signal };
+
+function createInterface(context: BuildsContext, parts: Parts): Builds {
   const { database } = context;
+  const { queue } = parts;
   const live: LiveView = { waiting: () => queue.waiting() };
   return {
     createRequest: async (request) => await createRequest(context, request),
@@ -113,13 +150,29 @@ function createInterface(context: BuildsContext, queue: Queue<Claim>): Builds {
     listRequests: async (query) => (await listRequestRows(database, query)).map(toRequest),
     jobsOf: async (requestId) => await jobsOf(context, live, requestId),
     findJob: async (id) => await findJob(context, live, id),
+    attemptsOf: async (jobId) => (await attemptsOf(database, jobId)).map(toAttempt),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
+    ...steering(context),
+    listBlocked: async (profile) => (await blockedRows(database, profile)).map(toBlockedBuild),
+    unblock: async (wanted, actor) => await unblock(context, wanted, actor),
+    restoreAgent: async (name, actor) => {
+      await restoreAgent(context, name, actor);
+      return await recordOf(context, name);
+    },
+    whyIdle: async (agent) => {
+      const row = await findAgentRow(database, agent);
+      return row === undefined || row.state === 'active'
+        ? undefined
+        : { state: row.state, reason: row.state_reason ?? '' };
+    },
     registerAgent: async (description) => await registerAgent(context, description),
     listAgents: async () => await listAgents(context, live),
-    lease: async (agent, waitMs, signal) => await lease(context, queue, agent, { waitMs, signal }),
-    heartbeat: async (key) => await heartbeat(context, key),
-    appendLog: async (key, offset, bytes) => await appendLog(context, key, offset, bytes),
+    lease: async (agent, waitMs, signal, diskFreeBytes) =>
+      await lease(context, queue, agent, { waitMs, signal, diskFreeBytes }),
+    heartbeat: async (key, wait = AT_ONCE) => await heartbeat(context, parts.heartbeats, key, wait),
+    appendLog: async (key, offset, bytes) =>
+      await appendLog(context, parts.logTimes, key, { offset, bytes }),
     openSource: async (key) => await openSource(context, key),
     acceptPlan: async (key, plan) => {
       await acceptPlan(context, key, plan);
@@ -131,6 +184,32 @@ function createInterface(context: BuildsContext, queue: Queue<Claim>): Builds {
     readLog: async (jobId, options) => await readLog(context, jobId, options),
     followLog: (jobId, listener) => context.logs.follow(jobId, listener),
     removeLeftovers: async (ages) => await removeLeftovers(context, ages),
+  };
+}
+
+type Steering =
+  | 'pauseRequest'
+  | 'resumeRequest'
+  | 'prioritizeRequest'
+  | 'pauseProfile'
+  | 'resumeProfile'
+  | 'listPauses'
+  | 'drainAgent'
+  | 'resumeAgent';
+
+/** What people say about who builds what when. */
+function steering(context: BuildsContext): Pick<Builds, Steering> {
+  return {
+    pauseRequest: async (id, pause) => await pauseRequest(context, id, pause),
+    resumeRequest: async (id, actor) => await resumeRequest(context, id, actor),
+    prioritizeRequest: async (id, change) => await prioritizeRequest(context, id, change),
+    pauseProfile: async (profile, pause) => await pauseProfile(context, profile, pause),
+    resumeProfile: async (profile, actor) => {
+      await resumeProfile(context, profile, actor);
+    },
+    listPauses: async () => await allPauses(context.database),
+    drainAgent: async (name, drain) => await drainAgent(context, name, drain),
+    resumeAgent: async (name, actor) => await resumeAgent(context, name, actor),
   };
 }
 
@@ -149,6 +228,8 @@ function createService(
 ): Service {
   const { leaseMs, heartbeatMs } = context.settings;
   let publishAgainAt = 0;
+  let startedAt = 0;
+  let lookedAt = 0;
   const publish = async (): Promise<void> => {
     publishAgainAt = context.clock.now() + leaseMs;
     await resumePublishing(context);
@@ -158,7 +239,13 @@ function createService(
     everyMs: Math.max(10, Math.min(LONGEST_SWEEP_MS, heartbeatMs, leaseMs / 4)),
     work: async () => {
       await expireLeases(context);
-      if (context.clock.now() >= publishAgainAt) {
+      await endOverdue(context, startedAt);
+      const now = context.clock.now();
+      if (await hasComeDue(context.database, { after: lookedAt, until: now })) {
+        parts.queue.wake();
+      }
+      lookedAt = now;
+      if (now >= publishAgainAt) {
         await publish();
       }
     },
@@ -180,6 +267,8 @@ function createService(
     name: 'builds',
     start: async () => {
       await mkdir(join(context.folders.state, 'logs'), { recursive: true });
+      await placeOldJobs(context);
+      startedAt = context.clock.now();
       await prolongLeases(context.database, context.clock.now() + leaseMs);
       await publish();
       await sweep.start();
@@ -202,25 +291,34 @@ async function registerAgent(
   description: AgentDescription,
 ): Promise<AgentRecord> {
   const { database, clock } = context;
+  const { name } = description;
   await upsertAgent(database, description, clock.now());
-  const row = await findAgentRow(database, description.name);
-  if (row === undefined) {
-    throw new Error(`the agent ${description.name} is gone`);
-  }
   await context.journal.record({
     kind: 'agent-registered',
-    subject: `agent:${row.name}`,
-    actor: `agent:${row.name}`,
+    subject: `agent:${name}`,
+    actor: `agent:${name}`,
     data: { chost: description.chost, executors: description.executors },
   });
-  return toAgent(row, (await leasedJobsByAgent(database)).get(row.name) ?? []);
+  return await recordOf(context, name);
+}
+
+async function recordOf({ database }: BuildsContext, name: string): Promise<AgentRecord> {
+  const row = await findAgentRow(database, name);
+  if (row === undefined) {
+    throw new Error(`the agent ${name} is gone`);
+  }
+  return toAgent(row, (await leasedJobsByAgent(database)).get(name) ?? []);
 }
 
 async function lease(
   context: BuildsContext,
   queue: Queue<Claim>,
   agent: string,
-  wait: { readonly waitMs: number; readonly signal: AbortSignal },
+  wait: {
+    readonly waitMs: number;
+    readonly signal: AbortSignal;
+    readonly diskFreeBytes: number | undefined;
+  },
 ): Promise<Lease | undefined> {
   const { database, clock } = context;
   if ((await findAgentRow(database, agent)) === undefined) {
@@ -229,6 +327,9 @@ async function lease(
     });
   }
   await touchAgent(database, agent, clock.now());
+  if (wait.diskFreeBytes !== undefined) {
+    await setDiskFree(database, agent, wait.diskFreeBytes);
+  }
   await expireLeases(context);
   const claim = await queue.next(agent, wait.waitMs, wait.signal);
   if (claim === undefined) {
@@ -240,34 +341,6 @@ async function lease(
     return undefined;
   }
   return prepared;
-}
-
-/** A cancelled job's lease is not extended: an agent that does not stop loses it. */
-async function heartbeat(context: BuildsContext, key: LeaseKey): Promise<'go-on' | 'cancel'> {
-  return await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
-    await touchAgent(queries, key.agent, now);
-    const job = await heldJob(queries, key);
-    await markHeard(queries, key, now);
-    const request = await findRequestRow(queries, job.request_id);
-    if (request !== undefined && request.cancelled_by !== null) {
-      return 'cancel';
-    }
-    const expiresAt = now + context.settings.leaseMs;
-    if (!(await updateLeasedJob(queries, key, { lease_expires_at: expiresAt }))) {
-      throw staleAttempt(key);
-    }
-    return 'go-on';
-  });
-}
-
-async function appendLog(
-  context: BuildsContext,
-  key: LeaseKey,
-  offset: number,
-  bytes: Uint8Array,
-): Promise<number> {
-  await heldJob(context.database, key);
-  return await context.logs.append(key, offset, bytes);
 }
 
 async function openSource(

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { RequestRow } from '../database/tables.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
 import { isProofNeeded } from '../gentoo/promotion-policy.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
@@ -11,11 +12,13 @@ import { inputsDigest } from './inputs-digest.ts';
 import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf } from './job-store.ts';
 import { newJobRow } from './new-job-row.ts';
+import { type PlacedRequest, placePlan } from './place-jobs.ts';
 import { planFromRecipes, type RecipeInputs, resolveRecipes } from './plan-from-recipes.ts';
 import type { BuildRequest } from './request.ts';
 import { expandAtoms } from './request-atoms.ts';
 import { findRequestRow, insertRequest, toRequest } from './request-store.ts';
 import { packSource, type SourceArchive } from './source-archive.ts';
+import { checkPriority } from './steer-request.ts';
 import { tellJobReady } from './tell-jobs.ts';
 
 export interface NewRequest {
@@ -23,6 +26,10 @@ export interface NewRequest {
   readonly atoms: readonly string[];
   readonly publish?: string;
   readonly rebuild?: boolean;
+  /** From -10 to 10; 0 when it is not given. */
+  readonly priority?: number;
+  /** Packages that are blocked are tried again. */
+  readonly retry?: boolean;
   readonly force?: boolean;
   readonly reason?: string;
   readonly author: string;
@@ -36,6 +43,7 @@ export async function createRequest(
   context: BuildsContext,
   wanted: NewRequest,
 ): Promise<BuildRequest> {
+  checkPriority(wanted.priority ?? 0);
   const profile = context.profiles.get(wanted.profile);
   requirePublishable(profile, wanted);
   const atoms = expandAtoms(wanted.atoms, profile);
@@ -45,12 +53,13 @@ export async function createRequest(
       : undefined;
   const id = newId('req');
   const after = await transact(context, wanted.author, async (deed) => {
-    await insertNew(deed, { id, profile, wanted, isPlanned: plan !== undefined });
+    const row = await insertNew(deed, { id, profile, wanted, isPlanned: plan !== undefined });
+    const request = { ...row, profile };
     if (plan === undefined) {
-      await insertPlanJob(deed, id, { atoms, rebuild: wanted.rebuild ?? false });
+      await insertPlanJob(deed, request, { atoms, rebuild: wanted.rebuild ?? false });
       return 'nothing';
     }
-    await insertPlan(deed, { id, executor: profile.executor }, plan);
+    await insertPlan(deed, request, plan);
     return await concludeIfComplete(deed, id);
   });
   followUp(context, id, after);
@@ -99,9 +108,9 @@ async function insertNew(
     readonly wanted: NewRequest;
     readonly isPlanned: boolean;
   },
-): Promise<void> {
+): Promise<RequestRow> {
   const { id, profile, wanted } = request;
-  await insertRequest(deed.queries, {
+  const row: RequestRow = {
     id,
     profile: profile.name,
     atoms_json: JSON.stringify(wanted.atoms),
@@ -117,7 +126,13 @@ async function insertNew(
     profile_json: JSON.stringify(profile),
     plan_json: null,
     cancelled_by: null,
-  });
+    priority: wanted.priority ?? 0,
+    paused_at: null,
+    paused_by: null,
+    pause_reason: null,
+    retry_blocked: wanted.retry === true ? 1 : 0,
+  };
+  await insertRequest(deed.queries, row);
   await deed.tell({
     actor: deed.actor,
     kind: 'request-created',
@@ -127,23 +142,26 @@ async function insertNew(
       profile: profile.name,
       atoms: wanted.atoms.slice(0, 100),
       publish: wanted.publish ?? null,
+      priority: row.priority,
       ...(wanted.force === true && { force: true }),
       ...((wanted.reason ?? '') !== '' && { reason: wanted.reason }),
     },
   });
+  return row;
 }
 
 async function insertPlanJob(
   deed: Deed,
-  requestId: string,
+  request: PlacedRequest & { readonly id: string },
   spec: { readonly atoms: readonly string[]; readonly rebuild: boolean },
 ): Promise<void> {
   await insertJobs(
     deed.queries,
     [
       newJobRow({
+        ...(await placePlan(deed.queries, request)),
         id: newId('job'),
-        request_id: requestId,
+        request_id: request.id,
         kind: 'plan',
         position: 0,
         name: 'plan',
@@ -155,7 +173,7 @@ async function insertPlanJob(
     ],
     [],
   );
-  await tellJobReady(deed, await jobRowsOf(deed.queries, requestId));
+  await tellJobReady(deed, await jobRowsOf(deed.queries, request.id));
 }
 
 async function planHere(

@@ -1,8 +1,10 @@
 import type { Queries } from '../database/database.ts';
 import type { JobRow } from '../database/tables.ts';
 import { executorSchema } from '../gentoo/profile.ts';
+import { isTelling } from './build-time.ts';
 import type { LeaseKey } from './builds.ts';
 import { JOB_STATES, type Job, type JobCounts, type JobState } from './request.ts';
+import type { RunningJob } from './waiting-reason.ts';
 
 /** Rows of one statement: SQLite takes 32,766 variables. */
 const ROWS_AT_ONCE = 1000;
@@ -26,25 +28,35 @@ function* inPieces<T>(rows: readonly T[]): Generator<T[]> {
   }
 }
 
-/** The first ready job of the oldest request that one of these executors can do. */
-export async function nextReadyJob(
+/** The ready jobs that have failed or were lost before, each with an agent that this happened to. */
+export async function troubledJobs(
   queries: Queries,
-  executors: readonly string[],
-): Promise<Pick<JobRow, 'id' | 'attempt'> | undefined> {
-  if (executors.length === 0) {
-    return undefined;
-  }
+): Promise<{ id: string; lane: string | null; agent: string }[]> {
   return await queries
     .selectFrom('jobs')
-    .innerJoin('requests', 'requests.id', 'jobs.request_id')
-    .select(['jobs.id', 'jobs.attempt'])
+    .innerJoin('attempts', 'attempts.job_id', 'jobs.id')
+    .select(['jobs.id', 'jobs.lane', 'attempts.agent'])
+    .distinct()
+    .where('jobs.not_before', 'is not', null)
     .where('jobs.state', '=', 'ready')
-    .where('jobs.executor', 'in', executors)
-    .orderBy('requests.created_at')
-    .orderBy('requests.id')
-    .orderBy('jobs.position')
+    .where('attempts.fault', 'is not', null)
+    .execute();
+}
+
+/** Whether a back-off has ended in this time, `until` included. */
+export async function hasComeDue(
+  queries: Queries,
+  { after, until }: { readonly after: number; readonly until: number },
+): Promise<boolean> {
+  const row = await queries
+    .selectFrom('jobs')
+    .select('id')
+    .where('not_before', '>', after)
+    .where('not_before', '<=', until)
+    .where('state', '=', 'ready')
     .limit(1)
     .executeTakeFirst();
+  return row !== undefined;
 }
 
 /** Takes the job that stood ready after `attempt`; undefined when somebody else was faster. */
@@ -61,6 +73,7 @@ export async function claimJob(
       attempt: job.attempt + 1,
       agent: lease.agent,
       lease_expires_at: lease.expiresAt,
+      not_before: null,
       started_at: eb.fn.coalesce('started_at', eb.val(lease.now)),
     }))
     .where('id', '=', job.id)
@@ -107,6 +120,7 @@ export async function endLease(
     readonly state: JobState;
     readonly reason: string | null;
     readonly finishedAt: number | null;
+    readonly notBefore?: number | null;
   },
 ): Promise<JobRow | undefined> {
   return await queries
@@ -114,6 +128,7 @@ export async function endLease(
     .set({
       state: end.state,
       reason: end.reason,
+      not_before: end.notBefore ?? null,
       lease_expires_at: null,
       finished_at: end.finishedAt,
       ...(end.state === 'succeeded' ? {} : { package_id: null }),
@@ -316,6 +331,27 @@ export async function leasedJobsByAgent(queries: Queries): Promise<Map<string, s
   return held;
 }
 
+/** The jobs that are being built now, with the start of the present attempt. */
+export async function runningJobs(queries: Queries): Promise<RunningJob[]> {
+  const rows = await queries
+    .selectFrom('jobs')
+    .innerJoin('attempts', (join) =>
+      join.onRef('attempts.job_id', '=', 'jobs.id').onRef('attempts.attempt', '=', 'jobs.attempt'),
+    )
+    .leftJoin('lanes', 'lanes.id', 'jobs.lane')
+    .select(['jobs.id', 'attempts.agent', 'attempts.started_at', 'lanes.is_giant'])
+    .select(['jobs.estimate_ms', 'jobs.estimate_source'])
+    .where('jobs.state', '=', 'leased')
+    .execute();
+  return rows.map((row) => ({
+    jobId: row.id,
+    agent: row.agent,
+    startedAt: row.started_at,
+    usualMs: isTelling(row.estimate_source) ? row.estimate_ms : null,
+    isGiant: row.is_giant === 1,
+  }));
+}
+
 export function toJob(row: JobRow, needs: readonly string[], reason = row.reason): Job {
   return {
     id: row.id,
@@ -342,36 +378,4 @@ export function toState(text: string): JobState {
     throw new Error(`no job state is called ${text}`);
   }
   return state;
-}
-
-/** The `spec_json` of every job whose request has not ended. */
-export async function specsOfOpenRequests(queries: Queries): Promise<string[]> {
-  const rows = await queries
-    .selectFrom('jobs')
-    .innerJoin('requests', 'requests.id', 'jobs.request_id')
-    .select('jobs.spec_json')
-    .where('requests.finished_at', 'is', null)
-    .execute();
-  return rows.map((row) => row.spec_json);
-}
-
-/** The jobs of requests that ended before this moment. */
-export async function jobsOfRequestsEndedBefore(queries: Queries, at: number): Promise<string[]> {
-  const rows = await queries
-    .selectFrom('jobs')
-    .innerJoin('requests', 'requests.id', 'jobs.request_id')
-    .select('jobs.id')
-    .where('requests.finished_at', '<', at)
-    .execute();
-  return rows.map(({ id }) => id);
-}
-
-export async function leasedJobs(
-  queries: Queries,
-): Promise<Pick<JobRow, 'id' | 'request_id' | 'attempt'>[]> {
-  return await queries
-    .selectFrom('jobs')
-    .select(['id', 'request_id', 'attempt'])
-    .where('state', '=', 'leased')
-    .execute();
 }

@@ -1,20 +1,23 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
-import { hardwareProfileSchema } from '../gentoo/profile.ts';
 import { messageOf } from '../support/errors.ts';
-import { findAgentRow, toAgent } from './agent-store.ts';
-import { insertAttempt } from './attempt-store.ts';
+import { agentsByName, lockAgent } from './agent-store.ts';
+import { insertAttempt, updateAttempt } from './attempt-store.ts';
 import type { Lease } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { type Asked, QueueView } from './choose-job.ts';
+import { moveTimes } from './clock-jumps.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
+import { limitsFor, profileOf } from './job-limits.ts';
 import {
   claimJob,
   expiredJobs,
   findLeasedJob,
-  nextReadyJob,
+  leasedJobsByAgent,
   updateLeasedJob,
 } from './job-store.ts';
 import { findRequestRow, lockRequest, packagesOfRequest } from './request-store.ts';
+import { jobsToLeave, mayTake } from './retry-choice.ts';
 import { keyOf, settleAttempt } from './settle-job.ts';
 import { stagingOf, unstageInBackground } from './staging.ts';
 import { tellJobLeased } from './tell-jobs.ts';
@@ -34,16 +37,21 @@ export async function claimForFirst(
   agents: readonly string[],
 ): Promise<{ readonly claim: Claim; readonly place: number } | undefined> {
   return await transact(context, 'server', async (deed) => {
-    const inVain = new Set<string>();
-    for (const [place, agent] of agents.entries()) {
-      const row = await findAgentRow(deed.queries, agent);
-      const executors = row === undefined ? [] : toAgent(row, []).executors.toSorted();
-      const kind = executors.join(' ');
-      const claim = inVain.has(kind) ? undefined : await claimNext(context, deed, agent, executors);
+    const { queries, now } = deed;
+    const view = await QueueView.open(queries, now);
+    const rows = await agentsByName(queries, [...new Set(agents)]);
+    const toLeave = await jobsToLeave(queries, now);
+    const held = await leasedJobsByAgent(queries);
+    for (const [place, name] of agents.entries()) {
+      const agent = rows.get(name);
+      if (agent === undefined || !mayTake(agent, held.get(name)?.length ?? 0, now)) {
+        continue;
+      }
+      const asked = { agent, passedOver: toLeave.get(name) ?? [] };
+      const claim = await claimNext(context, deed, { view, asked });
       if (claim !== undefined) {
         return { claim, place };
       }
-      inVain.add(kind);
     }
     return undefined;
   });
@@ -52,23 +60,31 @@ export async function claimForFirst(
 async function claimNext(
   context: BuildsContext,
   deed: Deed,
-  agent: string,
-  executors: readonly string[],
+  { view, asked }: { readonly view: QueueView; readonly asked: Asked },
 ): Promise<Claim | undefined> {
   const { queries, now } = deed;
+  const agent = asked.agent.name;
   for (;;) {
-    const next = await nextReadyJob(queries, executors);
-    if (next === undefined) {
+    const choice = await view.choose(asked);
+    if (choice === undefined) {
       return undefined;
     }
+    if (choice.lane.isGiant) {
+      await lockAgent(queries, agent);
+      await view.refreshGiants();
+      if (view.hasGiant(agent)) {
+        continue;
+      }
+    }
     const expiresAt = now + context.settings.leaseMs;
-    const job = await claimJob(queries, next, { agent, now, expiresAt });
+    const job = await claimJob(queries, choice.job, { agent, now, expiresAt });
     const request = job && (await findRequestRow(queries, job.request_id));
     if (job !== undefined && request !== undefined) {
       await insertAttempt(queries, keyOf(job), now);
       await tellJobLeased({ ...deed, actor: `agent:${agent}` }, job);
       return { job, request };
     }
+    view.forget(choice.lane);
   }
 }
 
@@ -94,13 +110,16 @@ export async function prepareLease(
     unstageInBackground(context, job);
     return undefined;
   }
+  const limits = await limitsFor(context, job, request);
+  await updateAttempt(context.database, key, { limits_json: JSON.stringify(limits) });
   return {
     jobId: job.id,
     requestId: request.id,
     attempt: job.attempt,
     expiresAt,
-    profile: hardwareProfileSchema.parse(JSON.parse(request.profile_json)),
+    profile: profileOf(request),
     staging,
+    limits,
     work: jobSpecSchema.parse(JSON.parse(job.spec_json)),
   };
 }
@@ -130,8 +149,7 @@ export async function endAttempt(
       if (held === undefined || !isStillDue(held)) {
         return undefined;
       }
-      const maxLost = context.settings.maxAttempts;
-      return await settleAttempt(deed, { job: held, request, maxLost }, end);
+      return await settleAttempt(deed, { job: held, request, settings: context.settings }, end);
     },
   );
   if (after !== undefined) {
@@ -142,6 +160,11 @@ export async function endAttempt(
 
 /** Ends the attempts of agents that have not been heard from for the length of a lease. */
 export async function expireLeases(context: BuildsContext): Promise<void> {
+  const jumpMs = context.jumps.look();
+  if (jumpMs !== 0) {
+    context.log.warn({ jumpMs }, 'the clock was set; leases are moved with it');
+    await moveTimes(context.database, jumpMs);
+  }
   const now = context.clock.now();
   for (const job of await expiredJobs(context.database, now)) {
     const { id: jobId, attempt, agent } = job;

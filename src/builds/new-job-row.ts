@@ -13,10 +13,15 @@ export function newJobRow(
     | 'spec_json'
     | 'state'
     | 'created_at'
-  >,
+    | 'lane'
+    | 'turn'
+    | 'estimate_ms'
+    | 'estimate_source'
+    | 'is_held'
+  > &
+    Partial<Pick<JobRow, 'inputs' | 'reason' | 'finished_at'>>,
 ): JobRow {
   return {
-    ...job,
     reason: null,
     attempt: 0,
     agent: null,
@@ -25,5 +30,8 @@ export function newJobRow(
     finished_at: null,
     package_id: null,
     collected_package_id: null,
+    not_before: null,
+    inputs: null,
+    ...job,
   };
 }

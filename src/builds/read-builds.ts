@@ -4,6 +4,7 @@ import { agentRows, toAgent } from './agent-store.ts';
 import { findAttempt } from './attempt-store.ts';
 import type { AgentRecord } from './builds.ts';
 import type { BuildsContext } from './builds-context.ts';
+import { JobExplainer, type NeedsOf } from './explain-jobs.ts';
 import {
   findJobRow,
   jobRowsOf,
@@ -13,9 +14,10 @@ import {
   toJob,
   toState,
 } from './job-store.ts';
-import { FINAL_JOB_STATES, type Job } from './request.ts';
+import { sentenceOf } from './reason-sentence.ts';
+import { type ExplainedJob, FINAL_JOB_STATES } from './request.ts';
 import { findRequestRow, packagesOfRequest } from './request-store.ts';
-import { type NeededJob, whyReady, whyWaiting } from './waiting-reason.ts';
+import type { Why } from './waiting-reason.ts';
 
 /** What the answers take from the running service. */
 export interface LiveView {
@@ -36,7 +38,7 @@ export async function jobsOf(
   context: BuildsContext,
   live: LiveView,
   requestId: string,
-): Promise<Job[]> {
+): Promise<ExplainedJob[]> {
   const rows = await jobRowsOf(context.database, requestId);
   const rowOf = new Map(rows.map((row) => [row.id, row]));
   const needsOf = new Map<string, JobRow[]>();
@@ -48,66 +50,53 @@ export async function jobsOf(
       needsOf.set(job_id, list);
     }
   }
-  const explain = await explainer(context, live, rows, requestId);
-  return rows.map((row) => {
-    const needs = (needsOf.get(row.id) ?? []).toSorted(
-      (one, other) => one.position - other.position,
-    );
-    return toJob(
-      row,
-      needs.map(({ id }) => id),
-      explain(row, needs),
-    );
+  for (const needs of needsOf.values()) {
+    needs.sort((one, other) => one.position - other.position);
+  }
+  const explainer = await openExplainer(context, live, {
+    requestId,
+    needsOf: async ({ id }) => needsOf.get(id) ?? [],
   });
+  const jobs: ExplainedJob[] = [];
+  for (const row of rows) {
+    jobs.push(explained(row, needsOf.get(row.id) ?? [], await explainer.explain(row)));
+  }
+  return jobs;
 }
 
 export async function findJob(
   context: BuildsContext,
   live: LiveView,
   id: string,
-): Promise<Job | undefined> {
+): Promise<ExplainedJob | undefined> {
   const row = await findJobRow(context.database, id);
   if (row === undefined) {
     return undefined;
   }
+  const explainer = await openExplainer(context, live, { requestId: row.request_id });
   const needs = await needsOfJob(context.database, id);
-  const explain = await explainer(context, live, [row], row.request_id);
-  return toJob(
-    row,
-    needs.map((needed) => needed.id),
-    explain(row, needs),
-  );
+  return explained(row, needs, await explainer.explain(row));
 }
 
-/** Why each job stands where it stands, as a sentence. */
-async function explainer(
+async function openExplainer(
   context: BuildsContext,
   live: LiveView,
-  rows: readonly JobRow[],
-  requestId: string,
-): Promise<(row: JobRow, needs: readonly JobRow[]) => string | null> {
-  const agents = rows.some(({ state }) => state === 'ready') ? await listAgents(context, live) : [];
-  const request = rows.some(({ state }) => state === 'leased')
-    ? await findRequestRow(context.database, requestId)
-    : undefined;
-  const cancelledBy = request?.cancelled_by ?? null;
-  const now = context.clock.now();
-  return (row, needs) => {
-    const job = toJob(row, []);
-    if (job.state === 'waiting') {
-      return whyWaiting(needs.map(toNeeded));
-    }
-    if (job.state === 'ready') {
-      return whyReady(job.executor, agents, now);
-    }
-    return job.state === 'leased' && cancelledBy !== null
-      ? `is told to stop; cancelled by ${cancelledBy}`
-      : row.reason;
-  };
+  { requestId, needsOf }: { readonly requestId: string; readonly needsOf?: NeedsOf },
+): Promise<JobExplainer> {
+  const request = await findRequestRow(context.database, requestId);
+  const of = needsOf === undefined ? { request } : { request, needsOf };
+  return await JobExplainer.open(context, of, await listAgents(context, live));
 }
 
-function toNeeded(row: JobRow): NeededJob {
-  return { name: row.name, state: toState(row.state), agent: row.agent };
+/** `reason` is a sentence only where something is to be said: not of what is being built, or was. */
+function explained(row: JobRow, needs: readonly JobRow[], why: Why): ExplainedJob {
+  const isTold = row.state === 'waiting' || row.state === 'ready' || why.code === 'stopping';
+  const job = toJob(
+    row,
+    needs.map(({ id }) => id),
+    isTold ? sentenceOf(why) : row.reason,
+  );
+  return { ...job, why };
 }
 
 export async function packagesOf(

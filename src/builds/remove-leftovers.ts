@@ -4,7 +4,7 @@ import { namesIn } from '../support/files.ts';
 import type { Leftovers } from './builds.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { jobSpecSchema } from './job.ts';
-import { jobsOfRequestsEndedBefore, leasedJobs, specsOfOpenRequests } from './job-store.ts';
+import { jobsOfRequestsEndedBefore, leasedJobs, specsOfOpenRequests } from './leftover-store.ts';
 import { stagingOf } from './staging.ts';
 
 /** See `Builds.removeLeftovers`. */

@@ -69,6 +69,14 @@ export async function setPlan(queries: Queries, id: string, planJson: string): P
   await queries.updateTable('requests').set({ plan_json: planJson }).where('id', '=', id).execute();
 }
 
+export async function steerRequest(
+  queries: Queries,
+  id: string,
+  change: Partial<Pick<RequestRow, 'priority' | 'paused_at' | 'paused_by' | 'pause_reason'>>,
+): Promise<void> {
+  await queries.updateTable('requests').set(change).where('id', '=', id).execute();
+}
+
 export async function markCancelled(
   queries: Queries,
   id: string,
@@ -133,7 +141,15 @@ export function toRequest(row: RequestRow): BuildRequest {
     author: row.author,
     createdAt: row.created_at,
     finishedAt: row.finished_at,
+    priority: row.priority,
+    paused: requestPause(row),
   };
+}
+
+export function requestPause(row: RequestRow): BuildRequest['paused'] {
+  return row.paused_at === null
+    ? null
+    : { by: row.paused_by ?? '', reason: row.pause_reason ?? '', pausedAt: row.paused_at };
 }
 
 export function toRequestState(text: string): RequestState {

@@ -1,4 +1,5 @@
 import type { Executor } from '../gentoo/profile.ts';
+import type { Why } from './waiting-reason.ts';
 
 export const REQUEST_STATES = [
   'planning',
@@ -27,6 +28,14 @@ export interface BuildRequest {
   readonly author: string;
   readonly createdAt: number;
   readonly finishedAt: number | null;
+  /** From -10 to 10; each step counts as much as having been asked for a day earlier. */
+  readonly priority: number;
+  /** None of its jobs is handed out; null when it is not paused. */
+  readonly paused: {
+    readonly by: string;
+    readonly reason: string;
+    readonly pausedAt: number;
+  } | null;
 }
 
 export const JOB_STATES = [
@@ -65,6 +74,11 @@ export interface Job {
   readonly finishedAt: number | null;
   readonly packageId: string | null;
   readonly needs: readonly string[];
+}
+
+/** A job with why it stands where it stands. */
+export interface ExplainedJob extends Job {
+  readonly why: Why;
 }
 
 /** How many jobs of a request are in which state. */

@@ -1,43 +1,79 @@
-import type { JobRow, RequestRow } from '../database/tables.ts';
-import { countAttempts, finishAttempt } from './attempt-store.ts';
+import type { AttemptRow, JobRow, RequestRow } from '../database/tables.ts';
+import { backoffDelay } from '../support/backoff.ts';
+import { fractionOf } from '../support/digests.ts';
+import { agentRows } from './agent-store.ts';
+import { attemptsOf, finishAttempt } from './attempt-store.ts';
+import { blockBuild } from './blocked-store.ts';
 import type { LeaseKey } from './builds.ts';
-import type { Deed } from './builds-context.ts';
+import type { BuildSettings, Deed } from './builds-context.ts';
+import { judgeAgent } from './circuit-breaker.ts';
+import type { Fault } from './fault.ts';
 import { type AfterConclusion, concludeIfComplete } from './finish-request.ts';
-import { type AttemptEnd, judgeAttempt, outcomeOf, skipReason, type Verdict } from './job.ts';
+import {
+  type AttemptEnd,
+  faultOfEnd,
+  judgeAttempt,
+  outcomeOf,
+  skipReason,
+  type Tries,
+  type Verdict,
+} from './job.ts';
 import { endLease, readyDependants, skipDependants } from './job-store.ts';
+import { needsOfLane } from './lane-store.ts';
+import { recordBuildTime } from './record-build-time.ts';
 import { addPackages } from './request-store.ts';
-import { tellJobFinished, tellJobReady } from './tell-jobs.ts';
+import { candidates } from './retry-choice.ts';
+import { tellJobFinished, tellJobReady, tellPackageBlocked } from './tell-jobs.ts';
 
 /**
- * Ends an attempt, with all that follows from it: the job's own state, the jobs that needed it, and the end of the
- * request when this was the last. The request's row is to be locked before (`lockRequest`).
+ * Ends an attempt, with all that follows from it: the job's own state, the jobs that needed it, what is thought of the
+ * agent, and the end of the request when this was the last. The request's row is to be locked before (`lockRequest`).
  */
 export async function settleAttempt(
   deed: Deed,
-  held: { readonly job: JobRow; readonly request: RequestRow; readonly maxLost: number },
+  held: {
+    readonly job: JobRow;
+    readonly request: RequestRow;
+    readonly settings: BuildSettings;
+  },
   end: AttemptEnd,
 ): Promise<AfterConclusion> {
-  const { job, request } = held;
+  const { job, request, settings } = held;
   const key = keyOf(job);
+  const before = await attemptsOf(deed.queries, job.id);
+  const wasHeard = before.some(
+    ({ attempt, heard_at }) => attempt === key.attempt && heard_at !== null,
+  );
+  const fault = faultOfEnd(end, wasHeard);
   await finishAttempt(deed.queries, key, {
     now: deed.now,
     outcome: outcomeOf(end),
     reason: 'reason' in end ? end.reason : null,
+    code: 'code' in end ? (end.code ?? null) : null,
+    fault,
   });
-  const verdict = judgeAttempt(end, {
+  const attempts = await attemptsOf(deed.queries, job.id);
+  const verdict = judgeAttempt(end, fault, {
+    kind: job.kind,
     agent: key.agent,
     cancelledBy: request.cancelled_by,
-    tries: { ...(await countAttempts(deed.queries, job.id)), maxLost: held.maxLost },
+    tries: triesOf(attempts, settings.maxAttempts),
+    hasOtherAgent: await hasOtherAgent(deed, job, attempts),
   });
   const settled = await endLease(deed.queries, key, {
     state: verdict.state,
     reason: 'reason' in verdict ? verdict.reason : null,
     finishedAt: verdict.state === 'ready' ? null : deed.now,
+    notBefore: notBefore(deed, verdict, { attempts, settings }),
   });
   if (settled === undefined) {
     throw new Error(`job ${job.id} was settled by somebody else within the transaction`);
   }
-  await follow(deed, settled, verdict);
+  if (verdict.state === 'succeeded') {
+    await recordBuildTime(deed, settled, request.profile);
+  }
+  await follow(deed, { job: settled, request }, verdict);
+  await judgeAgent(deed, { key, kind: job.kind, end, fault }, settings.breaker);
   return verdict.state === 'ready' ? 'nothing' : await concludeIfComplete(deed, request.id);
 }
 
@@ -49,11 +85,60 @@ export function keyOf(job: JobRow): LeaseKey {
   return { jobId: job.id, attempt: job.attempt, agent: job.agent };
 }
 
-async function follow(deed: Deed, job: JobRow, verdict: Verdict): Promise<void> {
+function triesOf(attempts: readonly AttemptRow[], maxLost: number): Tries {
+  const by = (fault: Fault): AttemptRow[] => attempts.filter((attempt) => attempt.fault === fault);
+  const unstaged = attempts.filter(({ outcome }) => outcome === 'unstaged');
+  return {
+    all: attempts.length,
+    lost: by('machine').length + unstaged.length,
+    maxLost,
+    failures: by('package'),
+  };
+}
+
+async function hasOtherAgent(
+  deed: Deed,
+  job: JobRow,
+  attempts: readonly AttemptRow[],
+): Promise<boolean> {
+  const failedOn = new Set(attempts.flatMap(({ agent, fault }) => (fault === null ? [] : agent)));
+  const needs = await needsOfLane(deed.queries, job.lane);
+  const others = candidates(await agentRows(deed.queries), needs, deed.now);
+  return others.some((agent) => !failedOn.has(agent));
+}
+
+/** The jitter comes from the job, so that what is simulated can be repeated. */
+function notBefore(
+  { now }: Deed,
+  verdict: Verdict,
+  {
+    attempts,
+    settings,
+  }: {
+    readonly attempts: readonly AttemptRow[];
+    readonly settings: BuildSettings;
+  },
+): number | null {
+  if (verdict.state !== 'ready' || !verdict.isAfterFault) {
+    return null;
+  }
+  const faults = attempts.filter(({ fault }) => fault !== null).length;
+  const seed = `${attempts[0]?.job_id} ${faults}`;
+  return now + backoffDelay(settings.retry, faults - 1, () => fractionOf(seed));
+}
+
+async function follow(
+  deed: Deed,
+  { job, request }: { readonly job: JobRow; readonly request: RequestRow },
+  verdict: Verdict,
+): Promise<void> {
   const { queries, now } = deed;
   if (verdict.state === 'ready') {
     await tellJobReady(deed, [job]);
     return;
+  }
+  if (verdict.state === 'failed' && verdict.isBlocked) {
+    await block(deed, { job, request }, verdict.reason);
   }
   await tellJobFinished(deed, [job]);
   if (verdict.state === 'succeeded') {
@@ -65,4 +150,24 @@ async function follow(deed: Deed, job: JobRow, verdict: Verdict): Promise<void> 
   }
   const skipped = await skipDependants(queries, job.id, { reason: skipReason(job), now });
   await tellJobFinished(deed, skipped);
+}
+
+/** A job whose inputs are not known cannot be recognized when it comes again. */
+async function block(
+  deed: Deed,
+  { job, request }: { readonly job: JobRow; readonly request: RequestRow },
+  reason: string,
+): Promise<void> {
+  if (job.inputs === null) {
+    return;
+  }
+  await blockBuild(deed.queries, {
+    profile: request.profile,
+    cpv: job.name,
+    inputs: job.inputs,
+    job_id: job.id,
+    reason,
+    blocked_at: deed.now,
+  });
+  await tellPackageBlocked(deed, job, request.profile);
 }

@@ -35,6 +35,16 @@ export async function tellJobLeased(deed: Deed, job: JobRow): Promise<void> {
   });
 }
 
+/** Journal: `package-blocked`, subject `job:<id>`. */
+export async function tellPackageBlocked(deed: Deed, job: JobRow, profile: string): Promise<void> {
+  await deed.tell({
+    actor: deed.actor,
+    kind: 'package-blocked',
+    subject: `job:${job.id}`,
+    data: { ...describe(job), profile, reason: job.reason },
+  });
+}
+
 function describe(job: JobRow): Record<string, unknown> {
   return { requestId: job.request_id, jobId: job.id, name: job.name, attempt: job.attempt };
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { CommandContext } from './command-context.ts';
 import { type ContextParts, contextOf, type Program, programOf } from './command-line.ts';
 import { type AgentStart, agentCommand } from './commands/agent.ts';
 import { agentsCommand } from './commands/agents.ts';
@@ -12,6 +13,7 @@ import { keyCommand } from './commands/key.ts';
 import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
 import { profileCommand } from './commands/profile.ts';
+import { profilePauseCommands } from './commands/profile-pause.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { repositoryCommand } from './commands/repository.ts';
 import type { RebuildStart } from './commands/repository-rebuild.ts';
@@ -45,9 +47,7 @@ export function createProgram(parts: ProgramParts): Program {
     quickstartCommand(context),
     serveCommand(parts.serve),
     agentCommand(context, parts.agent),
-    profileCommand((text) => {
-      context.output.raw(text);
-    }),
+    profileCommands(context),
     buildCommand(context),
     channelCommand(context),
     packageCommand(context),
@@ -62,4 +62,15 @@ export function createProgram(parts: ProgramParts): Program {
     nodeCommand(context),
   ];
   return programOf(command, subcommands, context.output);
+}
+
+/** Most of them look at local files; pausing is up to a server. */
+function profileCommands(context: CommandContext): Command {
+  const command = profileCommand((text) => {
+    context.output.raw(text);
+  });
+  for (const pausing of profilePauseCommands(context)) {
+    command.addCommand(pausing);
+  }
+  return command;
 }

@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
-import { agentListSchema } from '../protocol/agents.ts';
 import {
   jobViewSchema,
   requestDetailSchema,
@@ -25,11 +24,13 @@ import {
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
+import { retryCalls } from './retry-calls.ts';
+import { steeringCalls } from './steering-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
 
-interface Call {
+export interface Call {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
@@ -64,28 +65,28 @@ export function createServerClient(server: { readonly url: string; readonly toke
   ): Promise<T> => await ask({ method: 'GET', path, query, signal }, schema);
   const post = async <T>(path: string, json: unknown, schema: z.ZodType<T>): Promise<T> =>
     await ask({ method: 'POST', path, json }, schema);
+  const act = async (call: Call): Promise<void> => {
+    await send(base, server.token, call);
+  };
   return {
     url: base,
     ...packageCalls({ get, ask }),
     ...buildCalls({ get, post }),
+    ...retryCalls({ get, post }),
+    ...steeringCalls({ post }, act),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
     ...keyCalls({ get, post }),
-    ...retentionCalls({ get, post, ask }, async (call) => {
-      await send(base, server.token, call);
-    }),
-    forgetNode: async (name: string, reason: string): Promise<void> => {
-      const path = `/api/nodes/${encoded(name)}`;
-      await send(base, server.token, { method: 'DELETE', path, json: { reason } });
-    },
+    ...retentionCalls({ get, post, ask }, act),
+    forgetNode: async (name: string, reason: string) =>
+      await act({ method: 'DELETE', path: `/api/nodes/${encoded(name)}`, json: { reason } }),
     tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
     createToken: async (name: string, role: string) =>
       await post('/api/tokens', { name, role }, newTokenSchema),
     rotateToken: async (name: string) =>
       await post(`/api/tokens/${encoded(name)}/rotate`, {}, newTokenSchema),
-    revokeToken: async (name: string): Promise<void> => {
-      await send(base, server.token, { method: 'DELETE', path: `/api/tokens/${encoded(name)}` });
-    },
+    revokeToken: async (name: string) =>
+      await act({ method: 'DELETE', path: `/api/tokens/${encoded(name)}` }),
     beginCheck: async (body: {
       readonly deep: boolean;
       readonly all: boolean;
@@ -95,7 +96,6 @@ export function createServerClient(server: { readonly url: string; readonly toke
       await ask({ method: 'DELETE', path: '/api/repository/check' }, checkViewSchema),
     journal: async (query: { readonly limit: number } & Partial<Record<string, string | number>>) =>
       (await get('/api/journal', journalViewSchema, query)).events,
-    agents: async () => (await get('/api/agents', agentListSchema)).agents,
     /** The shell script that sets up a node. */
     clientScript: async (profile: string, channel: string): Promise<string> => {
       const path = `/api/profiles/${encoded(profile)}/client`;
@@ -156,6 +156,8 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly publish?: string;
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
+      readonly priority?: number;
+      readonly retry?: boolean;
     }) => await post('/api/requests', body, requestViewSchema),
     requests: async (query: { readonly profile?: string; readonly limit: number }) =>
       (await get('/api/requests', requestListSchema, query)).requests,

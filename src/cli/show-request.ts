@@ -25,6 +25,13 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
   output.line(
     `${request.atoms.join(' ')} for ${request.profile}, asked by ${request.author} ${formatAge(request.createdAt, now)}`,
   );
+  if (request.priority !== 0) {
+    output.line(`priority ${request.priority}`);
+  }
+  if (request.paused !== null) {
+    const { by, reason, pausedAt } = request.paused;
+    output.line(`paused by ${by} ${formatAge(pausedAt, now)}: ${reason}`);
+  }
   if (request.reason !== null) {
     output.line(request.reason);
   }

@@ -91,6 +91,13 @@ const buildsSection = z.strictObject({
   'heartbeat-seconds': whole(1, MAX_DAYS * 86_400).default(15),
   'max-attempts': whole(1, 100).default(3),
   'max-log-mib': whole(1, 4096).default(64),
+  'retry-seconds': whole(0, MAX_DAYS * 86_400).default(30),
+  'longest-retry-seconds': whole(0, MAX_DAYS * 86_400).default(1800),
+  'failures-in-a-row': whole(1, 1000).default(3),
+  'trial-minutes': whole(1, MAX_DAYS * 1440).default(60),
+  'silence-minutes': whole(1, MAX_DAYS * 1440).default(120),
+  'run-minutes': whole(1, MAX_DAYS * 1440).default(600),
+  'disk-gib': whole(1, 1_000_000).default(64),
 });
 
 const housekeepingSection = z.strictObject({
@@ -102,6 +109,11 @@ const housekeepingSection = z.strictObject({
   collect: z.boolean().default(true),
 });
 
+const diskSection = z.strictObject({
+  'keep-free-mib': whole(0, 1024 * 1024).default(512),
+  'warn-below-mib': whole(0, 16 * 1024 * 1024).default(4096),
+});
+
 /** The configuration file, with the default of each key beside it. */
 export const configDocumentSchema = z.strictObject({
   http: httpSection.prefault({}),
@@ -111,6 +123,7 @@ export const configDocumentSchema = z.strictObject({
   signing: signingSection.prefault({}),
   builds: buildsSection.prefault({}),
   housekeeping: housekeepingSection.prefault({}),
+  disk: diskSection.prefault({}),
 });
 export type ConfigDocument = z.infer<typeof configDocumentSchema>;
 
@@ -124,4 +137,5 @@ export const CONFIG_KEYS: DocumentKeys = {
   signing: Object.keys(signingSection.shape),
   builds: Object.keys(buildsSection.shape),
   housekeeping: Object.keys(housekeepingSection.shape),
+  disk: Object.keys(diskSection.shape),
 };

@@ -39,9 +39,20 @@ export interface Config {
   readonly builds: {
     readonly leaseMs: number;
     readonly heartbeatMs: number;
-    /** Attempts at one job before it has failed for good, when agents vanish. */
+    /** Attempts at one job before it has failed for good, when agents vanish or cannot build. */
     readonly maxAttempts: number;
     readonly maxLogBytes: number;
+    /** The wait before a job that failed or was lost is tried again: the first, and the longest. */
+    readonly retry: { readonly initialMs: number; readonly maximumMs: number };
+    /** When an agent is taken out, and how long after that it gets a job on trial. */
+    readonly breaker: { readonly failures: number; readonly trialMs: number };
+    /** What a build may take where its profile says nothing else, and earlier builds did not take a quarter of it. */
+    readonly limits: {
+      readonly silenceMs: number;
+      readonly runMs: number;
+      readonly logBytes: number;
+      readonly diskBytes: number;
+    };
   };
   readonly housekeeping: {
     /** Cron expression, local time. */
@@ -52,5 +63,10 @@ export interface Config {
     readonly logDays: number;
     /** Whether housekeeping collects what the profiles do not keep. */
     readonly collect: boolean;
+  };
+  readonly disk: {
+    /** Uploads that would leave less are refused; 0: none are for that. */
+    readonly keepFreeBytes: number;
+    readonly warnBelowBytes: number;
   };
 }

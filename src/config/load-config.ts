@@ -22,6 +22,7 @@ export interface ConfigPlace {
 }
 
 const MIB = 1024 * 1024;
+const MINUTE = 60_000;
 
 /**
  * The configuration: defaults, overridden by the file, overridden by the environment; checked completely and frozen.
@@ -96,7 +97,7 @@ function overlay(
 }
 
 function toConfig(document: ConfigDocument, folder: string): Config {
-  const { http, paths, database, log, signing, builds, housekeeping } = document;
+  const { http, paths, database, log, signing, builds } = document;
   const passphrase = signing['passphrase-file'];
   return Object.freeze({
     http: Object.freeze({
@@ -129,17 +130,45 @@ function toConfig(document: ConfigDocument, folder: string): Config {
               timeoutMs: signing['gpg-timeout-seconds'] * 1000,
             }),
     }),
-    builds: Object.freeze({
-      leaseMs: builds['lease-seconds'] * 1000,
-      heartbeatMs: builds['heartbeat-seconds'] * 1000,
-      maxAttempts: builds['max-attempts'],
-      maxLogBytes: builds['max-log-mib'] * MIB,
-    }),
+    builds: buildSettings(builds),
+    ...upkeepOf(document),
+  });
+}
+
+function upkeepOf({ housekeeping, disk }: ConfigDocument): Pick<Config, 'housekeeping' | 'disk'> {
+  return {
     housekeeping: Object.freeze({
       schedule: housekeeping.schedule,
       leftoverHours: housekeeping['leftover-hours'],
       logDays: housekeeping['log-days'],
       collect: housekeeping.collect,
+    }),
+    disk: Object.freeze({
+      keepFreeBytes: disk['keep-free-mib'] * MIB,
+      warnBelowBytes: disk['warn-below-mib'] * MIB,
+    }),
+  };
+}
+
+function buildSettings(builds: ConfigDocument['builds']): Config['builds'] {
+  return Object.freeze({
+    leaseMs: builds['lease-seconds'] * 1000,
+    heartbeatMs: builds['heartbeat-seconds'] * 1000,
+    maxAttempts: builds['max-attempts'],
+    maxLogBytes: builds['max-log-mib'] * MIB,
+    retry: Object.freeze({
+      initialMs: builds['retry-seconds'] * 1000,
+      maximumMs: builds['longest-retry-seconds'] * 1000,
+    }),
+    breaker: Object.freeze({
+      failures: builds['failures-in-a-row'],
+      trialMs: builds['trial-minutes'] * MINUTE,
+    }),
+    limits: Object.freeze({
+      silenceMs: builds['silence-minutes'] * MINUTE,
+      runMs: builds['run-minutes'] * MINUTE,
+      logBytes: builds['max-log-mib'] * MIB,
+      diskBytes: builds['disk-gib'] * 1024 * MIB,
     }),
   });
 }

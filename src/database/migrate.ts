@@ -8,6 +8,9 @@ import * as nodeReports from './migrations/0004-node-reports.ts';
 import * as fileChecks from './migrations/0006-file-checks.ts';
 import * as retention from './migrations/0007-retention.ts';
 import * as gate from './migrations/0009-gate.ts';
+import * as fileChecksOfPackages from './migrations/0010-file-checks.ts';
+import * as schedule from './migrations/0011-schedule.ts';
+import * as failures from './migrations/0012-failures.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -24,6 +27,9 @@ const MIGRATIONS: readonly Migration[] = [
   fileChecks,
   retention,
   gate,
+  fileChecksOfPackages,
+  schedule,
+  failures,
 ];
 
 /** How the two engines write what they do not write alike. */

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import SQLite from 'better-sqlite3';
-import { SqliteDialect } from 'kysely';
+import { type DatabaseConnection, SqliteDialect, SqliteDriver } from 'kysely';
 import { AppError, isErrno, messageOf } from '../support/errors.ts';
 
 /** Rows of packages are several KiB each; SQLite's own 2 MB hold a few hundred of them. */
@@ -13,7 +13,39 @@ const CACHE_KIB = 64 * 1024;
  * Throws `database-locked` when another process holds it, `database-unusable` for anything else that SQLite says.
  */
 export function sqliteDialect(path: string): SqliteDialect {
-  return new SqliteDialect({ database: openFile(path) });
+  return new EmbeddedDialect(openFile(path));
+}
+
+class EmbeddedDialect extends SqliteDialect {
+  readonly #file: SQLite.Database;
+
+  constructor(file: SQLite.Database) {
+    super({ database: file });
+    this.#file = file;
+  }
+
+  override createDriver(): SqliteDriver {
+    return new EmbeddedDriver(this.#file);
+  }
+}
+
+class EmbeddedDriver extends SqliteDriver {
+  readonly #file: SQLite.Database;
+
+  constructor(file: SQLite.Database) {
+    super({ database: file });
+    this.#file = file;
+  }
+
+  /**
+   * When the disk is full, SQLite rolls back by itself (https://sqlite.org/lang_transaction.html, "Response To Errors Within
+   * A Transaction"). A second rollback would fail, and hide why.
+   */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#file.inTransaction) {
+      await super.rollbackTransaction(connection);
+    }
+  }
 }
 
 function openFile(path: string): SQLite.Database {

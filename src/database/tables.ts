@@ -207,6 +207,13 @@ export interface RequestRow {
   readonly plan_json: string | null;
   /** Who asked for it to be cancelled; the jobs under way are told so. */
   readonly cancelled_by: string | null;
+  readonly priority: number;
+  /** Since when none of its jobs is handed out; null when it is not paused. */
+  readonly paused_at: number | null;
+  readonly paused_by: string | null;
+  readonly pause_reason: string | null;
+  /** Packages that are blocked are tried again for it. */
+  readonly retry_blocked: number;
 }
 
 export interface JobRow {
@@ -230,6 +237,50 @@ export interface JobRow {
   readonly package_id: string | null;
   /** What it built, when retention has removed that since. */
   readonly collected_package_id: string | null;
+  /** Which agents can do it; null until it has been given its place in the queue. */
+  readonly lane: string | null;
+  /** Its place in the queue, the smallest first; see `builds/schedule-policy.ts`. */
+  readonly turn: number | null;
+  readonly estimate_ms: number | null;
+  readonly estimate_source: string | null;
+  /** Its request is paused. */
+  readonly is_held: number;
+  /**
+   * Nobody gets it before this moment. It is set only while it is `ready` after an attempt that was somebody's fault:
+   * those are the jobs that some agents have to pass over.
+   */
+  readonly not_before: number | null;
+  /** Digest of what is known to decide how the build ends; null when nothing is, as for a plan. */
+  readonly inputs: string | null;
+}
+
+/** What jobs need of an agent; jobs with the same needs share one. */
+export interface LaneRow {
+  /** Digest of the rest. */
+  readonly id: string;
+  readonly profile: string;
+  readonly needs_json: string;
+  readonly is_giant: number;
+}
+
+/** How long a package takes to build, in milliseconds. */
+export interface BuildTimeRow {
+  readonly profile: string;
+  /** category/name. */
+  readonly package: string;
+  readonly category: string;
+  /** The newest times. */
+  readonly recent_json: string;
+  readonly typical_ms: number;
+  readonly measured_at: number;
+}
+
+/** No job for this profile is handed out. */
+export interface ProfilePauseRow {
+  readonly profile: string;
+  readonly author: string;
+  readonly reason: string;
+  readonly paused_at: number;
 }
 
 /** `job_id` cannot start before `needs_job_id` has succeeded. */
@@ -248,6 +299,42 @@ export interface AttemptRow {
   readonly finished_at: number | null;
   readonly outcome: string | null;
   readonly reason: string | null;
+  /**
+   * Whose fault it is that the attempt gave nothing; null when it is nobody's. An agent with such an attempt does not
+   * get the job again while another one could do it.
+   */
+  readonly fault: 'package' | 'machine' | null;
+  /** What the agent called the failure, kebab-case. */
+  readonly code: string | null;
+  /** When its log last grew, to a few seconds. */
+  readonly log_at: number | null;
+  /** The limits that its agent was told. */
+  readonly limits_json: string | null;
+}
+
+/** A build that failed for good: the same package with the same inputs is not tried again. */
+export interface BlockedBuildRow {
+  readonly profile: string;
+  readonly cpv: string;
+  /** `inputs` of the job. */
+  readonly inputs: string;
+  /** The job whose attempts failed. */
+  readonly job_id: string;
+  /** A sentence. */
+  readonly reason: string;
+  readonly blocked_at: number;
+}
+
+/** The most that successful builds of a package have taken; what limits are learned from. */
+export interface MeasuredRunRow {
+  readonly profile: string;
+  /** category/pn */
+  readonly package: string;
+  readonly runs: number;
+  readonly longest_ms: number;
+  readonly longest_silence_ms: number;
+  readonly largest_log_bytes: number;
+  readonly largest_disk_bytes: number;
 }
 
 export interface RequestPackageRow {
@@ -261,6 +348,20 @@ export interface AgentRow {
   readonly description_json: string;
   readonly registered_at: number;
   readonly last_seen_at: number;
+  /** Where it builds, as it said last. */
+  readonly disk_free_bytes: number | null;
+  /**
+   * `drained` (by an administrator) and `taken-out` (by the circuit breaker) get no new job; a `taken-out` one that
+   * holds none gets a single trial job once `trial_at` has come.
+   */
+  readonly state: 'active' | 'drained' | 'taken-out';
+  /** Why it is not active; a sentence. */
+  readonly state_reason: string | null;
+  /** When it last changed; of an active agent, failures before this moment count no more. */
+  readonly state_since: number | null;
+  readonly trial_at: number | null;
+  /** Trials in a row that failed, for the back-off of the next. */
+  readonly trials: number;
 }
 
 export interface TokenRow {
@@ -338,8 +439,13 @@ export interface Tables {
   jobs: JobRow;
   job_needs: JobNeedRow;
   attempts: AttemptRow;
+  blocked_builds: BlockedBuildRow;
+  measured_runs: MeasuredRunRow;
   request_packages: RequestPackageRow;
   agents: AgentRow;
+  lanes: LaneRow;
+  build_times: BuildTimeRow;
+  profile_pauses: ProfilePauseRow;
   tokens: TokenRow;
   events: EventRow;
   allowances: AllowanceRow;

@@ -32,6 +32,8 @@ export const portagePlanSchema = z.object({
         buildTime: z.number().int().nullable(),
         /** Whether one of the request's own atoms asked for it. */
         requested: z.boolean(),
+        /** Of an ebuild: digest over its bytes, its Manifest's and those of its eclasses. */
+        source: z.string().max(200).nullable().optional(),
       }),
     )
     .max(50_000),

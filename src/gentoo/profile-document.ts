@@ -1,9 +1,15 @@
 import { z } from 'zod';
 import { ARCHES } from './arches.ts';
+import { LIMIT_KEYS, limitsDocumentSchema } from './build-limits.ts';
 import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
 import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
 import { promotionDocumentSchema } from './promotion-policy.ts';
+import {
+  PACKAGE_REQUIREMENT_KEYS,
+  REQUIREMENT_KEYS,
+  requirementsDocumentSchema,
+} from './requirements.ts';
 import { retentionDocumentSchema } from './retention-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { isWholeText } from './whitespace.ts';
@@ -111,7 +117,9 @@ export const profileDocumentSchema = z.strictObject({
     .exactOptional(),
   promotion: z.record(name, promotionDocumentSchema).exactOptional(),
   gate: gateDocumentSchema.exactOptional(),
+  requires: requirementsDocumentSchema.exactOptional(),
   retention: retentionDocumentSchema.exactOptional(),
+  limits: limitsDocumentSchema.exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -120,7 +128,9 @@ const KEYS: DocumentKeys = {
   '': Object.keys(profileDocumentSchema.shape),
   'build-root': ['kind', 'path'],
   gate: Object.keys(gateDocumentSchema.shape),
+  requires: REQUIREMENT_KEYS,
   retention: Object.keys(retentionDocumentSchema.shape),
+  limits: Object.keys(limitsDocumentSchema.shape),
 };
 
 /** The document, or a sentence for everything that is wrong with it. */
@@ -137,9 +147,24 @@ export function readProfileDocument(
         document: undefined,
         faults: describeFaults(result.error, value, {
           file,
-          keys: { ...KEYS, ...promotionTables(value) },
+          keys: {
+            ...KEYS,
+            ...promotionTables(value),
+            ...packageTables(value),
+            ...limitTables(value),
+          },
         }),
       };
+}
+
+/** The tables below `limits.packages`, which have the names of packages. */
+function limitTables(value: unknown): DocumentKeys {
+  const packages = z
+    .looseObject({ limits: z.looseObject({ packages: z.record(z.string(), z.unknown()) }) })
+    .safeParse(value).data?.limits.packages;
+  return Object.fromEntries(
+    Object.keys(packages ?? {}).map((own) => [`limits.packages.${own}`, LIMIT_KEYS]),
+  );
 }
 
 /** The tables below `promotion`, which have the names of channels. */
@@ -149,6 +174,16 @@ function promotionTables(value: unknown): DocumentKeys {
   const known = Object.keys(promotionDocumentSchema.shape);
   return Object.fromEntries(
     Object.keys(channels).map((channel) => [`promotion.${channel}`, known]),
+  );
+}
+
+/** The tables below `requires.package`, which have the names of packages. */
+function packageTables(value: unknown): DocumentKeys {
+  const shape = z.looseObject({ requires: z.looseObject({ package: z.unknown() }) });
+  const packages = shape.safeParse(value).data?.requires.package;
+  const names = typeof packages === 'object' && packages !== null ? Object.keys(packages) : [];
+  return Object.fromEntries(
+    names.map((one) => [`requires.package.${one}`, PACKAGE_REQUIREMENT_KEYS]),
   );
 }
 

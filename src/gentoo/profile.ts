@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { baseSystemSchema } from './base-system.ts';
+import { limitPolicySchema } from './build-limits.ts';
 import { gatePolicySchema } from './gate-policy.ts';
 import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
+import { requirementsSchema } from './requirements.ts';
 import { retentionPolicySchema } from './retention-policy.ts';
 
 /** What may stand in a profile's or channel's name: it is part of URLs, paths and Portage's cache paths. */
@@ -53,8 +55,12 @@ export const hardwareProfileSchema = z.strictObject({
   baseSystem: baseSystemSchema.exactOptional(),
   /** How strict the gate before a publication is. */
   gate: gatePolicySchema.exactOptional(),
+  /** What its builders have to have. */
+  requires: requirementsSchema.exactOptional(),
   /** What stays of the publications and packages; `DEFAULT_RETENTION` when it says nothing. */
   retention: retentionPolicySchema.exactOptional(),
+  /** What builds may take, where it is not what holds for the whole installation. */
+  limits: limitPolicySchema.exactOptional(),
   /** Set name without `@` -> its atoms. */
   sets: z.record(z.string(), z.array(z.string())),
   /** Path below /etc/portage -> text of the file. */

@@ -1,4 +1,5 @@
 import { type BaseSystem, mergeBaseSystems } from './base-system.ts';
+import { type LimitsDocument, limitPolicyOf, mergeLimits } from './build-limits.ts';
 import { show } from './document-faults.ts';
 import { type GateDocument, gatePolicyOf } from './gate-policy.ts';
 import { suggestion } from './nearest-word.ts';
@@ -14,6 +15,7 @@ import {
 import { faultsInWords } from './profile-words.ts';
 import { faultsInPromotion, type PromotionDocument, policyOf } from './promotion-policy.ts';
 import type { Recipe } from './recipe.ts';
+import { mergeRequirements } from './requirements.ts';
 import { resolveFlags } from './resolve-flags.ts';
 import { type RetentionDocument, retentionOf } from './retention-policy.ts';
 
@@ -192,6 +194,10 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
       (all, { retention }) => ({ ...all, ...retention }),
       {},
     ),
+    limits: farthestFirst.reduce<LimitsDocument>(
+      (all, { limits = {} }) => mergeLimits(all, limits),
+      {},
+    ),
     use: stack(
       farthestFirst.map(({ use = [] }) => use),
       'keep',
@@ -274,12 +280,25 @@ function assemble(
     ...(promotion.length > 0 && {
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
+    ...requirementsIn(sources),
     ...retentionIn(merged),
+    ...limitsIn(merged),
   };
+}
+
+function requirementsIn(sources: readonly ReadSource[]): Pick<HardwareProfile, 'requires'> {
+  const documents = sources.flatMap(({ document }) => document.requires ?? []);
+  return documents.length === 0 ? {} : { requires: mergeRequirements(documents) };
 }
 
 function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {
   return Object.keys(retention).length === 0 ? {} : { retention: retentionOf(retention) };
+}
+
+function limitsIn({ limits = {} }: ProfileDocument): Pick<HardwareProfile, 'limits'> {
+  const { packages = {}, ...all } = limits;
+  const isEmpty = Object.keys({ ...packages, ...all }).length === 0;
+  return isEmpty ? {} : { limits: limitPolicyOf(limits) };
 }
 
 function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {

@@ -36,6 +36,8 @@ export interface HttpContext {
   readonly isPublicUrlKnown: () => boolean;
   /** What keeps the server from doing its work, a sentence each. */
   readonly readiness: () => Promise<string[]>;
+  /** What will, unless somebody does something, a sentence each. */
+  readonly warnings: () => readonly string[];
   /** Aborts when the server stops: event streams and long polls end. */
   readonly stopping: AbortSignal;
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Problem } from '../protocol/common.ts';
+import { diskFullError } from '../support/disk-space.ts';
 import { AppError, isAppError, isErrno } from '../support/errors.ts';
 import type { Log } from '../support/log.ts';
 import { statusOf } from './error-status.ts';
@@ -13,16 +14,17 @@ export interface FailedExchange {
 }
 
 const BROKEN_CODES = ['ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'ECONNRESET', 'EPIPE'];
+const NO_ROOM = 507;
 const UNEXPECTED = 'Something went wrong in the server. The request id finds it in its log.';
 
 /**
- * What the outside is told of a caught value. Only errors with a status below 500 speak for themselves; of anything
- * else no word is repeated, for it may name paths.
+ * What the outside is told of a caught value. Only errors with a status below 500, and those of a full disk, speak for
+ * themselves; of anything else no word is repeated, for it may name paths.
  */
 export function problemOf(error: unknown, requestId: string): Problem {
-  const known = isAppError(error) ? error : undecodablePath(error);
+  const known = isAppError(error) ? error : (undecodablePath(error) ?? diskFullError(error));
   const status = known === undefined ? 500 : (statusOf(known.code) ?? 500);
-  if (known === undefined || status >= 500) {
+  if (known === undefined || (status >= 500 && status !== NO_ROOM)) {
     const code = status === 500 ? 'unexpected-error' : (known?.code ?? 'unexpected-error');
     return { code, title: UNEXPECTED, status, requestId };
   }

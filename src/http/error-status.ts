@@ -20,6 +20,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-dependency-string',
       'invalid-offset',
       'invalid-path',
+      'invalid-priority',
       'invalid-query',
       'invalid-version',
       'node-name-invalid',
@@ -60,6 +61,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     CONFLICT,
     [
+      'agent-not-taken-out',
       'channel-moved',
       'index-collapsed',
       'nothing-to-rebuild',
@@ -77,6 +79,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'key-rotation-under-way',
       'key-source-gpg',
       'log-gap',
+      'not-blocked',
       'not-pinned',
       'nothing-to-promote',
       'nothing-to-roll-back',
@@ -84,6 +87,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'package-not-restored',
       'package-path-taken',
       'profile-broken',
+      'profile-not-paused',
       'promotion-not-proven',
       'public-url-missing',
       'request-finished',
@@ -166,6 +170,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     ],
   ],
   [503, ['verification-aborted']],
+  [507, ['disk-full', 'disk-space-low']],
 ];
 
 /** What is wrong inside an uploaded file: the codes of its formats begin with their names. */

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { buildLimitsSchema, NO_LIMITS } from '../gentoo/build-limits.ts';
 import { executorSchema, hardwareProfileSchema } from '../gentoo/profile.ts';
 import { recipeSchema } from '../gentoo/recipe.ts';
-import { sha512Schema } from './common.ts';
+import { LABEL } from '../gentoo/requirements.ts';
+import { nameSchema, sha512Schema } from './common.ts';
 
 export { portagePlanSchema } from '../gentoo/portage-plan.ts';
 
@@ -9,8 +11,9 @@ export { portagePlanSchema } from '../gentoo/portage-plan.ts';
  * The agent's side of the API, all under `/api/agent`, role `builder`:
  *
  *     POST /register                                   agentDescriptionSchema -> registrationSchema
- *     POST /lease                                      leaseQuerySchema -> 200 leaseSchema | 204 nothing to do
- *     POST /jobs/:job/heartbeat?agent=&attempt=        -> heartbeatReplySchema
+ *     POST /lease                                      leaseQuerySchema -> 200 leaseReplySchema | 204 nothing to do
+ *     POST /jobs/:job/heartbeat?agent=&attempt=&wait=  -> heartbeatReplySchema, at once when there is something
+ *                                                  to tell, or else after `wait` milliseconds
  *     POST /jobs/:job/log?agent=&attempt=&offset=      bytes -> logReplySchema
  *     GET  /jobs/:job/source?agent=&attempt=           -> tar (gzip) of the source folder
  *     POST /jobs/:job/plan?agent=&attempt=             portagePlanSchema -> 204
@@ -27,6 +30,15 @@ export const agentDescriptionSchema = z.strictObject({
   memoryBytes: z.number().int().min(0),
   portageVersion: z.string().max(100).nullable(),
   executors: z.array(executorSchema),
+  /** Name and version of its C compiler, `gcc-14.2.1`; null when it does not say. */
+  compiler: z.string().max(100).nullable().default(null),
+  /** Free where it builds, in bytes; null when it does not say. */
+  diskFreeBytes: z.number().int().min(0).nullable().default(null),
+  labels: z.array(z.string().regex(LABEL)).max(100).default([]),
+  /** The only profiles that it serves; empty means all. */
+  profiles: z.array(nameSchema).max(1000).default([]),
+  /** Jobs that it does at once. */
+  slots: z.number().int().min(1).max(1000).default(1),
 });
 export type AgentDescriptionMessage = z.infer<typeof agentDescriptionSchema>;
 
@@ -41,6 +53,8 @@ export type Registration = z.infer<typeof registrationSchema>;
 export const leaseQuerySchema = z.strictObject({
   agent: z.string(),
   waitMs: z.number().int().min(0).max(60_000),
+  /** Free where it builds now, in bytes. */
+  diskFreeBytes: z.number().int().min(0).optional(),
 });
 
 export const leaseSchema = z.object({
@@ -51,6 +65,8 @@ export const leaseSchema = z.object({
   profile: hardwareProfileSchema,
   /** URL path of a binhost with everything that the job may install as a binary, such as `/staging/x/`. */
   stagingPath: z.string(),
+  /** What the attempt may take; the agent ends a build that takes more. An older server says nothing. */
+  limits: buildLimitsSchema.default(NO_LIMITS),
   /** The keys that packages are signed with now, armored; absent in the answer of an older server. */
   publicKey: z.string().optional(),
   work: z.discriminatedUnion('kind', [
@@ -66,11 +82,21 @@ export const leaseSchema = z.object({
 });
 export type LeaseMessage = z.infer<typeof leaseSchema>;
 
+/** There is nothing for this agent, whatever there is to do. */
+export const idleSchema = z.object({
+  idle: z.object({ state: z.enum(['drained', 'taken-out']), reason: z.string() }),
+});
+export type IdleMessage = z.infer<typeof idleSchema>;
+export const leaseReplySchema = z.union([leaseSchema, idleSchema]);
+
 export const attemptQuerySchema = z.object({
   agent: z.string(),
   attempt: z.coerce.number().int().min(1),
 });
 
+export const heartbeatQuerySchema = attemptQuerySchema.extend({
+  wait: z.coerce.number().int().min(0).max(60_000).default(0),
+});
 export const heartbeatReplySchema = z.object({ command: z.enum(['go-on', 'cancel']) });
 export const logReplySchema = z.object({ size: z.number().int() });
 
@@ -78,6 +104,14 @@ export const resultSchema = z.strictObject({
   outcome: z.enum(['succeeded', 'failed', 'cancelled']),
   code: z.string().max(100).optional(),
   reason: z.string().max(10_000).optional(),
+  /** What a successful build took. */
+  measured: z
+    .strictObject({
+      silenceMs: z.number().int().min(0),
+      logBytes: z.number().int().min(0),
+      diskBytes: z.number().int().min(0),
+    })
+    .optional(),
 });
 export type ResultMessage = z.infer<typeof resultSchema>;
 
@@ -85,6 +119,12 @@ export const agentViewSchema = agentDescriptionSchema.extend({
   registeredAt: z.number(),
   lastSeenAt: z.number(),
   isLive: z.boolean(),
+  /** `drained` by an administrator, `taken-out` by the circuit breaker: it gets no new jobs. */
+  state: z.enum(['active', 'drained', 'taken-out']),
+  stateReason: z.string().nullable(),
+  stateSince: z.number().nullable(),
+  /** When one that was taken out gets a job on trial. */
+  trialAt: z.number().nullable(),
   jobIds: z.array(z.string()),
 });
 export type AgentView = z.infer<typeof agentViewSchema>;

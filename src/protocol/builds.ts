@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nameSchema } from './common.ts';
+import { whySchema } from './why.ts';
 
 /**
  *     POST /api/requests                    requestBodySchema -> 201 requestViewSchema            (admin)
@@ -8,7 +9,15 @@ import { nameSchema } from './common.ts';
  *     GET  /api/requests/:id/events         server-sent events: `data:` is a requestDetailSchema at each change,
  *                                           event `end` after the last
  *     POST /api/requests/:id/cancel         -> requestViewSchema                                  (admin)
- *     GET  /api/jobs/:id                    -> jobViewSchema
+ *     POST /api/requests/:id/pause          pauseBodySchema -> requestViewSchema                  (admin)
+ *     POST /api/requests/:id/resume         -> requestViewSchema                                  (admin)
+ *     POST /api/requests/:id/priority       priorityBodySchema -> requestViewSchema               (admin)
+ *     GET  /api/pauses                      -> pauseListSchema
+ *     POST /api/profiles/:profile/pause     pauseBodySchema -> profilePauseSchema                 (admin)
+ *     POST /api/profiles/:profile/resume    -> 204                                                (admin)
+ *     POST /api/agents/:agent/drain         pauseBodySchema -> agentViewSchema                    (admin)
+ *     POST /api/agents/:agent/resume        -> agentViewSchema                                    (admin)
+ *     GET  /api/jobs/:id                    -> jobDetailSchema
  *     GET  /api/jobs/:id/log?attempt=&offset=&follow=1   text/plain; with `follow` it stays open until the end
  */
 export const requestBodySchema = z.strictObject({
@@ -17,13 +26,29 @@ export const requestBodySchema = z.strictObject({
   atoms: z.array(z.string().min(1).max(500)).max(10_000),
   publish: nameSchema.optional(),
   rebuild: z.boolean().default(false),
+  /** Packages that are blocked are tried again. */
+  retry: z.boolean().default(false),
   /** Publishes on a later channel also without the proof that a promotion would need; needs a reason. */
   force: z.boolean().default(false),
   /** Why; it stands with the publication and in the journal. */
   reason: z.string().max(2000).default(''),
   /** Also what the gate of this channel would want rebuilt of the newest packages. */
   rebuildFor: nameSchema.optional(),
+  /** Each step counts as much as having been asked for a day earlier. */
+  priority: z.number().int().min(-10).max(10).default(0),
 });
+
+export const pauseBodySchema = z.strictObject({ reason: z.string().min(1).max(1000) });
+export const priorityBodySchema = z.strictObject({ priority: z.number().int().min(-10).max(10) });
+
+/** A profile for which no job is handed out. */
+export const profilePauseSchema = z.object({
+  profile: z.string(),
+  by: z.string(),
+  reason: z.string(),
+  pausedAt: z.number(),
+});
+export const pauseListSchema = z.object({ pauses: z.array(profilePauseSchema) });
 
 export const requestViewSchema = z.object({
   id: z.string(),
@@ -36,6 +61,9 @@ export const requestViewSchema = z.object({
   author: z.string(),
   createdAt: z.number(),
   finishedAt: z.number().nullable(),
+  priority: z.number(),
+  /** None of its jobs is handed out. */
+  paused: z.object({ by: z.string(), reason: z.string(), pausedAt: z.number() }).nullable(),
 });
 export type RequestView = z.infer<typeof requestViewSchema>;
 
@@ -55,8 +83,27 @@ export const jobViewSchema = z.object({
   finishedAt: z.number().nullable(),
   packageId: z.string().nullable(),
   needs: z.array(z.string()),
+  /** Why it stands where it stands, as data and as what follows its name in a sentence. */
+  why: whySchema,
+  whySentence: z.string(),
 });
 export type JobView = z.infer<typeof jobViewSchema>;
+
+export const attemptViewSchema = z.object({
+  attempt: z.number(),
+  agent: z.string(),
+  startedAt: z.number(),
+  finishedAt: z.number().nullable(),
+  /** `succeeded`, `failed`, `cancelled`, `vanished`, `overdue`, `undelivered`, `unstaged`; null while it goes on. */
+  outcome: z.string().nullable(),
+  /** Whose fault it is that it gave nothing. */
+  fault: z.enum(['package', 'machine']).nullable(),
+  code: z.string().nullable(),
+  reason: z.string().nullable(),
+  /** URL path. */
+  log: z.string(),
+});
+export const jobDetailSchema = jobViewSchema.extend({ attempts: z.array(attemptViewSchema) });
 
 export const requestDetailSchema = requestViewSchema.extend({
   jobs: z.array(jobViewSchema),

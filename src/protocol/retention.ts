@@ -4,6 +4,7 @@ import { nameSchema } from './common.ts';
 /**
  *     POST   /api/repository/collect    collectBodySchema -> collectionViewSchema                              (admin)
  *     GET    /api/repository/collect    -> collectionProgressSchema
+ *     GET    /api/repository/collect/events    the same as server-sent events, until there is none
  *     PUT    /api/profiles/:profile/channels/:channel/pins/:serial    pinBodySchema -> pinViewSchema           (admin)
  *     DELETE /api/profiles/:profile/channels/:channel/pins/:serial    unpinBodySchema -> 204                   (admin)
  */
@@ -54,7 +55,15 @@ export type CollectionView = z.infer<typeof collectionViewSchema>;
 
 /** How far the collection under way is; null when there is none. */
 export const collectionProgressSchema = z.object({
-  underWay: z.object({ profile: z.string(), done: z.number(), total: z.number() }).nullable(),
+  underWay: z
+    .object({
+      profile: z.string(),
+      /** At first it looks at publications and packages to find what goes, then it removes that. */
+      stage: z.enum(['looking', 'removing']),
+      done: z.number(),
+      total: z.number(),
+    })
+    .nullable(),
 });
 
 export const pinBodySchema = z.strictObject({ reason: z.string().min(1).max(2000) });

@@ -6,6 +6,7 @@ import type { Database } from '../database/database.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Clock } from '../support/clock.ts';
+import { DiskSpace } from '../support/disk-space.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import { unlessDamaged } from './check/damage-record.ts';
@@ -39,6 +40,7 @@ import type { RepositoryContext } from './repository-context.ts';
 import { ResignTask } from './resign/resign-task.ts';
 import { createRetention } from './retention/create-retention.ts';
 import { rollBackChannel } from './roll-back-channel.ts';
+import { sayingWhatIsWritten } from './saying-what-is-written.ts';
 import { findSnapshot, packagesOfSnapshot } from './snapshot-store.ts';
 import { stagedNames, stagePackages, unstagePackages } from './stage-packages.ts';
 import { TemporaryFiles } from './temporary-files.ts';
@@ -56,6 +58,8 @@ export interface RepositoryOptions {
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
+  /** Absent: uploads are accepted until the disk is full. */
+  readonly space?: DiskSpace;
   /** Given where several servers share the folders. */
   readonly servers?: ServerNames;
 }
@@ -73,18 +77,24 @@ export function openRepository(options: RepositoryOptions): {
 } {
   const context = createContext(options);
   return {
-    repository: repositoryOf(context, options.maxUploadBytes),
+    repository: sayingWhatIsWritten(
+      repositoryOf(context, options.maxUploadBytes, options.space ?? new DiskSpace([], 0)),
+    ),
     check: new CheckTask(context),
     resign: new ResignTask(context),
   };
 }
 
-function repositoryOf(context: RepositoryContext, maxUploadBytes: number): Repository {
+function repositoryOf(
+  context: RepositoryContext,
+  maxUploadBytes: number,
+  space: DiskSpace,
+): Repository {
   const { database, uploads, layout } = context;
   return {
     receiveUpload: async (stream, expected) =>
       await receiveUpload(
-        { uploads, folder: layout.uploads, maxBytes: maxUploadBytes },
+        { uploads, folder: layout.uploads, maxBytes: maxUploadBytes, space },
         stream,
         expected,
       ),

@@ -17,14 +17,20 @@ export function readSteps<P extends Shown>(history: readonly P[]): Steps<P> {
   const steps: P[] = [];
   const stepOf = new Map<number, number>();
   const leftBy = new Map<number, number>();
+  /** Where in the steps a snapshot is, ascending: to look for it in 100,000 steps each time would take too long. */
+  const places = new Map<string, number[]>();
   for (const publication of history) {
     const { kind, snapshotId, serial } = publication;
-    const same = steps.findLastIndex((step) => step.snapshotId === snapshotId);
-    if (kind === 'rollback' && same >= 0) {
+    const same = places.get(snapshotId)?.at(-1);
+    if (kind === 'rollback' && same !== undefined) {
       for (const left of steps.splice(same + 1)) {
         leftBy.set(left.serial, serial);
+        places.get(left.snapshotId)?.pop();
       }
     } else if (steps.at(-1)?.snapshotId !== snapshotId) {
+      const own = places.get(snapshotId) ?? [];
+      own.push(steps.length);
+      places.set(snapshotId, own);
       steps.push(publication);
     }
     stepOf.set(serial, steps.at(-1)?.serial ?? serial);

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../support/errors.ts';
 import { namesIn, readTextIfPresent, writeFileAtomic } from '../support/files.ts';
@@ -102,14 +102,18 @@ export async function readPublicationNote(
   return note.data;
 }
 
-/** Removes it, and what a killed process left of writing it. */
 export async function removePublicationNote(layout: Layout, key: Key): Promise<void> {
-  const path = pathOf(layout, key);
-  const unfinished = `.${basename(path)}.`;
-  for (const name of (await namesIn(dirname(path))).filter((one) => one.startsWith(unfinished))) {
-    await rm(join(dirname(path), name), { force: true });
+  await rm(pathOf(layout, key), { force: true });
+}
+
+/** What a killed process left of writing notes. It lists all of them: for a start, not for each removal. */
+export async function removeUnfinishedNotes(layout: Layout): Promise<void> {
+  for (const profile of await namesIn(layout.publicationNotes)) {
+    const folder = join(layout.publicationNotes, profile);
+    for (const name of (await namesIn(folder)).filter((one) => one.startsWith('.'))) {
+      await rm(join(folder, name), { force: true });
+    }
   }
-  await rm(path, { force: true });
 }
 
 function pathOf(layout: Layout, { profile, channel, serial }: Key): string {

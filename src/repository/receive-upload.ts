@@ -1,9 +1,15 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { DigestSet } from '../support/digests.ts';
+import type { DiskSpace } from '../support/disk-space.ts';
 import { AppError, messageOf } from '../support/errors.ts';
-import { syncDirectory } from '../support/files.ts';
+import { syncDirectory, writeAll } from '../support/files.ts';
 import type { TemporaryFiles } from './temporary-files.ts';
+
+/** The upload itself, and the signed package that is made of it. */
+const FILES_OF_UPLOAD = 2;
+/** Somebody else may fill the disk meanwhile. */
+const LOOK_EVERY_BYTES = 16 * 1024 * 1024;
 
 export interface ExpectedUpload {
   readonly sha512: string;
@@ -15,7 +21,12 @@ export interface ExpectedUpload {
  * of the stream comes out where it is read, and never as an event that nobody listens to.
  */
 export async function receiveUpload(
-  store: { readonly uploads: TemporaryFiles; readonly folder: string; readonly maxBytes: number },
+  store: {
+    readonly uploads: TemporaryFiles;
+    readonly folder: string;
+    readonly maxBytes: number;
+    readonly space: DiskSpace;
+  },
   stream: Readable,
   expected: ExpectedUpload,
 ): Promise<string> {
@@ -23,11 +34,12 @@ export async function receiveUpload(
   if (expected.size !== undefined && expected.size > store.maxBytes) {
     throw tooLarge(expected.size, store.maxBytes);
   }
+  await store.space.requireRoom(FILES_OF_UPLOAD * (expected.size ?? 0));
   const path = await store.uploads.newPath('upload');
   try {
     const handle = await open(path, 'wx', 0o600);
     try {
-      await copyChecked(stream, handle, { ...expected, maxBytes: store.maxBytes });
+      await copyChecked(stream, handle, { ...expected, ...store });
       await handle.sync();
     } finally {
       await handle.close();
@@ -43,10 +55,11 @@ export async function receiveUpload(
 async function copyChecked(
   stream: Readable,
   handle: FileHandle,
-  expected: ExpectedUpload & { readonly maxBytes: number },
+  expected: ExpectedUpload & { readonly maxBytes: number; readonly space: DiskSpace },
 ): Promise<void> {
   const digest = new DigestSet(['sha512']);
   const chunks = stream[Symbol.asyncIterator]();
+  let looked = 0;
   for (;;) {
     const chunk = await nextChunk(chunks, digest.size);
     if (chunk === undefined) {
@@ -62,7 +75,11 @@ async function copyChecked(
         `The upload has more than the ${expected.size} bytes that were announced.`,
       );
     }
-    await handle.write(chunk);
+    if (digest.size - looked >= LOOK_EVERY_BYTES) {
+      looked = digest.size;
+      await expected.space.requireRoom(digest.size);
+    }
+    await writeAll(handle, chunk);
   }
   if (expected.size !== undefined && digest.size < expected.size) {
     throw new AppError(

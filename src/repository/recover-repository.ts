@@ -5,6 +5,7 @@ import { exists, namesIn, removeUnfinished } from '../support/files.ts';
 import { finishDamaged } from './check/finish-damaged.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';
 import type { PublicationRecord } from './publication.ts';
+import { removeUnfinishedNotes } from './publication-note.ts';
 import { newestPublication, publishedChannels } from './publication-store.ts';
 import { showNewest, withChannels } from './release-snapshot.ts';
 import type { RecoverOptions } from './repository.ts';
@@ -23,6 +24,7 @@ export async function recoverRepository(
     await context.uploads.removeLeftovers();
     await context.unfinished.removeLeftovers();
     await removeTemporary(context.layout.staging);
+    await removeUnfinishedNotes(context.layout);
   }
   for (const declared of await context.intents.leftovers()) {
     await withChannels(context, declared.intent.profile, async () => {

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { type Key, readKeys, type Subkey } from 'openpgp';
+import { enums, type Key, readKey, readKeys, type Subkey } from 'openpgp';
 import { AppError, messageOf } from '../support/errors.ts';
 import { publicKeyObject } from './key-material.ts';
 
@@ -16,7 +16,11 @@ export interface VerificationKey {
   readonly expiresAt: number;
   /** Why the key may not sign whatever the date is: revoked, not bound to its primary, not made for signatures. */
   readonly refusal: string | undefined;
+  /** That was only revoked as retired or superseded (RFC 4880 5.2.3.23): nobody else had it. */
+  readonly isRetired: boolean;
 }
+
+const SOFT_CAUSES = [enums.reasonForRevocation.keyRetired, enums.reasonForRevocation.keySuperseded];
 
 /** OpenPGP.js takes the latest binding made before a date; an extension of a subkey is such a binding. */
 const AFTER_EVERY_BINDING = new Date(Date.UTC(9999, 0));
@@ -72,6 +76,7 @@ async function keysOf(certificate: Key): Promise<VerificationKey[]> {
       createdAt: key.getCreationTime().getTime(),
       expiresAt: await expiryOf(certificate, key),
       refusal: await refusalOf(certificate, key),
+      isRetired: await isOnlyRetired(certificate, key),
     })),
   );
 }
@@ -84,6 +89,23 @@ async function refusalOf(certificate: Key, key: Key | Subkey): Promise<string | 
   } catch (error) {
     return messageOf(error);
   }
+}
+
+async function isOnlyRetired(certificate: Key, key: Key | Subkey): Promise<boolean> {
+  const revocations = [...certificate.revocationSignatures, ...key.revocationSignatures];
+  const isSoft = revocations.every(({ reasonForRevocationFlag: cause }) =>
+    SOFT_CAUSES.some((soft) => soft === cause),
+  );
+  if (revocations.length === 0 || !isSoft) {
+    return false;
+  }
+  const copy = await readKey({ binaryKey: certificate.write() });
+  copy.revocationSignatures = [];
+  for (const subkey of copy.subkeys) {
+    subkey.revocationSignatures = [];
+  }
+  const same = copy.getKeys().find((one) => one.getFingerprint() === key.getFingerprint());
+  return same !== undefined && (await refusalOf(copy, same)) === undefined;
 }
 
 async function subkeyExpiry(key: Key | Subkey): Promise<Date | number | null> {

@@ -30,13 +30,15 @@ const ED25519_NUMBER = 32;
 
 /**
  * A verifier that trusts the keys in these armored texts and no others, now and for as long as each of them is
- * valid. Ed25519 (the form of GnuPG 2.2) and RSA keys are supported. Throws `public-key-invalid`.
+ * valid. Ed25519 (the form of GnuPG 2.2) and RSA keys are supported. With `acceptRetired` also those that were revoked
+ * as retired or superseded, which gpg refuses. Throws `public-key-invalid`.
  */
 export async function createVerifier(
   armoredPublicKeys: readonly string[],
-  options: { readonly clock?: Clock } = {},
+  options: { readonly clock?: Clock; readonly acceptRetired?: boolean } = {},
 ): Promise<Verifier> {
-  const keys = await readVerificationKeys(armoredPublicKeys);
+  const known = await readVerificationKeys(armoredPublicKeys);
+  const keys = options.acceptRetired === true ? known.map(withoutRetirement) : known;
   const clock = options.clock ?? systemClock;
   return {
     furtherDigests,
@@ -59,6 +61,10 @@ export async function createVerifier(
       return { text: message.text, fingerprint };
     },
   };
+}
+
+function withoutRetirement(key: VerificationKey): VerificationKey {
+  return key.isRetired ? { ...key, refusal: undefined } : key;
 }
 
 function furtherDigests(armored: string): DigestName[] {

@@ -4,9 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds since some moment, which pass whatever `now` is set to. Without it, `now` is believed. */
+  readonly steady?: () => number;
 }
 
-export const systemClock: Clock = { now: () => Date.now() };
+export const systemClock: Clock = { now: () => Date.now(), steady: () => performance.now() };
 
 /** Whole seconds since the epoch, the unit of TIMESTAMP, MTIME and BUILD_TIME. */
 export function epochSeconds(clock: Clock): number {

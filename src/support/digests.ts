@@ -67,3 +67,8 @@ function present<T>(value: T | undefined, name: DigestName): T {
   }
   return value;
 }
+
+/** A number from 0 up to 1 that depends on the text alone and looks random. */
+export function fractionOf(text: string): number {
+  return Number.parseInt(digestOf('sha256', text).slice(0, 8), 16) / 2 ** 32;
+}

@@ -45,6 +45,14 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
+/** Writes all of the bytes, where the file is: a single write of the system may take less, as when the disk gets full. */
+export async function writeAll(handle: fs.FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    const { bytesWritten } = await handle.write(bytes, done);
+    done += bytesWritten;
+  }
+}
+
 /** Writes under a temporary name in the same folder, syncs, renames: readers see the old file or the new one. */
 export async function writeFileAtomic(
   path: string,

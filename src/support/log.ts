@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino';
+import { LogOutput } from './log-output.ts';
 
 export type Log = Logger;
 
@@ -7,7 +8,10 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** JSON lines on stdout, one object a line, time as ISO 8601. */
 export function createLog(level: LogLevel): Log {
-  return pino({ level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` });
+  return pino(
+    { level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"` },
+    new LogOutput(),
+  );
 }
 
 /** A log that says nothing, for tests and for commands that print for people. */

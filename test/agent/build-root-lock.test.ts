@@ -8,13 +8,14 @@ import { createPortageExecutor } from '../../src/agent/executors/portage-executo
 import { type RootAccess, withRoot } from '../../src/agent/executors/root-access.ts';
 import { JobLog } from '../../src/agent/job-log.ts';
 import { JobTraces } from '../../src/agent/job-traces.ts';
+import { LimitWatch } from '../../src/agent/limit-watch.ts';
 import { ServerConnection } from '../../src/agent/server-connection.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { killGroup, run, spawnGroup, toolEnvironment } from '../../src/support/processes.ts';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { testProfile } from './jobs.ts';
+import { LIMITS, testProfile } from './jobs.ts';
 
 const folder = temporaryFolder();
 let count = 0;
@@ -33,6 +34,7 @@ function lockOf(root: string): string {
 async function jobIn(root: string, jobId: string, signal: AbortSignal): Promise<JobContext> {
   const place = join(folder, `${jobId}-${count}`);
   await mkdir(place);
+  const log = new JobLog(join(place, 'log'));
   return {
     lease: {
       jobId,
@@ -40,11 +42,13 @@ async function jobIn(root: string, jobId: string, signal: AbortSignal): Promise<
       attempt: 1,
       expiresAt: 0,
       profile: testProfile({ buildRoot: { kind: 'prefix', path: root } }),
+      limits: LIMITS,
       stagingPath: '/staging/j/',
       work: { kind: 'plan', atoms: ['a/b'], rebuild: false },
     },
     folder: place,
-    log: new JobLog(join(place, 'log')),
+    log,
+    limits: new LimitWatch({ limits: LIMITS, log, folder: place }),
     traces: new JobTraces(place),
     signal,
     connection: new ServerConnection({

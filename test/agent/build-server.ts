@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import {
   type AgentDescriptionMessage,
   agentDescriptionSchema,
+  type IdleMessage,
   type LeaseMessage,
   leaseQuerySchema,
   portagePlanSchema,
@@ -47,6 +48,8 @@ export class BuildServer {
   /** `what job` of every call, refused ones too. */
   readonly calls: string[] = [];
   publicKey = 'none';
+  /** The answer to whoever asks for a job, instead of one. */
+  idle: IdleMessage['idle'] | undefined;
   heartbeatMs = 50;
   /** Called before a request is answered; may break the connection by destroying the request. */
   intercept: ((what: string, request: IncomingMessage) => Promise<boolean>) | undefined;
@@ -170,6 +173,10 @@ export class BuildServer {
   }
 
   async #lease(query: z.infer<typeof leaseQuerySchema>, response: ServerResponse): Promise<void> {
+    if (this.idle !== undefined) {
+      json(response, { idle: this.idle });
+      return;
+    }
     const looks = query.waitMs / LONG_POLL_LOOK_MS;
     for (let look = 0; look < looks && !response.closed; look += 1) {
       const job = [...this.jobs.values()].find((candidate) => candidate.state === 'ready');

@@ -2,11 +2,20 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
+import type { BuildLimits } from '../../src/gentoo/build-limits.ts';
 import type { HardwareProfile } from '../../src/gentoo/profile.ts';
 import { hardwareProfileSchema } from '../../src/gentoo/profile.ts';
 import { type Recipe, recipeSchema } from '../../src/gentoo/recipe.ts';
 import type { LeaseMessage } from '../../src/protocol/agents.ts';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
+
+/** More than any job of these tests takes. */
+export const LIMITS: BuildLimits = {
+  silenceMs: 600_000,
+  runMs: 600_000,
+  logBytes: 1e9,
+  diskBytes: 1e10,
+};
 
 export const SAMPLE = join(import.meta.dirname, '../../scripts/sample');
 
@@ -62,6 +71,7 @@ export function sourceLease(
     requestId: 'request',
     expiresAt: 0,
     profile,
+    limits: LIMITS,
     stagingPath: '/staging/test/',
     work: {
       kind: 'source-package',

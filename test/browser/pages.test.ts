@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { startTestServer, type TestServer } from '../http/test-server.ts';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const FLAGS = [
@@ -110,6 +111,7 @@ async function fill(): Promise<void> {
     memoryBytes: 2 ** 37,
     portageVersion: '3.0.82',
     executors: ['portage'],
+    ...UNSAID_ABILITIES,
   });
 }
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
+import type { AgentDescription, Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
 import type { BuildSettings } from '../../src/builds/builds-context.ts';
 import { createBuilds } from '../../src/builds/create-builds.ts';
-import type { BuildRequest, Job } from '../../src/builds/request.ts';
+import type { BuildRequest, ExplainedJob } from '../../src/builds/request.ts';
 import type { Database } from '../../src/database/database.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
@@ -19,6 +19,7 @@ import { silentLog } from '../../src/support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { poll } from '../support/poll.ts';
 import { openTestDatabase } from '../support/test-database.ts';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { createFakeRepository, FakeDisk, packageBytes, sha512Of } from './fake-repository.ts';
 
 export const SETTINGS: BuildSettings = {
@@ -26,6 +27,9 @@ export const SETTINGS: BuildSettings = {
   heartbeatMs: 15_000,
   maxAttempts: 3,
   maxLogBytes: 1000,
+  retry: { initialMs: 0, maximumMs: 0 },
+  breaker: { failures: 3, trialMs: 3_600_000 },
+  limits: { silenceMs: 600_000, runMs: 3_600_000, logBytes: 1000, diskBytes: 1_000_000 },
 };
 
 export function makeProfile(change: Partial<HardwareProfile> = {}): HardwareProfile {
@@ -205,6 +209,7 @@ export class Farm {
   async agent(
     name: string,
     executors: readonly Executor[] = ['portage', 'source'],
+    more: Partial<AgentDescription> = {},
   ): Promise<string> {
     await this.builds.registerAgent({
       name,
@@ -214,6 +219,8 @@ export class Farm {
       memoryBytes: 2 ** 30,
       portageVersion: '3.0.82',
       executors,
+      ...UNSAID_ABILITIES,
+      ...more,
     });
     return name;
   }
@@ -251,8 +258,12 @@ export class Farm {
     return cpv;
   }
 
-  async fail(key: LeaseKey, reason = 'The compiler said no.'): Promise<void> {
-    await this.builds.acceptResult(key, { outcome: 'failed', reason });
+  async fail(
+    key: LeaseKey,
+    reason = 'The compiler said no.',
+    code = 'build-failed',
+  ): Promise<void> {
+    await this.builds.acceptResult(key, { outcome: 'failed', reason, code });
   }
 
   /** Asks for something with the executor `portage`, and answers the plan job with this plan. */
@@ -271,7 +282,17 @@ export class Farm {
     const lease = await this.take(await this.agent('planner', ['portage']));
     await this.builds.acceptPlan(lease.key, plan);
     await this.builds.acceptResult(lease.key, { outcome: 'succeeded' });
+    await this.forget('planner');
     return request;
+  }
+
+  /** Nothing more is heard of this agent. */
+  async forget(agent: string): Promise<void> {
+    await this.database
+      .updateTable('agents')
+      .set({ last_seen_at: 0 })
+      .where('name', '=', agent)
+      .execute();
   }
 
   async request(id: string): Promise<BuildRequest> {
@@ -290,7 +311,7 @@ export class Farm {
   }
 
   /** Package jobs by CPV. */
-  async jobs(requestId: string): Promise<Record<string, Job>> {
+  async jobs(requestId: string): Promise<Record<string, ExplainedJob>> {
     const jobs = await this.builds.jobsOf(requestId);
     return Object.fromEntries(jobs.map((job) => [job.name, job]));
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { LeaseKey } from '../../src/builds/builds.ts';
-import { claimJob, nextReadyJob } from '../../src/builds/job-store.ts';
+import { claimJob } from '../../src/builds/job-store.ts';
+import { headOfLane, openLanes } from '../../src/builds/lane-store.ts';
 import { poll } from '../support/poll.ts';
 import { rounds } from '../support/test-database.ts';
 import { packageBytes } from './fake-repository.ts';
@@ -181,7 +182,8 @@ describe('a lease', () => {
   it('is won by one of two who go for the same attempt, whatever they have read before', async () => {
     const farm = await newFarm();
     await farm.plan(makePlan(['a/b-1']));
-    const job = await nextReadyJob(farm.database, ['portage']);
+    const [lane] = await openLanes(farm.database);
+    const job = await headOfLane(farm.database, lane?.id ?? '', { now: 1, passedOver: [] });
     const wins = await Promise.all(
       ['one', 'two'].map(
         async (agent) =>

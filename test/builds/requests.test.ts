@@ -132,8 +132,8 @@ describe('a failed package', () => {
       'testing',
     );
 
-    expect(await farm.build(await farm.take('one'))).toBe('a/free-1');
     await farm.fail((await farm.take('one')).key, 'No space left.');
+    expect(await farm.build(await farm.take('one'))).toBe('a/free-1');
 
     expect(await farm.finished(request.id)).toMatchObject({
       state: 'failed',
@@ -182,6 +182,7 @@ describe('waiting jobs', () => {
         ],
       ),
     );
+    await farm.agent('planner', ['portage']);
     const reason = async (name: string): Promise<string | null | undefined> => {
       const id = (await farm.jobs(request.id))[name]?.id ?? '';
       const job = await farm.builds.findJob(id);
@@ -189,23 +190,26 @@ describe('waiting jobs', () => {
       return job?.reason;
     };
     expect(await reason('a/three-1')).toBe(
-      'waits for a/one-1, which waits for an agent, and for 1 more',
+      'waits for a/one-1, which waits for an agent to ask for work; planner should soon, and for 1 more',
     );
-    expect(await reason('a/one-1')).toBe(
-      'waits for an agent with the executor portage to ask for work; planner should soon',
-    );
+    expect(await reason('a/one-1')).toBe('waits for an agent to ask for work; planner should soon');
     farm.clock.advance(60_001);
     expect(await reason('a/one-1')).toBe(
-      'waits for an agent with the executor portage; none has reported in the last minute',
+      'waits for an agent that fits: planner has not been heard of for 1 min',
     );
     const first = await farm.take(await farm.agent('pre3'));
     expect(await reason('a/one-1')).toBeNull();
     expect(await reason('a/two-1')).toBe(
-      'waits for an agent with the executor portage to be free; pre3 is building',
+      'waits for an agent that fits to be free; pre3 is building',
     );
-    expect(await reason('a/three-1')).toBe('waits for a/one-1, building on pre3, and for 1 more');
+    farm.clock.advance(50_000);
+    expect(await reason('a/three-1')).toBe(
+      'waits for a/one-1, building on pre3 since 50 s, and for 1 more',
+    );
     await farm.build(first);
-    expect(await reason('a/three-1')).toBe('waits for a/two-1, which waits for an agent');
+    expect(await reason('a/three-1')).toBe(
+      'waits for a/two-1, which waits for an agent to ask for work; pre3 should soon',
+    );
   });
 });
 

@@ -13,6 +13,8 @@ import { cpvOf, Farm, makePlan, makeProfile, SETTINGS } from './farm.ts';
 const folder = temporaryFolder();
 const AGENTS = ['one', 'two', 'three'] as const;
 const COUNT = AGENTS.length;
+/** Half a lease each: enough for the longest wait for a trial. */
+const TRIAL_ROUNDS = 60;
 
 interface World {
   readonly jobs: number;
@@ -28,11 +30,12 @@ interface World {
 
 type Step =
   | {
-      readonly do: 'lease' | 'report' | 'report-twice' | 'beat' | 'log' | 'die';
+      readonly do: 'lease' | 'report' | 'report-twice' | 'beat' | 'log' | 'die' | 'fault';
       readonly agent: number;
     }
   | { readonly do: 'race'; readonly agent: number }
   | { readonly do: 'wait'; readonly share: number }
+  | { readonly do: 'jump'; readonly hours: number }
   | { readonly do: 'restart' | 'kill' };
 
 const name = (index: number): string => `a/p${index}-1`;
@@ -44,7 +47,14 @@ function anyWorld(): fc.Arbitrary<World> {
     { weight: 3, arbitrary: fc.record({ do: fc.constant('race' as const), agent }) },
     { weight: 6, arbitrary: fc.record({ do: fc.constant('report' as const), agent }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('report-twice' as const), agent }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('beat', 'log', 'die'), agent }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ do: fc.constantFrom('beat', 'log', 'die', 'fault'), agent }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('jump' as const), hours: fc.constantFrom(-3, 3) }),
+    },
     {
       weight: 2,
       arbitrary: fc.record({ do: fc.constant('wait' as const), share: fc.constantFrom(0.4, 1.1) }),
@@ -103,9 +113,16 @@ class Simulation {
   }
 
   async #step(step: Step): Promise<void> {
+    if ('agent' in step && step.do !== 'race') {
+      await this.#agentDoes(step.do, AGENTS[step.agent] ?? 'one');
+      return;
+    }
     switch (step.do) {
       case 'wait':
         this.#farm.clock.advance(Math.ceil(SETTINGS.leaseMs * step.share));
+        return;
+      case 'jump':
+        this.#farm.clock.jump(3_600_000 * step.hours);
         return;
       case 'restart':
         await this.#farm.stop();
@@ -117,13 +134,6 @@ class Simulation {
       case 'race':
         await Promise.all(AGENTS.map(async (agent) => await this.#lease(agent)));
         return;
-      case 'lease':
-      case 'report':
-      case 'report-twice':
-      case 'die':
-      case 'beat':
-      case 'log':
-        await this.#agentDoes(step.do, AGENTS[step.agent] ?? 'one');
     }
   }
 
@@ -216,11 +226,15 @@ class Simulation {
     }
     const { builds } = this.#farm;
     const answer = await this.#orStale(async () => {
-      await (what === 'beat'
-        ? builds.heartbeat(held.key)
-        : builds.appendLog(held.key, 0, Buffer.from('line')));
+      if (what === 'fault') {
+        await this.#farm.fail(held.key, 'No space left on device.', 'disk-full');
+      } else {
+        await (what === 'beat'
+          ? builds.heartbeat(held.key)
+          : builds.appendLog(held.key, 0, Buffer.from('line')));
+      }
     });
-    if (answer === 'stale') {
+    if (answer === 'stale' || what === 'fault') {
       this.#held.delete(agent);
     }
   }
@@ -239,10 +253,13 @@ class Simulation {
 
   /** From here on nothing goes wrong any more: a bounded number of rounds has to do. */
   async #finish(): Promise<void> {
-    for (let round = 0; round < 3 * this.#world.jobs + 5; round += 1) {
+    for (let round = 0; round < 3 * this.#world.jobs + 5 + TRIAL_ROUNDS; round += 1) {
       for (const agent of AGENTS) {
         await this.#report(agent, 1);
         await this.#lease(agent);
+      }
+      if ((await this.#farm.request(this.#requestId)).finishedAt !== null) {
+        break;
       }
       this.#farm.clock.advance(SETTINGS.leaseMs / 2);
     }
@@ -295,7 +312,11 @@ describe('the queue', () => {
     await fc.assert(
       fc.asyncProperty(anyWorld(), async (world) => {
         const place = mkdtempSync(join(folder, 'world-'));
-        const farm = await Farm.start(place, [makeProfile()], { maxAttempts: 1000 });
+        const farm = await Farm.start(place, [makeProfile()], {
+          maxAttempts: 1000,
+          retry: { initialMs: 1000, maximumMs: 60_000 },
+          breaker: { failures: 2, trialMs: SETTINGS.leaseMs },
+        });
         try {
           await new Simulation(farm, world).run();
         } finally {

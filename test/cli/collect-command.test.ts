@@ -63,7 +63,7 @@ describe('repository collect', () => {
       }, 1400);
     });
     server.answer('GET /api/repository/collect', {
-      underWay: { profile: 'web-v3', done: 1, total: 2 },
+      underWay: { profile: 'web-v3', stage: 'removing', done: 1, total: 2 },
     });
     const { stdout, stderr, code } = await runProgram([
       'repository',

@@ -11,7 +11,7 @@ import {
 } from './farm-server.ts';
 import { NOON } from './noon.ts';
 import { type ProgramResult, runProgram } from './run-program.ts';
-import { jobView, packageView, publicationView, requestDetail } from './sample-views.ts';
+import { agentView, jobView, packageView, publicationView, requestDetail } from './sample-views.ts';
 
 stopFarmServersAfterEach();
 const folder = temporaryFolder();
@@ -374,21 +374,7 @@ describe('agents', () => {
   it('lists the agents and what they hold', async () => {
     const server = await startFarmServer();
     server.answer('GET /api/agents', {
-      agents: [
-        {
-          name: 'b1',
-          chost: 'x86_64-pc-linux-gnu',
-          cpuFlags: ['avx2'],
-          cores: 16,
-          memoryBytes: 64 * 1024 ** 3,
-          portageVersion: '3.0.82',
-          executors: ['portage', 'source'],
-          registeredAt: NOON,
-          lastSeenAt: NOON - 5000,
-          isLive: true,
-          jobIds: ['job-1'],
-        },
-      ],
+      agents: [agentView()],
     });
     expect((await runAt(server, 'agents')).stdout).toBe(
       [

@@ -1,3 +1,4 @@
+import type { AgentView } from '../../src/protocol/agents.ts';
 import type { JobView, RequestDetail } from '../../src/protocol/builds.ts';
 import type { PublicationView } from '../../src/protocol/channels.ts';
 import type { PackageView } from '../../src/protocol/packages.ts';
@@ -21,6 +22,35 @@ export function jobView(values: Partial<JobView> = {}): JobView {
     finishedAt: null,
     packageId: null,
     needs: [],
+    why: { code: 'no-agent' },
+    whySentence: 'waits for an agent; none has registered',
+    ...values,
+  };
+}
+
+/** An agent as a server tells it. */
+export function agentView(values: Partial<AgentView> = {}): AgentView {
+  return {
+    name: 'b1',
+    chost: 'x86_64-pc-linux-gnu',
+    cpuFlags: ['avx2'],
+    cores: 16,
+    memoryBytes: 64 * 1024 ** 3,
+    portageVersion: '3.0.82',
+    executors: ['portage', 'source'],
+    compiler: 'gcc-14.2.1',
+    diskFreeBytes: null,
+    labels: [],
+    profiles: [],
+    slots: 1,
+    registeredAt: NOON,
+    lastSeenAt: NOON - 5000,
+    isLive: true,
+    state: 'active',
+    stateReason: null,
+    stateSince: null,
+    trialAt: null,
+    jobIds: ['job-1'],
     ...values,
   };
 }
@@ -37,6 +67,8 @@ export function requestDetail(values: Partial<RequestDetail> = {}): RequestDetai
     author: 'token:first-admin',
     createdAt: NOON,
     finishedAt: null,
+    priority: 0,
+    paused: null,
     jobs: [],
     packages: [],
     publication: null,

@@ -70,8 +70,17 @@ describe('loadConfig', () => {
         leaseMs: 60_000,
         heartbeatMs: 15_000,
         maxAttempts: 3,
+        retry: { initialMs: 30_000, maximumMs: 1_800_000 },
+        breaker: { failures: 3, trialMs: 3_600_000 },
+        limits: {
+          silenceMs: 7_200_000,
+          runMs: 36_000_000,
+          logBytes: 64 * 1024 * 1024,
+          diskBytes: 64 * 1024 ** 3,
+        },
         maxLogBytes: 64 * 1024 ** 2,
       },
+      disk: { keepFreeBytes: 512 * 1024 * 1024, warnBelowBytes: 4096 * 1024 * 1024 },
       housekeeping: { schedule: '17 3 * * *', leftoverHours: 24, logDays: 90, collect: true },
     });
     expect(Object.values(config).every((section) => Object.isFrozen(section))).toBe(true);

@@ -10,7 +10,7 @@ import {
 } from '../../src/protocol/agents.ts';
 import { packageViewSchema } from '../../src/protocol/packages.ts';
 import { poll } from '../support/poll.ts';
-import { SOURCE_BYTES } from './fake-builds.ts';
+import { LIMITS, SOURCE_BYTES } from './fake-builds.ts';
 import { hardwareProfile, PUBLIC_KEY, startTestServer, type TestServer } from './test-server.ts';
 
 const AGENT = {
@@ -86,6 +86,7 @@ describe('an agent', () => {
       expiresAt: 1,
       profile: hardwareProfile({ name: 'web-zen4' }),
       staging: 'j-1-2',
+      limits: LIMITS,
       work: { kind: 'portage-package', cpv: 'dev-lang/php-8.4.1', repo: 'gentoo' },
     });
     const given = await post('lease', { agent: 'builder-1', waitMs: 1000 });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import type { TestServer } from './test-server.ts';
 
 /** Two packages for one profile and one for the other, a publication, a request with two jobs, and an agent. */
@@ -32,6 +33,7 @@ export async function fillFarm(farm: TestServer): Promise<void> {
     memoryBytes: 2 ** 35,
     portageVersion: '3.0.82',
     executors: ['portage'],
+    ...UNSAID_ABILITIES,
   });
 }
 

@@ -31,6 +31,47 @@ async function change(path: string, body: object): Promise<request.Response> {
     .send(body);
 }
 
+describe('steering', () => {
+  it('a request, a profile and an agent is for administrators, in their name', async () => {
+    const post = async (path: string, body: object, token = admin) =>
+      await request(farm.url).post(path).set(bearer(token)).send(body);
+    const made = await post('/api/requests', {
+      profile: 'web-zen4',
+      atoms: ['dev-lang/php'],
+      priority: 2,
+    });
+    expect(made.body).toMatchObject({ priority: 2, paused: null });
+    const path = `/api/requests/${made.body.id}`;
+    const paused = await post(`${path}/pause`, { reason: 'Later.' });
+    expect(requestViewSchema.parse(paused.body).paused).toMatchObject({
+      by: 'token:test-admin',
+      reason: 'Later.',
+    });
+    expect((await post(`${path}/resume`, {})).body.paused).toBeNull();
+    expect((await post(`${path}/priority`, { priority: -3 })).body.priority).toBe(-3);
+    expect((await post(`${path}/priority`, { priority: 11 })).status).toBe(400);
+    expect((await post(`${path}/pause`, {})).body.code).toBe('invalid-body');
+    expect((await post(`${path}/pause`, { reason: 'x' }, builder)).status).toBe(403);
+
+    expect((await post('/api/profiles/web-zen4/pause', { reason: 'Broken.' })).body).toMatchObject({
+      profile: 'web-zen4',
+      by: 'token:test-admin',
+    });
+    const pauses = await request(farm.url).get('/api/pauses');
+    expect(pauses.body.pauses).toMatchObject([{ profile: 'web-zen4', reason: 'Broken.' }]);
+    const page = await request(farm.url).get('/profiles/web-zen4');
+    expect(page.text).toContain('Nothing is built for it: paused by test-admin');
+    expect((await post('/api/profiles/web-zen4/resume', {})).status).toBe(204);
+    expect((await post('/api/profiles/web-zen4/resume', {})).status).toBe(409);
+
+    const { name } = (await request(farm.url).get('/api/agents')).body.agents[0];
+    const drained = await post(`/api/agents/${name}/drain`, { reason: 'New disk.' });
+    expect(drained.body).toMatchObject({ state: 'drained' });
+    expect((await post(`/api/agents/${name}/resume`, {})).body.state).toBe('active');
+    expect((await post('/api/agents/nobody/drain', { reason: 'x' })).status).toBe(404);
+  });
+});
+
 describe('changes', () => {
   it('a request is made in the name of the token', async () => {
     const response = await request(farm.url)

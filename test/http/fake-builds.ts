@@ -2,12 +2,21 @@ import { Readable } from 'node:stream';
 import type {
   AgentDescription,
   AgentRecord,
+  Attempt,
+  BlockedBuild,
   Builds,
   Lease,
   LeaseKey,
   Leftovers,
 } from '../../src/builds/builds.ts';
-import { type BuildRequest, FINAL_JOB_STATES, type Job } from '../../src/builds/request.ts';
+import type { ProfilePause } from '../../src/builds/profile-pause.ts';
+import {
+  type BuildRequest,
+  type ExplainedJob,
+  FINAL_JOB_STATES,
+  type Job,
+} from '../../src/builds/request.ts';
+import type { BuildLimits } from '../../src/gentoo/build-limits.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -15,15 +24,33 @@ import type { Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
 
+/** An agent that gets jobs. */
+export const ACTIVE = {
+  state: 'active',
+  stateReason: null,
+  stateSince: null,
+  trialAt: null,
+} as const;
+
+export const LIMITS: BuildLimits = {
+  silenceMs: 60_000,
+  runMs: 600_000,
+  logBytes: 1e6,
+  diskBytes: 1e9,
+};
+
 export const SOURCE_BYTES = Buffer.from('a packed folder');
 
 /** The build farm as its interface tells it, in memory. */
 export class FakeBuilds implements Builds {
   readonly requests: BuildRequest[] = [];
-  readonly jobs: Job[] = [];
+  readonly jobs: ExplainedJob[] = [];
+  readonly pauses: ProfilePause[] = [];
   readonly built: { requestId: string; package: PackageRecord; how: 'built' | 'reused' }[] = [];
   readonly agents: AgentRecord[] = [];
   readonly leases: Lease[] = [];
+  readonly blocked: BlockedBuild[] = [];
+  readonly attempts = new Map<string, Attempt[]>();
   readonly plans: PortagePlan[] = [];
   readonly results: {
     readonly key: LeaseKey;
@@ -59,14 +86,18 @@ export class FakeBuilds implements Builds {
       author: 'token:ops',
       createdAt: this.#clock.now(),
       finishedAt: null,
+      priority: 0,
+      paused: null,
       ...given,
     };
     this.requests.unshift(request);
     return request;
   }
 
-  addJob(given: Partial<Job> & { readonly id: string; readonly requestId: string }): Job {
-    const job: Job = {
+  addJob(
+    given: Partial<ExplainedJob> & { readonly id: string; readonly requestId: string },
+  ): ExplainedJob {
+    const job: ExplainedJob = {
       kind: 'package',
       position: this.jobs.length,
       name: `app-misc/${given.id}-1.0`,
@@ -80,6 +111,7 @@ export class FakeBuilds implements Builds {
       finishedAt: null,
       packageId: null,
       needs: [],
+      why: { code: 'no-agent' },
       ...given,
     };
     this.jobs.push(job);
@@ -113,6 +145,7 @@ export class FakeBuilds implements Builds {
       atoms: request.atoms,
       publish: request.publish ?? null,
       rebuild: request.rebuild ?? false,
+      priority: request.priority ?? 0,
       author: request.author,
       state: 'planning',
     });
@@ -128,12 +161,47 @@ export class FakeBuilds implements Builds {
       .slice(0, query.limit);
   }
 
-  async jobsOf(requestId: string): Promise<Job[]> {
+  async jobsOf(requestId: string): Promise<ExplainedJob[]> {
     return this.jobs.filter((job) => job.requestId === requestId);
   }
 
-  async findJob(id: string): Promise<Job | undefined> {
+  async findJob(id: string): Promise<ExplainedJob | undefined> {
     return this.jobs.find((job) => job.id === id);
+  }
+
+  async attemptsOf(jobId: string): Promise<Attempt[]> {
+    return this.attempts.get(jobId) ?? [];
+  }
+
+  async listBlocked(profile?: string): Promise<BlockedBuild[]> {
+    return this.blocked.filter((one) => profile === undefined || one.profile === profile);
+  }
+
+  async unblock(wanted: Parameters<Builds['unblock']>[0]): Promise<BlockedBuild[]> {
+    const found = await this.listBlocked(wanted.profile);
+    if (found.length === 0) {
+      throw new AppError('not-blocked', `Nothing of ${wanted.profile} is blocked.`);
+    }
+    this.blocked.splice(0);
+    return found;
+  }
+
+  async restoreAgent(name: string): Promise<AgentRecord> {
+    const place = this.agents.findIndex((agent) => agent.name === name);
+    const agent = this.agents[place];
+    if (agent?.state !== 'taken-out') {
+      throw new AppError('agent-not-taken-out', `The agent ${name} is not taken out.`);
+    }
+    const restored: AgentRecord = { ...agent, ...ACTIVE };
+    this.agents[place] = restored;
+    return restored;
+  }
+
+  async whyIdle(name: string): ReturnType<Builds['whyIdle']> {
+    const agent = this.agents.find((one) => one.name === name);
+    return agent === undefined || agent.state === 'active'
+      ? undefined
+      : { state: agent.state, reason: agent.stateReason ?? '' };
   }
 
   async packagesOf(requestId: string) {
@@ -153,9 +221,70 @@ export class FakeBuilds implements Builds {
     return this.#request(id);
   }
 
+  async pauseRequest(id: string, { actor, reason }: Parameters<Builds['pauseRequest']>[1]) {
+    await this.changeRequest(id, { paused: { by: actor, reason, pausedAt: this.#clock.now() } });
+    return this.#request(id);
+  }
+
+  async resumeRequest(id: string) {
+    await this.changeRequest(id, { paused: null });
+    return this.#request(id);
+  }
+
+  async prioritizeRequest(id: string, { priority }: Parameters<Builds['prioritizeRequest']>[1]) {
+    await this.changeRequest(id, { priority });
+    return this.#request(id);
+  }
+
+  async pauseProfile(profile: string, { actor, reason }: Parameters<Builds['pauseProfile']>[1]) {
+    const pause = { profile, by: actor, reason, pausedAt: this.#clock.now() };
+    this.pauses.push(pause);
+    return pause;
+  }
+
+  async resumeProfile(profile: string): Promise<void> {
+    const index = this.pauses.findIndex((pause) => pause.profile === profile);
+    if (index < 0) {
+      throw new AppError('profile-not-paused', `The profile ${profile} is not paused.`);
+    }
+    this.pauses.splice(index, 1);
+  }
+
+  async listPauses(): Promise<ProfilePause[]> {
+    return [...this.pauses];
+  }
+
+  async drainAgent(name: string, { actor, reason }: Parameters<Builds['drainAgent']>[1]) {
+    return this.#changeAgent(name, {
+      state: 'drained',
+      stateReason: `Drained by ${actor}: ${reason}`,
+    });
+  }
+
+  async resumeAgent(name: string) {
+    return this.#changeAgent(name, { state: 'active', stateReason: null });
+  }
+
+  #changeAgent(name: string, change: Partial<AgentRecord>): AgentRecord {
+    const index = this.agents.findIndex((agent) => agent.name === name);
+    const before = this.agents[index];
+    if (before === undefined) {
+      throw new AppError('unknown-agent', `There is no agent ${name}.`);
+    }
+    const after = { ...before, ...change };
+    this.agents[index] = after;
+    return after;
+  }
+
   async registerAgent(description: AgentDescription): Promise<AgentRecord> {
     const now = this.#clock.now();
-    const record = { ...description, registeredAt: now, lastSeenAt: now, jobIds: [] };
+    const record: AgentRecord = {
+      ...description,
+      registeredAt: now,
+      lastSeenAt: now,
+      ...ACTIVE,
+      jobIds: [],
+    };
     this.agents.push(record);
     return record;
   }
@@ -290,7 +419,7 @@ export class FakeBuilds implements Builds {
     return job;
   }
 
-  #job(id: string): Job {
+  #job(id: string): ExplainedJob {
     const job = this.jobs.find((known) => known.id === id);
     if (job === undefined) {
       throw new AppError('unknown-job', `There is no job ${id}.`);

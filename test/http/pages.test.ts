@@ -3,6 +3,7 @@ import request from 'supertest';
 import { html } from '../../src/http/web/html.ts';
 import { depths } from '../../src/http/web/job-graph.ts';
 import { age, bytes, count, duration } from '../../src/http/web/units.ts';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const EVIL = `"><script>alert(1)</script><img src=x onerror='alert(2)'>`;
@@ -53,6 +54,7 @@ beforeAll(async () => {
     memoryBytes: 1,
     portageVersion: EVIL,
     executors: ['portage'],
+    ...UNSAID_ABILITIES,
   });
 });
 

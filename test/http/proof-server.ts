@@ -74,6 +74,7 @@ export async function startProofServer(
       publicUrl: () => url,
       isPublicUrlKnown: () => true,
       readiness: async () => [],
+      warnings: () => [],
       stopping: stopping.signal,
     }),
   );

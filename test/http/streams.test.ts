@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { z } from 'zod';
 import { requestDetailSchema } from '../../src/protocol/builds.ts';
 import { poll } from '../support/poll.ts';
+import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 let farm: TestServer;
@@ -178,6 +179,29 @@ describe('the events of a request', () => {
   });
 });
 
+function removed(done: number) {
+  return { profile: 'web', stage: 'removing', done, total: 9 } as const;
+}
+
+describe('the events of a collection', () => {
+  it('tell how far it is, and the end', async () => {
+    const { retention } = farm.repository;
+    retention.move(removed(1));
+    const reading = await read('/api/repository/collect/events');
+    await poll('the first event', () => reading.text().includes('"done":1,') || undefined);
+    retention.move(removed(5));
+    await poll('the change', () => reading.text().includes('"done":5,') || undefined);
+    retention.move(undefined);
+    await poll('the end', () => reading.ended() || undefined);
+    expect(reading.text()).toMatch(/data: {"underWay":null}\n\nevent: end\ndata: {}\n\n$/);
+  });
+
+  it('are over at once when none is under way', async () => {
+    const response = await fetch(`${farm.url}/api/repository/collect/events`);
+    expect(await response.text()).toBe('data: {"underWay":null}\n\nevent: end\ndata: {}\n\n');
+  });
+});
+
 function write(jobId: string, attempt: number, offset: number, text: string): void {
   farm.builds.writeLog(jobId, attempt, offset, Buffer.from(text));
 }
@@ -263,6 +287,7 @@ describe('a server that stops', () => {
       memoryBytes: 0,
       portageVersion: null,
       executors: [],
+      ...UNSAID_ABILITIES,
     });
     const token = await other.token('builder');
     const events = await fetch(`${other.url}/api/requests/rq-1/events`);

@@ -40,6 +40,8 @@ export interface TestServer {
   readonly context: HttpContext;
   /** What keeps it from being ready. */
   readonly faults: string[];
+  /** What will keep it from that. */
+  readonly warnings: string[];
   /** Lines of the log, parsed. */
   readonly logLines: Record<string, unknown>[];
   readonly stopping: AbortController;
@@ -115,6 +117,7 @@ export async function startTestServer(
   const builds = new FakeBuilds({ clock, journal, repository });
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
+  const warnings: string[] = [];
   const stopping = new AbortController();
   let url = '';
   const profiles = new FixedCatalog([
@@ -144,6 +147,7 @@ export async function startTestServer(
     publicUrl: () => url,
     isPublicUrlKnown: () => true,
     readiness: async () => faults,
+    warnings: () => warnings,
     stopping: stopping.signal,
   };
   const server = createServer(createRequestListener(context));
@@ -163,6 +167,7 @@ export async function startTestServer(
     journal,
     context,
     faults,
+    warnings,
     logLines,
     stopping,
     token: async (role) => await tokens.create(`test-${role}`, role, 'test'),

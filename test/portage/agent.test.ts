@@ -13,7 +13,7 @@ import { exists } from '../../src/support/files.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { type RunResult, run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { BuildServer, type ServedJob } from '../agent/build-server.ts';
-import { SAMPLE, sampleRecipe, sourceLease, testProfile } from '../agent/jobs.ts';
+import { LIMITS, SAMPLE, sampleRecipe, sourceLease, testProfile } from '../agent/jobs.ts';
 import { StagingBinhost } from '../agent/staging-binhost.ts';
 import { portageSuite } from '../support/gentoo-prefix.ts';
 import { poll } from '../support/poll.ts';
@@ -70,6 +70,7 @@ async function doJob(
     requestId: 'request',
     expiresAt: 0,
     profile,
+    limits: LIMITS,
     stagingPath: `/staging/job-${count}/`,
     work,
   });
@@ -172,6 +173,9 @@ async function configurationOf(path: string): Promise<string[]> {
       ['app-misc/rookery-web-1.0', 'ebuild', '0', true],
     ]);
     const [library, hello, web] = plan.packages.map(({ id }) => id);
+    const sources = plan.packages.map(({ source }) => source ?? '');
+    expect(sources.every((source) => /^[0-9a-f]{64}$/.test(source))).toBe(true);
+    expect(new Set(sources).size).toBe(sources.length);
     expect(plan.edges).toEqual(
       expect.arrayContaining([
         { from: hello, to: library, kinds: expect.arrayContaining(['buildtime', 'runtime']) },

@@ -6,7 +6,7 @@ import { runAgent } from '../../src/agent/run-agent.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { runChecked, spawnGroup, toolEnvironment } from '../../src/support/processes.ts';
 import { BuildServer, type ServedJob } from '../agent/build-server.ts';
-import { SAMPLE, testProfile } from '../agent/jobs.ts';
+import { LIMITS, SAMPLE, testProfile } from '../agent/jobs.ts';
 import { StagingBinhost } from '../agent/staging-binhost.ts';
 import { portageSuite } from '../support/gentoo-prefix.ts';
 import { poll } from '../support/poll.ts';
@@ -56,6 +56,7 @@ function addJob(jobId: string, cpv: string): ServedJob {
       buildRoot: { kind: 'prefix', path: builder },
       features: ['pid-sandbox'],
     }),
+    limits: LIMITS,
     stagingPath: `/staging/${jobId}/`,
     work: { kind: 'portage-package', cpv, repo: 'rookery-sample' },
   });

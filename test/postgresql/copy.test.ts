@@ -38,6 +38,13 @@ function job(id: string, position: number) {
     finished_at: null,
     package_id: null,
     collected_package_id: null,
+    not_before: null,
+    inputs: null,
+    lane: null,
+    turn: null,
+    estimate_ms: null,
+    estimate_source: null,
+    is_held: 0,
   };
 }
 
@@ -68,6 +75,11 @@ beforeAll(async () => {
       profile_json: '{}',
       plan_json: null,
       cancelled_by: null,
+      retry_blocked: 0,
+      priority: 0,
+      paused_at: null,
+      paused_by: null,
+      pause_reason: null,
     })
     .execute();
   // More than go in one statement, and in an order that no key has.

@@ -15,8 +15,10 @@ import {
 } from '../../src/support/processes.ts';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { recoverAndCompare } from './after-a-stop.ts';
 import { inspectTree } from './inspect-tree.ts';
 import { openInstallation } from './open-installation.ts';
+import { openStopped } from './stopped-use-cases.ts';
 
 const folder = temporaryFolder();
 const env = toolEnvironment();
@@ -25,11 +27,34 @@ function program(name: string, ...args: readonly string[]): string[] {
   return [process.execPath, '--import', 'tsx', resolve(import.meta.dirname, name), ...args];
 }
 
+const stoppedSchema = z.object({
+  steps: z.record(z.string(), z.array(z.string())),
+  faults: z.array(z.string()),
+});
+
+/** Some of the steps of each use case: without them, they are not found any more. */
+const WRITES = ['open', 'handle.sync', 'rename', 'sql begin', 'sql commit', 'rm'];
+const RELEASE = [...WRITES, 'sql insert into "publications"', 'symlink', 'handle.writeFile'];
+const KINDS: Readonly<Record<string, readonly string[]>> = {
+  import: [...WRITES, 'link', 'sql insert into "packages"', 'handle.write, half done'],
+  'drop-folder': [...WRITES, 'link', 'sql insert into "packages"'],
+  share: [...WRITES, 'link', 'sql insert into "packages"'],
+  publish: [...RELEASE, 'sql insert into "snapshots"'],
+  promote: RELEASE,
+  rollback: RELEASE,
+  stage: ['open', 'handle.writeFile', 'handle.sync', 'symlink', 'rename', 'rm'],
+  collect: [...WRITES, 'sql delete from "packages"', 'rm, half done'],
+  'check-and-restore': [...WRITES, 'link', 'copyFile', 'sql insert into "file_checks"'],
+  'check-and-quarantine': [...WRITES, 'link', 'copyFile', 'sql insert into "file_checks"'],
+};
+const counted = new Map<string, number>();
+
 describe('a process that ends in the middle', () => {
   it.each([
-    [['import', 'publish', 'promote', 'rollback', 'stage']],
+    [['import', 'drop-folder', 'share']],
+    [['publish', 'promote', 'rollback', 'stage']],
     [['collect']],
-    [['share', 'check-and-restore', 'check-and-quarantine']],
+    [['check-and-restore', 'check-and-quarantine']],
   ])(
     'leaves nothing half-done at any step, and loses nothing it has acknowledged: %j',
     async (names) => {
@@ -38,14 +63,29 @@ describe('a process that ends in the middle', () => {
         env,
         timeoutMs: 290_000,
       });
-      const { stops, faults } = z
-        .object({ stops: z.record(z.string(), z.number()), faults: z.array(z.string()) })
-        .parse(JSON.parse(stdout.toString()));
+      const { steps, faults } = stoppedSchema.parse(JSON.parse(stdout.toString()));
       expect(faults).toEqual([]);
-      expect(Object.keys(stops)).toEqual(names);
-      expect(Math.min(...Object.values(stops))).toBeGreaterThan(8);
+      expect(Object.keys(steps)).toEqual(names);
+      for (const name of names) {
+        expect(new Set(steps[name])).toEqual(
+          new Set([...(steps[name] ?? []), ...(KINDS[name] ?? [])]),
+        );
+        counted.set(name, steps[name]?.length ?? 0);
+      }
     },
     300_000,
+  );
+
+  it.each(Object.keys(KINDS).filter((name) => !name.startsWith('check-')))(
+    'is the same when it was really killed there: %s',
+    async (name) => {
+      const count = counted.get(name) ?? 20;
+      for (const share of [0.2, 0.5, 0.8]) {
+        const at = Math.floor(count * share);
+        await killAndCompare(join(folder, `killed-${name}-${at}`), name, at);
+      }
+    },
+    120_000,
   );
 
   it('may be killed at any moment, again and again, while clients read', async () => {
@@ -79,6 +119,25 @@ describe('a process that ends in the middle', () => {
     }
   }, 180_000);
 });
+
+/** Lets a process kill itself before a step, and looks at what it leaves as its next start does. */
+async function killAndCompare(own: string, name: string, at: number): Promise<void> {
+  const command = program('stop-at-each-step.ts', own, '--kill', name, String(at));
+  const child = spawnGroup(command, { env }, ['ignore', 'pipe', 'inherit']);
+  const exit = ended(child, command);
+  let said = '';
+  child.stdout?.on('data', (data: Buffer) => {
+    said += data.toString();
+  });
+  expect(await exit).toBe(137);
+  const acknowledged = name === 'collect' ? [] : z.array(z.string()).parse(JSON.parse(said));
+  const { installation } = await openStopped(join(own, 'work'));
+  try {
+    expect(await recoverAndCompare(installation, { acknowledged })).toEqual([]);
+  } finally {
+    await installation.close();
+  }
+}
 
 /** Kills the process some time after that many deeds, and returns what it had said was done. */
 async function workAndKill(own: string, deeds: number): Promise<string[]> {

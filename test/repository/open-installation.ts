@@ -68,6 +68,19 @@ export async function openTestSigner(
   });
 }
 
+/** A policy that keeps no more than it has to. */
+export function keepingLittle(graceMs: number, packagesMs = graceMs): RetentionPolicy {
+  return {
+    keepLast: 1,
+    daily: 0,
+    weekly: 0,
+    monthly: 0,
+    reportedWithinMs: 0,
+    graceMs,
+    packagesMs,
+  };
+}
+
 /** Profiles with this policy, and a key that outlives it. */
 export function keeping(retention: RetentionPolicy): {
   readonly profiles: readonly HardwareProfile[];

@@ -5,11 +5,17 @@ import { describe, expect, it } from '@jest/globals';
 import { receiveUpload } from '../../src/repository/receive-upload.ts';
 import { TemporaryFiles } from '../../src/repository/temporary-files.ts';
 import { digestOf } from '../../src/support/digests.ts';
+import { DiskSpace } from '../../src/support/disk-space.ts';
 import { namesIn } from '../../src/support/files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = join(temporaryFolder(), 'uploads');
-const store = { uploads: new TemporaryFiles(folder), folder, maxBytes: 1000 };
+const store = {
+  uploads: new TemporaryFiles(folder),
+  folder,
+  maxBytes: 1000,
+  space: new DiskSpace([], 0),
+};
 const bytes = Buffer.from('some bytes of a package');
 const sha512 = digestOf('sha512', bytes);
 
@@ -26,6 +32,27 @@ describe('an upload', () => {
       await store.uploads.discard(path);
     }
     expect(await namesIn(folder)).toEqual([]);
+  });
+
+  it('is refused before its first byte when too little would stay free', async () => {
+    const free = await new DiskSpace([{ name: 'paths.state', path: '/' }], 1).scarcest();
+    const keep = (free?.free ?? 0) + 1024 ** 4;
+    const space = new DiskSpace([{ name: 'paths.state', path: '/' }], keep);
+    const expected = { sha512, size: bytes.length };
+    await expect(
+      receiveUpload({ ...store, space }, inPieces(bytes), expected),
+    ).rejects.toMatchObject({
+      code: 'disk-space-low',
+      message: expect.stringMatching(
+        /^An upload of 0\.0 MiB was refused: \d+ MiB are free in paths\.state, and \d+ MiB have to stay free/,
+      ),
+      details: { folder: 'paths.state', keepFree: keep },
+    });
+    expect(await namesIn(folder)).toEqual([]);
+    const little = new DiskSpace([{ name: 'paths.state', path: '/' }], 1);
+    await store.uploads.discard(
+      await receiveUpload({ ...store, space: little }, inPieces(bytes), expected),
+    );
   });
 
   it('may come without a size', async () => {

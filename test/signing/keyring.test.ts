@@ -8,6 +8,7 @@ import type { Keyring } from '../../src/signing/keyring/keyring.ts';
 import type { AnySigner } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { createVerifier } from '../../src/signing/verifier.ts';
+import { isAppError } from '../../src/support/errors.ts';
 import { newId } from '../../src/support/ids.ts';
 import { openTestKeyring, VALID_DAYS } from '../keys/open-test-keys.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -168,6 +169,33 @@ describe('the keys of a farm', () => {
       await expect(
         keyring.revoke('0'.repeat(40), { ...DEED, cause: 'retired' }),
       ).rejects.toMatchObject({ code: 'unknown-key' });
+    },
+  );
+
+  it.each([
+    ['subkey', 'retired', true],
+    ['primary', 'superseded', true],
+    ['subkey', 'compromised', false],
+    ['primary', 'compromised', false],
+  ] as const)(
+    'prove what they signed after they were revoked, where only we had them: %s, %s: %s',
+    async (kind, cause, isProof) => {
+      const clock = new ManualClock();
+      const keyring = await open(place(), clock);
+      const old = keyring.signer();
+      const signature = sign(old);
+      await rotate(keyring, { kind });
+      const fingerprint = kind === 'subkey' ? old.fingerprint : old.primaryFingerprint;
+      await keyring.revoke(fingerprint, { ...DEED, cause });
+      const verdictOf = async (acceptRetired: boolean): Promise<unknown> => {
+        const verifier = await createVerifier([keyring.publicKeys()], { clock, acceptRetired });
+        const state = createHash('sha512').update('image');
+        return await verifier
+          .verifyState(state, signature)
+          .catch((error: unknown) => isAppError(error) && error.code);
+      };
+      expect(await verdictOf(false)).toBe('signature-invalid');
+      expect(await verdictOf(true)).toBe(isProof ? old.fingerprint : 'signature-invalid');
     },
   );
 

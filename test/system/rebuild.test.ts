@@ -134,6 +134,36 @@ it('gives a database with which every URL answers as before', async () => {
   ]);
 });
 
+it('gives back what was signed again as it was', async () => {
+  const server = await LiveServer.create(join(folder, 'resigned'));
+  await server.start();
+  await server.push('web', 'app-misc/one-1.0');
+  const channels = '/api/profiles/web/channels';
+  await server.call('POST', `${channels}/testing/publish`, { reason: 'first' });
+  await server.call('POST', `${channels}/stable/promote`, { reason: 'it works', force: true });
+  await server.call('POST', '/api/keys/rotate', { kind: 'primary', now: true, resign: true });
+  await poll('the signing again', async () => {
+    const { resign } = JSON.parse(await server.call('GET', '/api/keys/resign'));
+    return resign.state === 'done' || undefined;
+  });
+  const before = await answers(server);
+  await server.stop();
+
+  const report = await rebuild(server);
+  expect(report).toMatchObject({ packages: 2, publications: 4, damaged: 0, faults: [] });
+  await server.start();
+  expect(await answers(server)).toEqual(before);
+  const { packages } = JSON.parse(await server.call('GET', '/api/profiles/web/packages?limit=9'));
+  const origins = await Promise.all(
+    packages.map(
+      async ({ id }: { id: string }) =>
+        JSON.parse(await server.call('GET', `/api/packages/${id}`)).origin,
+    ),
+  );
+  expect(origins).toContainEqual(expect.stringMatching(/^resign:pkg-/));
+  await server.stop();
+});
+
 it('needs nothing of a database that is lost or past reading, and keeps what there was', async () => {
   const server = await LiveServer.create(join(folder, 'lost'));
   await server.start();

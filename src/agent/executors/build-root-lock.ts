@@ -34,7 +34,7 @@ export async function whileRootIsHeld<T>(
     if (!(await callFlock('-xn', file, job, job.signal))) {
       const holder = (await readFile(path, 'utf8')).trim() || 'another process';
       job.log.note(`This job waits for the build root ${root.path}, held by ${holder}.`);
-      await callFlock('-x', file, job, job.signal);
+      await job.limits.paused(async () => await callFlock('-x', file, job, job.signal));
     }
     await file.truncate(0);
     await file.write(`the agent process ${process.pid} for ${job.lease.jobId}\n`, 0);

@@ -4,6 +4,7 @@ import type { LeaseMessage } from '../../protocol/agents.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { JobLog } from '../job-log.ts';
 import type { JobTraces } from '../job-traces.ts';
+import type { LimitWatch } from '../limit-watch.ts';
 import type { ServerConnection } from '../server-connection.ts';
 
 /** Everything an executor gets to do one job with. */
@@ -14,7 +15,9 @@ export interface JobContext {
   readonly log: JobLog;
   /** Where everything that the job has outside of its folder is noted. */
   readonly traces: JobTraces;
-  /** Aborts when the job is cancelled, its lease is lost or the agent stops: everything has to end then. */
+  /** Counts what the job takes; waiting is not to count. */
+  readonly limits: LimitWatch;
+  /** Aborts when the job is cancelled or breaks a limit, its lease is lost or the agent stops: everything has to end then. */
   readonly signal: AbortSignal;
   readonly connection: ServerConnection;
   /** URL of the server, without a trailing slash. */

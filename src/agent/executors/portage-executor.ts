@@ -11,6 +11,7 @@ import { whileRootIsHeld } from './build-root-lock.ts';
 import { excludedFromBinaries, packageNameOf } from './excluded-atoms.ts';
 import type { JobContext, JobExecutor, JobOutput } from './executor.ts';
 import { explainFailure } from './explain-failure.ts';
+import { buildFailure } from './failure-code.ts';
 import { type PortageFolders, renderConfiguration } from './render-configuration.ts';
 import { type RootAccess, withRoot } from './root-access.ts';
 
@@ -47,6 +48,7 @@ async function executeIn(root: RootAccess, job: JobContext, lock: number): Promi
   const { hostname } = new URL(job.server);
   const cachedIndex = join(root.eroot, 'var/cache/edb/binhost', hostname, stagingPath);
   job.traces.addFolder(cachedIndex);
+  job.limits.addFolder(root.folder);
   try {
     if (work.kind === 'plan') {
       return { kind: 'plan', plan: await makePlan(portage, work) };
@@ -171,17 +173,14 @@ class PortageCommands {
     return await readPlan(answer);
   }
 
-  /** Throws `build-failed`. */
+  /** Throws `build-failed`, `disk-full`, `out-of-memory`, `fetch-failed`. */
   async emerge(words: readonly string[]): Promise<void> {
     const command = ['emerge', '--ask=n', '--color=n', '--nospinner', '--verbose', ...words];
     this.job.log.note(command.join(' '));
     const exitCode = await this.#run(command);
     if (exitCode !== 0) {
-      throw new AppError(
-        'build-failed',
-        `emerge ended with ${exitCode}: ${await explainFailure(this.job.log.path)}`,
-        { details: { exitCode } },
-      );
+      const logPath = this.job.log.path;
+      throw await buildFailure('emerge', exitCode, { logPath, folder: this.#root.folder });
     }
   }
 

@@ -11,7 +11,7 @@ import { AppError } from '../../support/errors.ts';
 import { namesIn } from '../../support/files.ts';
 import { runBuildProcess } from '../build-process.ts';
 import type { JobContext, JobExecutor } from './executor.ts';
-import { explainFailure } from './explain-failure.ts';
+import { buildFailure } from './failure-code.ts';
 import { fillSysroot } from './fill-sysroot.ts';
 import { packageFiles } from './package-files.ts';
 import {
@@ -93,7 +93,7 @@ async function makeFolders(folder: string): Promise<Omit<SourceFolders, 'source'
   return folders;
 }
 
-/** Runs the lines of one phase in one shell, in S. Throws `build-failed`. */
+/** Runs the lines of one phase in one shell, in S. Throws what `buildFailure` makes of it. */
 async function runLines(
   phase: 'build' | 'install',
   lines: readonly string[],
@@ -119,11 +119,8 @@ async function runLines(
     signal: job.signal,
   });
   if (exitCode !== 0) {
-    throw new AppError(
-      'build-failed',
-      `The ${phase} lines of the recipe ended with ${exitCode}: ${await explainFailure(job.log.path)}`,
-      { details: { phase, exitCode } },
-    );
+    const place = { logPath: job.log.path, folder: job.folder, phase };
+    throw await buildFailure(`The ${phase} lines of the recipe`, exitCode, place);
   }
 }
 

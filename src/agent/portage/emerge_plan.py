@@ -8,6 +8,7 @@ object and nothing else; whatever Portage prints goes to standard error. The exi
 object was printed, also when its `ok` is false.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -78,6 +79,27 @@ def identity(package):
     return text
 
 
+def source_digest(package):
+    """SHA-256, hex, over the bytes of an ebuild, of the Manifest beside it and of its eclasses."""
+    if package.type_name != "ebuild":
+        return None
+    tree = package.root_config.trees["porttree"].dbapi
+    ebuild, location = tree.findname2(package.cpv, myrepo=package.repo)
+    if ebuild is None:
+        return None
+    eclasses = tree.repositories.get_repo_for_location(location).eclass_db
+    known = {} if eclasses is None else eclasses.eclasses
+    places = [known[name].location for name in sorted(package.inherited) if name in known]
+    digest = hashlib.sha256()
+    for place in (ebuild, os.path.join(os.path.dirname(ebuild), "Manifest"), *places):
+        content = b""
+        if os.path.exists(place):
+            with open(place, "rb") as file:
+                content = file.read()
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()
+
+
 def describe(package, requested):
     return {
         "id": identity(package),
@@ -89,6 +111,7 @@ def describe(package, requested):
         "buildId": package.cpv.build_id if package.built else None,
         "buildTime": package.build_time if package.built else None,
         "requested": requested,
+        "source": source_digest(package),
     }
 
 

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DigestSet } from '../../support/digests.ts';
-import { syncDirectory } from '../../support/files.ts';
+import { syncDirectory, writeAll } from '../../support/files.ts';
 import { type TarFormat, tarEnd, tarEntryHeader, tarPadding } from '../archive/tar-writer.ts';
 import type { AnyPackageSigner, SigningStream } from '../package-signer.ts';
 import { MANIFEST, MARKER, SIGNATURE_SUFFIX } from './layout.ts';
@@ -218,16 +218,9 @@ class HashedFile {
 
   async #writeBehind(): Promise<void> {
     await this.#writing;
-    this.#writing = this.#writeOut(this.#filling.subarray(0, this.#filled));
+    this.#writing = writeAll(this.#handle, this.#filling.subarray(0, this.#filled));
     this.#writing.catch(() => undefined);
     [this.#filling, this.#other, this.#filled] = [this.#other, this.#filling, 0];
-  }
-
-  async #writeOut(bytes: Buffer): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#handle.write(bytes, done);
-      done += bytesWritten;
-    }
   }
 
   written(): WrittenPackage {

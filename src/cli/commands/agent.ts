@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { LABEL } from '../../gentoo/requirements.ts';
 import { AppError } from '../../support/errors.ts';
 import {
   addExample,
@@ -13,6 +14,9 @@ import {
   tokenFile,
 } from '../command-context.ts';
 
+import { agentDrainCommand, agentResumeCommand } from './agent-drain.ts';
+import { agentRestoreCommand } from './agent-restore.ts';
+
 /** Runs an agent until it is told to stop. */
 export type AgentStart = (options: {
   readonly server: string;
@@ -22,6 +26,8 @@ export type AgentStart = (options: {
   readonly slots: number;
   /** Names of variables of this environment that builds see besides PATH. */
   readonly passEnvironment: readonly string[];
+  readonly labels: readonly string[];
+  readonly profiles: readonly string[];
 }) => Promise<void>;
 
 interface AgentOptions extends ServerOptions {
@@ -29,6 +35,8 @@ interface AgentOptions extends ServerOptions {
   readonly work: string;
   readonly slots: number;
   readonly passEnv?: readonly string[];
+  readonly label?: readonly string[];
+  readonly profile?: readonly string[];
 }
 
 export function agentCommand(context: CommandContext, agent: AgentStart): Command {
@@ -39,6 +47,16 @@ export function agentCommand(context: CommandContext, agent: AgentStart): Comman
     .option('--name <name>', 'name of this builder', hostname())
     .option('--work <dir>', 'folder for builds', 'state/agent')
     .option('--slots <n>', 'jobs at the same time', parseCount, 1)
+    .option(
+      '--label <word>',
+      'word that profiles may ask for, such as ssd (may be repeated)',
+      parseLabel,
+    )
+    .option(
+      '--profile <name>',
+      'build for this profile only (may be repeated); without it for all',
+      (name: string, before: readonly string[] | undefined) => [...(before ?? []), name],
+    )
     .option(
       '--pass-env <name>',
       'variable of this environment that builds see, such as http_proxy (may be repeated)',
@@ -59,10 +77,24 @@ export function agentCommand(context: CommandContext, agent: AgentStart): Comman
         workFolder: resolve(context.cwd, options.work),
         slots: options.slots,
         passEnvironment: options.passEnv ?? [],
+        labels: options.label ?? [],
+        profiles: options.profile ?? [],
       });
     });
+  command.addCommand(agentDrainCommand(context));
+  command.addCommand(agentResumeCommand(context));
+  command.addCommand(agentRestoreCommand(context));
   return addExample(
     command,
     'rookery agent --server http://farm:8700 --token-file /etc/rookery/builder.token --name builder-1',
   );
+}
+
+function parseLabel(word: string, before: readonly string[] | undefined): readonly string[] {
+  if (!LABEL.test(word)) {
+    throw new InvalidArgumentError(
+      'It has to be of small letters, digits, ".", "_" and "-", at most 64 of them.',
+    );
+  }
+  return [...(before ?? []), word];
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { AgentView } from '../../protocol/agents.ts';
 import {
   type AnswerOptions,
   addAnswerOptions,
@@ -36,7 +37,7 @@ export function agentsCommand(context: CommandContext): Command {
       ],
       agents.map((agent) => [
         agent.name,
-        agent.isLive ? output.paint('green', 'live') : output.paint('red', 'away'),
+        stateOf(agent, output),
         formatAge(agent.lastSeenAt, clock.now()),
         String(agent.cores),
         formatSize(agent.memoryBytes),
@@ -46,6 +47,18 @@ export function agentsCommand(context: CommandContext): Command {
         agent.jobIds.length === 0 ? '-' : agent.jobIds.join(' '),
       ]),
     );
+    for (const { name, state, stateReason } of agents) {
+      if (state !== 'active') {
+        output.note(`${name} is ${state}: ${stateReason ?? ''}`);
+      }
+    }
   });
   return addExample(command, 'rookery agents');
+}
+
+function stateOf(agent: AgentView, output: CommandContext['output']): string {
+  if (agent.state !== 'active') {
+    return output.paint('red', agent.state);
+  }
+  return agent.isLive ? output.paint('green', 'live') : output.paint('red', 'away');
 }

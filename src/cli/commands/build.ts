@@ -11,13 +11,17 @@ import {
 import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
 import { waitForRequest } from '../wait-for-request.ts';
+import { blockedCommand, unblockCommand } from './build-blocked.ts';
 import { buildLogCommand } from './build-log.ts';
+import { buildSteeringCommands, parsePriority } from './build-steering.ts';
 
 interface RequestOptions extends AnswerOptions {
   readonly wait?: boolean;
   readonly publish?: string;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
+  readonly priority?: number;
+  readonly retry?: boolean;
   readonly force?: boolean;
   readonly reason?: string;
 }
@@ -34,6 +38,11 @@ export function buildCommand(context: CommandContext): Command {
   command.addCommand(showCommand(context));
   command.addCommand(buildLogCommand(context));
   command.addCommand(cancelCommand(context));
+  for (const steering of buildSteeringCommands(context)) {
+    command.addCommand(steering);
+  }
+  command.addCommand(blockedCommand(context));
+  command.addCommand(unblockCommand(context));
   return addExample(command, 'rookery build request web-v3 app-misc/rookery-web --wait');
 }
 
@@ -47,7 +56,9 @@ function requestCommand(context: CommandContext): Command {
     .option('--wait', 'show the jobs until the end; exit code 1 when the request fails')
     .option('--publish <channel>', 'publish the results on this channel')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
+    .option('--priority <n>', 'from -10 to 10: each step counts as a day of waiting', parsePriority)
     .option('--rebuild', 'build the named packages again even if the repository has them')
+    .option('--retry', 'try packages again that are blocked because they failed')
     .option('--force', 'publish also without the proof that the profile asks for; needs --reason')
     .option('--reason <text>', 'why it is published; it stands in the journal')
     .action(async (profile: string, atoms: readonly string[], options: RequestOptions) => {
@@ -108,12 +119,15 @@ async function requestBuild(
   }
 }
 
-function bodyOf({ publish, rebuild = false, force, reason, rebuildFor }: RequestOptions) {
+function bodyOf(options: RequestOptions) {
+  const { publish, rebuild = false, force, reason, rebuildFor, retry, priority } = options;
   return {
+    ...(priority === undefined ? {} : { priority }),
     rebuild,
     ...(publish === undefined ? {} : { publish }),
     ...(force === true ? { force } : {}),
     ...(reason === undefined ? {} : { reason }),
+    ...(retry === true ? { retry } : {}),
     ...(rebuildFor === undefined ? {} : { rebuildFor }),
   };
 }

@@ -28,7 +28,7 @@ export function collectCommand(context: CommandContext): Command {
     const client = await connect(options, context);
     const dryRun = options.dryRun === true;
     const body = { dryRun, ...(profile === undefined ? {} : { profile }) };
-    const view = dryRun ? await client.collect(body) : await collecting(client, body, context);
+    const view = await collecting(client, body, context);
     if (options.json) {
       context.output.json(view);
     } else {
@@ -60,13 +60,13 @@ async function collecting(
         ? { underWay: null }
         : await client.collectionProgress();
       if (underWay !== null && underWay.total > 0) {
-        const { profile, done, total } = underWay;
-        const known = bars.get(profile);
-        const bar =
-          known ?? showBar(output, { label: `collecting ${profile}`, total, unit: 'packages' });
+        const { profile, stage, done, total } = underWay;
+        const label = `${stage === 'looking' ? 'looking at' : 'collecting'} ${profile}`;
+        const known = bars.get(label);
+        const bar = known ?? showBar(output, { label, total, unit: 'packages' });
         if (known === undefined) {
           stopAll(bars);
-          bars.set(profile, bar);
+          bars.set(label, bar);
         }
         bar.advance(done);
       }

@@ -5,9 +5,10 @@ import {
   agentDescriptionSchema,
   agentListSchema,
   attemptQuerySchema,
+  heartbeatQuerySchema,
   heartbeatReplySchema,
   leaseQuerySchema,
-  leaseSchema,
+  leaseReplySchema,
   logReplySchema,
   portagePlanSchema,
   registrationSchema,
@@ -81,14 +82,16 @@ function leaseRoute(context: HttpContext): Route {
     summary: 'Wait for a job',
     query: NO_QUERY,
     body: leaseQuerySchema,
-    replies: { 200: leaseSchema, 204: null },
-    handle: async ({ body: { agent, waitMs }, response }) => {
+    replies: { 200: leaseReplySchema, 204: null },
+    handle: async ({ body: { agent, waitMs, diskFreeBytes }, response }) => {
       const life = lifetimeOf(response, stopping);
       try {
-        const lease = await builds.lease(agent, waitMs, life.signal);
-        return lease === undefined
-          ? { status: 204 }
-          : { status: 200, json: leaseMessage(lease, context.publicKey) };
+        const lease = await builds.lease(agent, waitMs, life.signal, diskFreeBytes);
+        if (lease !== undefined) {
+          return { status: 200, json: leaseMessage(lease, context.publicKey) };
+        }
+        const idle = await builds.whyIdle(agent);
+        return idle === undefined ? { status: 204 } : { status: 200, json: { idle } };
       } finally {
         life.end();
       }
@@ -96,19 +99,25 @@ function leaseRoute(context: HttpContext): Route {
   });
 }
 
-function heartbeatRoute({ builds }: HttpContext): Route {
+function heartbeatRoute({ builds, stopping }: HttpContext): Route {
   return guardedRoute({
     method: 'post',
     path: `${JOB}/heartbeat`,
     role: 'builder',
-    summary: 'Keep the lease',
-    query: attemptQuerySchema,
+    summary: 'Keep the lease, and be told when the job is cancelled',
+    query: heartbeatQuerySchema,
     body: BYTES,
     replies: { 200: heartbeatReplySchema },
-    handle: async ({ params, query }) => ({
-      status: 200,
-      json: { command: await builds.heartbeat(keyOf(params('job'), query)) },
-    }),
+    handle: async ({ params, query, response }) => {
+      const life = lifetimeOf(response, stopping);
+      try {
+        const wait = { waitMs: query.wait, signal: life.signal };
+        const command = await builds.heartbeat(keyOf(params('job'), query), wait);
+        return { status: 200, json: { command } };
+      } finally {
+        life.end();
+      }
+    },
   });
 }
 
@@ -200,11 +209,12 @@ function resultRoute({ builds }: HttpContext): Route {
     query: attemptQuerySchema,
     body: resultSchema,
     replies: { 204: null },
-    handle: async ({ params, query, body: { outcome, code, reason } }) => {
+    handle: async ({ params, query, body: { outcome, code, reason, measured } }) => {
       await builds.acceptResult(keyOf(params('job'), query), {
         outcome,
         ...(code === undefined ? {} : { code }),
         ...(reason === undefined ? {} : { reason }),
+        ...(measured === undefined ? {} : { measured }),
       });
       return { status: 204 };
     },

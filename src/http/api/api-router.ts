@@ -4,6 +4,7 @@ import type { HttpContext } from '../context.ts';
 import { accessRoutes } from './access-routes.ts';
 import { agentRoutes } from './agent-routes.ts';
 import { apiDocument } from './api-document.ts';
+import { blockedRoutes } from './blocked-routes.ts';
 import { buildRoutes } from './build-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
@@ -16,6 +17,7 @@ import { profileRoutes } from './profile-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
+import { steeringRoutes } from './steering-routes.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
 export function dataRoutes(context: HttpContext): readonly Route[] {
@@ -28,6 +30,8 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     differenceRoute(context),
     gateRoute(context),
     ...buildRoutes(context),
+    ...steeringRoutes(context),
+    ...blockedRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),
     ...retentionRoutes(context),

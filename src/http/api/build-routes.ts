@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import {
-  jobViewSchema,
+  jobDetailSchema,
   requestBodySchema,
   requestDetailSchema,
   requestListSchema,
@@ -17,6 +17,10 @@ import { streamRequestEvents } from './request-events.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 import { jobView, requestView } from './views.ts';
 
+function logPath(jobId: string, attempt: number): string {
+  return `/api/jobs/${encodeURIComponent(jobId)}/log?attempt=${attempt}`;
+}
+
 const logQuerySchema = z.object({
   attempt: z.coerce.number().int().min(1).optional(),
   offset: z.coerce.number().int().min(0).default(0),
@@ -24,13 +28,16 @@ const logQuerySchema = z.object({
 });
 
 export function buildRoutes(context: HttpContext): readonly Route[] {
-  return [...requestRoutes(context), ...followRoutes(context), ...jobRoutes(context)];
-}
-
-function requestRoutes(context: HttpContext): readonly Route[] {
-  const { builds } = context;
   return [
     createRoute(context),
+    ...requestRoutes(context),
+    ...followRoutes(context),
+    ...jobRoutes(context),
+  ];
+}
+
+function requestRoutes({ builds }: HttpContext): readonly Route[] {
+  return [
     openRoute({
       method: 'get',
       path: '/api/requests',
@@ -72,7 +79,7 @@ function createRoute(context: HttpContext): Route {
     body: requestBodySchema,
     replies: { 201: requestViewSchema },
     handle: async ({ body, identity }) => {
-      const { profile, atoms, publish, rebuild, rebuildFor, force, reason } = body;
+      const { profile, atoms, publish, rebuild, rebuildFor, force, reason, retry, priority } = body;
       if (atoms.length === 0 && rebuildFor === undefined) {
         const message = '"atoms" of the body is []: it has to have at least 1 entry.';
         throw new AppError('invalid-body', message, {
@@ -86,6 +93,8 @@ function createRoute(context: HttpContext): Route {
         rebuild: rebuild || broken.length > 0,
         force,
         reason,
+        retry,
+        priority,
         author: actorOf(identity),
         ...(publish === undefined ? {} : { publish }),
       });
@@ -150,14 +159,21 @@ function jobRoutes(context: HttpContext): readonly Route[] {
     openRoute({
       method: 'get',
       path: '/api/jobs/:id',
-      summary: 'One job',
+      summary: 'One job with its attempts',
       query: NO_QUERY,
       body: NO_BODY,
-      replies: { 200: jobViewSchema },
-      handle: async ({ params }) => ({
-        status: 200,
-        json: jobView(await requireJob(context, params('id'))),
-      }),
+      replies: { 200: jobDetailSchema },
+      handle: async ({ params }) => {
+        const job = await requireJob(context, params('id'));
+        const attempts = await context.builds.attemptsOf(job.id);
+        return {
+          status: 200,
+          json: {
+            ...jobView(job),
+            attempts: attempts.map((one) => ({ ...one, log: logPath(job.id, one.attempt) })),
+          },
+        };
+      },
     }),
     openRoute({
       method: 'get',

@@ -1,4 +1,4 @@
-import type { BuildRequest, Job } from '../../builds/request.ts';
+import type { BuildRequest, ExplainedJob } from '../../builds/request.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
 import type { PackageRecord } from '../../repository/package-record.ts';
 import { unknownNode } from '../../repository/proof/forget-node.ts';
@@ -39,7 +39,7 @@ export async function requireRequest(context: HttpContext, id: string): Promise<
 }
 
 /** Throws `unknown-job`. */
-export async function requireJob(context: HttpContext, id: string): Promise<Job> {
+export async function requireJob(context: HttpContext, id: string): Promise<ExplainedJob> {
   const job = await context.builds.findJob(id);
   if (job === undefined) {
     throw new AppError('unknown-job', `There is no job ${id}.`);

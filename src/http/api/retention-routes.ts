@@ -6,11 +6,13 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
+import type { CollectionProgress, Retention } from '../../repository/retention/retention.ts';
 import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { requireChannel } from './lookups.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
+import { streamTask, type Watched } from './task-events.ts';
 
 const COLLECT = '/api/repository/collect';
 const PIN = '/api/profiles/:profile/channels/:channel/pins/:serial';
@@ -19,7 +21,8 @@ export function retentionRoutes(context: HttpContext): readonly Route[] {
   return [...collectRoutes(context), ...pinRoutes(context)];
 }
 
-function collectRoutes({ repository }: HttpContext): readonly Route[] {
+function collectRoutes({ repository, stopping }: HttpContext): readonly Route[] {
+  const { retention } = repository;
   return [
     guardedRoute({
       method: 'post',
@@ -30,7 +33,7 @@ function collectRoutes({ repository }: HttpContext): readonly Route[] {
       body: collectBodySchema,
       replies: { 200: collectionViewSchema },
       handle: async ({ body: { profile, dryRun }, identity }) => {
-        const json = await repository.retention.collect({
+        const json = await retention.collect({
           dryRun,
           actor: actorOf(identity),
           ...(profile === undefined ? {} : { profile }),
@@ -47,10 +50,41 @@ function collectRoutes({ repository }: HttpContext): readonly Route[] {
       replies: { 200: collectionProgressSchema },
       handle: async () => ({
         status: 200,
-        json: { underWay: repository.retention.progress() ?? null },
+        json: { underWay: retention.progress() ?? null },
       }),
     }),
+    openRoute({
+      method: 'get',
+      path: `${COLLECT}/events`,
+      summary: 'How far it is as server-sent events, until none is under way',
+      query: NO_QUERY,
+      body: NO_BODY,
+      replies: { 200: 'text/event-stream' },
+      handle: async (exchange) => {
+        await streamTask(collectionState(retention), {
+          ...exchange,
+          stopping,
+          view: ({ underWay }) => ({ underWay }),
+        });
+        return undefined;
+      },
+    }),
   ];
+}
+
+interface CollectionState {
+  readonly state: 'running' | 'none';
+  readonly underWay: CollectionProgress | null;
+}
+
+function collectionState(retention: Retention): Watched<CollectionState> {
+  return {
+    listen: (listener) => retention.listen(listener),
+    state: () => {
+      const underWay = retention.progress() ?? null;
+      return { state: underWay === null ? 'none' : 'running', underWay };
+    },
+  };
 }
 
 function pinRoutes(context: HttpContext): readonly Route[] {

@@ -1,5 +1,6 @@
 import type { AgentRecord, Lease } from '../../builds/builds.ts';
-import type { BuildRequest, Job } from '../../builds/request.ts';
+import { sentenceOf } from '../../builds/reason-sentence.ts';
+import type { BuildRequest, ExplainedJob } from '../../builds/request.ts';
 import { formatMakeConf } from '../../gentoo/make-conf.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
 import type { AgentView, LeaseMessage } from '../../protocol/agents.ts';
@@ -34,9 +35,18 @@ export function agentView(
     memoryBytes: agent.memoryBytes,
     portageVersion: agent.portageVersion,
     executors: [...agent.executors],
+    compiler: agent.compiler,
+    diskFreeBytes: agent.diskFreeBytes,
+    labels: [...agent.labels],
+    profiles: [...agent.profiles],
+    slots: agent.slots,
     registeredAt: agent.registeredAt,
     lastSeenAt: agent.lastSeenAt,
     isLive: isLive(agent, times),
+    state: agent.state,
+    stateReason: agent.stateReason,
+    stateSince: agent.stateSince,
+    trialAt: agent.trialAt,
     jobIds: [...agent.jobIds],
   };
 }
@@ -112,10 +122,12 @@ export function requestView(request: BuildRequest): RequestView {
     author: request.author,
     createdAt: request.createdAt,
     finishedAt: request.finishedAt,
+    priority: request.priority,
+    paused: request.paused,
   };
 }
 
-export function jobView(job: Job): JobView {
+export function jobView(job: ExplainedJob): JobView {
   return {
     id: job.id,
     requestId: job.requestId,
@@ -132,17 +144,20 @@ export function jobView(job: Job): JobView {
     finishedAt: job.finishedAt,
     packageId: job.packageId,
     needs: [...job.needs],
+    why: job.why,
+    whySentence: sentenceOf(job.why),
   };
 }
 
 export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
-  const { jobId, requestId, attempt, expiresAt, profile, work } = lease;
+  const { jobId, requestId, attempt, expiresAt, profile, limits, work } = lease;
   return {
     jobId,
     requestId,
     attempt,
     expiresAt,
     profile,
+    limits,
     stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
     publicKey,
     work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,

@@ -29,16 +29,17 @@ export async function findUnknownFiles(
   const profiles = await foldersIn(context.layout.binhosts);
   const shelves = (await foldersIn(context.layout.pool)).filter((name) => name.length === 2);
   const total = shelves.length + profiles.length;
-  const found: Unknown[] = [];
+  // Not spread into push(): a shelf may have more files than a call takes arguments.
+  let found: Unknown[] = [];
   for (const [position, shelf] of shelves.entries()) {
     tell.onStep(position, total);
-    found.push(...(await inPool(context, shelf)));
+    found = found.concat(await inPool(context, shelf));
   }
   for (const [position, profile] of profiles.entries()) {
     tell.onStep(shelves.length + position, total);
-    found.push(
-      ...(await inPackages(context, profile)),
-      ...(await inPublications(context, profile)),
+    found = found.concat(
+      await inPackages(context, profile),
+      await inPublications(context, profile),
     );
   }
   const underWay = await context.intents.underWay();

@@ -37,6 +37,7 @@ interface Run {
   readonly profile: HardwareProfile;
   readonly actor: string;
   readonly advance: (count: number) => void;
+  readonly judge: ReturnType<typeof judging>;
 }
 
 interface Removed<T> {
@@ -56,12 +57,15 @@ export async function collectRepository(
       const tally = new Tally(context);
       const rows: RowCounts[] = [];
       for (const profile of profiles) {
-        const plan = await planCollection(context, profile);
+        const plan = await planCollection(context, profile, (done, total) => {
+          tell({ profile: profile.name, stage: 'looking', done, total });
+        });
         if (dryRun) {
           await tally.add(plan);
         } else {
           const { advance } = counter(plan, tell);
-          const done = await carryOut({ context, profile, actor, advance }, plan, tally);
+          const judge = judging(context, profile);
+          const done = await carryOut({ context, profile, actor, advance, judge }, plan, tally);
           rows.push(done);
         }
       }
@@ -79,10 +83,37 @@ function counter(plan: ProfilePlan, tell: (progress: CollectionProgress) => void
   let done = 0;
   const advance = (count: number): void => {
     done += count;
-    tell({ profile: plan.profile, done, total });
+    tell({ profile: plan.profile, stage: 'removing', done, total });
   };
   advance(0);
   return { advance };
+}
+
+/**
+ * What no publication of a profile holds, judged anew only when somebody else has written to the journal since: a judgement
+ * reads the whole history, and what only time does to it lets go of more.
+ */
+function judging(context: RepositoryContext, profile: HardwareProfile) {
+  let known: { readonly seq: number; readonly loose: ReadonlySet<string> } | undefined;
+  const newestSeq = async (): Promise<number> => (await context.journal.latest(1))[0]?.seq ?? 0;
+  return {
+    loose: async (): Promise<ReadonlySet<string>> => {
+      const seq = await newestSeq();
+      if (known?.seq !== seq) {
+        const verdicts = await judgePublications(context, profile);
+        const loose = verdicts.filter(({ keep }) => !keep);
+        known = { seq, loose: new Set(loose.map(({ publication }) => nameOf(publication))) };
+      }
+      return known.loose;
+    },
+    /** These events are ours, from this removal alone. */
+    noteOwn: (events: readonly Event[]): void => {
+      const [first, last] = [events[0]?.seq, events.at(-1)?.seq];
+      if (known !== undefined && first === known.seq + 1 && last !== undefined) {
+        known = { ...known, seq: last };
+      }
+    },
+  };
 }
 
 /** What came into use since it was planned stays. What is told is what was done. */
@@ -101,6 +132,7 @@ async function carryOut(run: Run, plan: ProfilePlan, tally: Tally): Promise<RowC
     run.advance(some.length);
   }
   const unheld = plan.packages.filter(({ holder }) => holder === undefined);
+  rows.push(await collectSnapshots(run));
   // Whether others refer to the files can only be asked while their rows are there.
   await tally.look(plan.profile, unheld);
   const removed = new Set<string>();
@@ -134,14 +166,11 @@ function nameOf({ channel, serial }: Omit<PublicationKey, 'profile'>): string {
  * happened; what is stopped after it is finished by `recover`, which finds the notes.
  */
 async function collectPublications(
-  { context, profile, actor }: Run,
+  { context, profile, actor, judge }: Run,
   wanted: readonly PublicationKey[],
 ): Promise<Removed<PublicationKey>> {
   return await withChannels(context, profile.name, async () => {
-    const verdicts = await judgePublications(context, profile);
-    const loose = new Set(
-      verdicts.filter(({ keep }) => !keep).map(({ publication }) => nameOf(publication)),
-    );
+    const loose = await judge.loose();
     const keys = wanted.filter((key) => loose.has(nameOf(key)));
     const declared = [];
     for (const key of keys) {
@@ -149,6 +178,7 @@ async function collectPublications(
     }
     try {
       const { rows, events } = await forgetPublications(context, keys, actor);
+      judge.noteOwn(events);
       context.journal.announce(...events);
       for (const one of declared) {
         await withdrawLeftover(context, one);
@@ -169,7 +199,7 @@ async function forgetPublications(
   actor: string,
 ): Promise<{ readonly rows: RowCounts; readonly events: readonly Event[] }> {
   return await database.transaction().execute(async (queries) => {
-    const rows = await removePublications(queries, keys, clock.now());
+    const { rows, snapshotIds } = await removePublications(queries, keys, clock.now());
     const events: Event[] = [];
     for (const { profile, channel, serial } of keys) {
       const subject = `channel:${profile}/${channel}`;
@@ -177,9 +207,22 @@ async function forgetPublications(
       events.push(await journal.write(queries, event));
     }
     const [first] = keys;
-    const unused = first === undefined ? {} : await removeUnusedSnapshots(queries, first.profile);
+    const unused =
+      first === undefined ? {} : await removeUnusedSnapshots(queries, first.profile, snapshotIds);
     return { rows: addCounts(rows, unused), events };
   });
+}
+
+/** Those that were never published, too. */
+async function collectSnapshots({ context, profile: { name } }: Run): Promise<RowCounts> {
+  return await withChannels(
+    context,
+    name,
+    async () =>
+      await context.database
+        .transaction()
+        .execute(async (queries) => await removeUnusedSnapshots(queries, name)),
+  );
 }
 
 /** As `collectPublications`. Only what nothing holds at this moment goes. */

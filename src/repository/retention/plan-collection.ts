@@ -38,14 +38,16 @@ export function retentionPolicy(profile: Pick<HardwareProfile, 'retention'>): Re
   return profile.retention ?? DEFAULT_RETENTION;
 }
 
-/** What of a profile stays, and what goes, as things are now. */
+/** What of a profile stays, and what goes, as things are now. `onStep` is told how many publications were looked at. */
 export async function planCollection(
   context: RepositoryContext,
   profile: HardwareProfile,
+  onStep: (done: number, total: number) => void,
 ): Promise<ProfilePlan> {
   const verdicts = await judgePublications(context, profile);
   const publications: ProfilePlan['publications'][number][] = [];
-  for (const { publication, keep, holders } of verdicts) {
+  for (const [position, { publication, keep, holders }] of verdicts.entries()) {
+    onStep(position, verdicts.length);
     const { channel, serial, createdAt, snapshotId } = publication;
     const bytes = await indexBytes(context, publication);
     publications.push({ channel, serial, createdAt, snapshotId, keep, holders, bytes });

@@ -14,14 +14,28 @@ export function addCounts(...all: readonly RowCounts[]): RowCounts {
   return sum;
 }
 
-/** Forgets publications, and notes that they were collected. Call it within a transaction. */
+/**
+ * Forgets publications, and notes that they were collected. Returns the snapshots that they showed, too. Call it within
+ * a transaction.
+ */
 export async function removePublications(
   queries: Queries,
   keys: readonly PublicationKey[],
   collected_at: number,
-): Promise<RowCounts> {
+): Promise<{ readonly rows: RowCounts; readonly snapshotIds: readonly string[] }> {
   const counts: RowCounts[] = [];
+  const snapshotIds = new Set<string>();
   for (const { profile, channel, serial } of keys) {
+    const shown = await queries
+      .selectFrom('publications')
+      .select('snapshot_id')
+      .where('profile', '=', profile)
+      .where('channel', '=', channel)
+      .where('serial', '=', serial)
+      .executeTakeFirst();
+    if (shown !== undefined) {
+      snapshotIds.add(shown.snapshot_id);
+    }
     for (const table of ['publications', 'publication_proofs', 'pins'] as const) {
       const result = await sql`delete from ${sql.table(table)}
         where profile = ${profile} and channel = ${channel} and serial = ${serial}`.execute(
@@ -37,20 +51,27 @@ export async function removePublications(
       )
       .execute();
   }
-  return addCounts(...counts);
+  return { rows: addCounts(...counts), snapshotIds: [...snapshotIds] };
 }
 
-/** Snapshots of a profile that no publication shows, and blocks that no snapshot has. Call it within a transaction. */
-export async function removeUnusedSnapshots(queries: Queries, profile: string): Promise<RowCounts> {
-  const unused = await queries
+/**
+ * Snapshots of a profile (all, or those among `ids`) that no publication shows, and blocks that no snapshot has. Call it
+ * within a transaction.
+ */
+export async function removeUnusedSnapshots(
+  queries: Queries,
+  profile: string,
+  ids?: readonly string[],
+): Promise<RowCounts> {
+  const ofProfile = queries
     .selectFrom('snapshots')
     .select('id')
     .where('profile', '=', profile)
     .where(
       sql<boolean>`not exists (select 1 from publications where publications.profile = ${profile}
         and publications.snapshot_id = snapshots.id)`,
-    )
-    .execute();
+    );
+  const unused = await (ids === undefined ? ofProfile : ofProfile.where('id', 'in', ids)).execute();
   const counts: RowCounts[] = [];
   const count = async (table: string, statement: ReturnType<typeof sql>): Promise<void> => {
     const { numAffectedRows } = await statement.execute(queries);
@@ -101,5 +122,23 @@ export async function removePackages(
   }
   await queries.deleteFrom('newest_packages').where('profile', '=', profile).execute();
   await queries.deleteFrom('newest_views').where('profile', '=', profile).execute();
-  return { packages: packages.length };
+  const checks = await removeFileChecks(
+    queries,
+    packages.map(({ sha512 }) => sha512),
+  );
+  return { packages: packages.length, file_checks: checks };
+}
+
+/** What was found of files that no package of any profile is any more. Returns how many. */
+async function removeFileChecks(queries: Queries, digests: readonly string[]): Promise<number> {
+  let removed = 0;
+  for (const chunk of chunksOf(digests)) {
+    const { numAffectedRows } =
+      await sql`delete from file_checks where sha512 in (${sql.join(chunk)})
+      and not exists (select 1 from packages where packages.sha512 = file_checks.sha512)`.execute(
+        queries,
+      );
+    removed += Number(numAffectedRows ?? 0);
+  }
+  return removed;
 }

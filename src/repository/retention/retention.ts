@@ -46,7 +46,9 @@ export interface Collection {
 /** How far the collection under way is. */
 export interface CollectionProgress {
   readonly profile: string;
-  /** Publications and packages that are gone, of those that go. */
+  /** At first it looks at publications and packages to find what goes, then it removes that. */
+  readonly stage: 'looking' | 'removing';
+  /** Publications and packages. */
   readonly done: number;
   readonly total: number;
 }
@@ -63,6 +65,8 @@ export interface Retention {
     readonly actor: string;
   }): Promise<Collection>;
   progress(): CollectionProgress | undefined;
+  /** Calls the listener at each step from now on, and at the end. The returned function ends it. */
+  listen(listener: () => void): () => void;
   /** Throws `unknown-publication`, `publication-collected`, `reason-required`. */
   pin(key: PublicationKey, deed: Deed): Promise<Pin>;
   /** Throws `not-pinned`. */

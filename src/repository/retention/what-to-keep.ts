@@ -127,8 +127,11 @@ function holdByPolicy<P extends Publication>(
   ] as const) {
     const seen = new Set<string>();
     for (const publication of newestFirst) {
+      if (seen.size >= most) {
+        break;
+      }
       const period = nameOf(publication.createdAt);
-      if (!seen.has(period) && seen.size < most) {
+      if (!seen.has(period)) {
         seen.add(period);
         hold(publication, `${word} ${period}`);
       }

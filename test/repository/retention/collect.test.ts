@@ -219,6 +219,8 @@ describe('collecting', () => {
         profile_json: '{}',
         plan_json: null,
         cancelled_by: null,
+        retry_blocked: 0,
+        priority: 0,
       })
       .execute();
     expect(going(await collect())[1]).toEqual([]);

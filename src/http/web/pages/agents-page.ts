@@ -5,7 +5,7 @@ import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { jobHref } from '../links.ts';
 import { copyBox, factList } from '../parts.ts';
-import { bytes, count, timeAgo } from '../units.ts';
+import { bytes, count, timeAgo, utc } from '../units.ts';
 
 interface Times {
   readonly now: number;
@@ -37,7 +37,7 @@ ${copyBox('agent-command', command, 'Command that starts an agent')}
 export function agentCard(agent: AgentRecord, times: Times): Html {
   return html`<article class="card slim">
 <h3>${presence(agent, times)} ${agent.name}</h3>
-<p class="muted">${count(agent.cores, 'core')}, ${bytes(agent.memoryBytes)}. ${doing(agent)}</p>
+<p class="muted">${count(agent.cores, 'core')}, ${bytes(agent.memoryBytes)}. ${agent.state === 'active' ? doing(agent) : `Is ${STATES[agent.state]}.`}</p>
 </article>`;
 }
 
@@ -45,17 +45,48 @@ function agentArticle(agent: AgentRecord, times: Times): Html {
   return html`<article class="card">
 <h2>${presence(agent, times)} ${agent.name}</h2>
 <p>${doing(agent)}</p>
+${standing(agent, times.now)}
 ${factList([
   ['CHOST', html`<code>${agent.chost}</code>`],
   ['Machine', `${count(agent.cores, 'core')}, ${bytes(agent.memoryBytes)}`],
   ['Portage', agent.portageVersion ?? 'not installed'],
   ['Builds with', agent.executors.join(', ')],
+  ['Compiler', agent.compiler],
+  ['Disk left', agent.diskFreeBytes !== null && bytes(agent.diskFreeBytes)],
+  ['Labels', agent.labels.join(', ')],
+  ['Only for', agent.profiles.join(', ')],
+  ['Jobs at once', agent.slots > 1 && String(agent.slots)],
   ['Last heard of', timeAgo(agent.lastSeenAt, times.now)],
   ['Registered', timeAgo(agent.registeredAt, times.now)],
 ])}
 <details><summary>${count(agent.cpuFlags.length, 'CPU flag')}</summary>
 <p class="chips">${agent.cpuFlags.map((flag) => html`<span class="chip">${flag}</span>`)}</p></details>
 </article>`;
+}
+
+const STATES = { active: 'active', drained: 'drained', 'taken-out': 'taken out' } as const;
+
+/** Why an agent gets no jobs; nothing when it does. */
+function standing(agent: AgentRecord, now: number): Html | false {
+  if (agent.state === 'active') {
+    return false;
+  }
+  const { stateSince, trialAt } = agent;
+  return html`<section class="notice"><p><strong>It is ${STATES[agent.state]}</strong>${stateSince !== null && html`, ${timeAgo(stateSince, now)}`}. ${agent.stateReason}</p>
+${
+  agent.state === 'taken-out' &&
+  html`<p>It gets one job on trial${trialAt !== null && html` after ${utc(trialAt)}`}, or all again with <code>rookery agent restore ${agent.name}</code>.</p>`
+}</section>`;
+}
+
+/** Names the agents that were taken out; nothing when there is none. */
+export function takenOutNotice(agents: readonly AgentRecord[]): Html | false {
+  const out = agents.filter(({ state }) => state === 'taken-out');
+  return (
+    out.length > 0 &&
+    html`<section class="notice" aria-labelledby="taken-out"><h2 id="taken-out">Agents taken out</h2>
+<ul>${out.map(({ name, stateReason }) => html`<li><a href="/agents">${name}</a>: ${stateReason}</li>`)}</ul></section>`
+  );
 }
 
 function presence(agent: AgentRecord, times: Times): Html {

@@ -10,7 +10,7 @@ import type { Page } from '../layout.ts';
 import { channelHref, profileHref } from '../links.ts';
 import { copyBox } from '../parts.ts';
 import { count, timeAgo } from '../units.ts';
-import { agentCard } from './agents-page.ts';
+import { agentCard, takenOutNotice } from './agents-page.ts';
 import { clientCommand } from './channel-page.ts';
 import { searchField } from './package-table.ts';
 import { requestTable } from './request-table.ts';
@@ -40,7 +40,9 @@ export async function homePage(context: HttpContext, publicUrl: string | undefin
 <form role="search" method="get" action="/packages" aria-label="All packages">${searchField('')}</form></div>
 <p class="lead">Each profile is one kind of machine. Nodes point at a channel of theirs.</p>
 <div data-live-region="home" data-refresh="15">
+${warningsSection(context)}
 ${brokenProfiles(context)}
+${takenOutNotice(agents)}
 ${states.length === 0 && html`<p class="empty">No profile is set up yet. <code>rookery profile list</code> tells what was found.</p>`}
 <div class="cards">${states.map((state) => profileCard(state, { now, publicUrl }))}</div>
 ${buildsSection(requests, now)}
@@ -60,6 +62,15 @@ async function stateOf(context: HttpContext, profile: HardwareProfile): Promise<
     context.repository.searchPackages({ profile: profile.name, limit: 1, offset: 0 }),
   ]);
   return { profile, channels, packages: total };
+}
+
+function warningsSection(context: HttpContext): Html | false {
+  const warnings = context.warnings();
+  return (
+    warnings.length > 0 &&
+    html`<section class="notice" aria-labelledby="warnings"><h2 id="warnings">Needs attention</h2>
+<ul>${warnings.map((warning) => html`<li>${warning}</li>`)}</ul></section>`
+  );
 }
 
 function brokenProfiles(context: HttpContext): Html | false {

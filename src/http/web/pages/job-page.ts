@@ -1,3 +1,5 @@
+import type { Attempt } from '../../../builds/builds.ts';
+import { sentenceOf } from '../../../builds/reason-sentence.ts';
 import { FINAL_JOB_STATES, type Job } from '../../../builds/request.ts';
 import { AppError } from '../../../support/errors.ts';
 import { requireJob } from '../../api/lookups.ts';
@@ -38,11 +40,13 @@ export async function jobPage(context: HttpContext, id: string, wanted?: unknown
   const attempt = wanted === undefined ? job.attempt : attemptOf(job, wanted);
   const isOver = attempt < job.attempt || FINAL_JOB_STATES.includes(job.state);
   const tail = await readTail(context, job.id, attempt);
+  const attempts = await context.builds.attemptsOf(job.id);
   const now = context.clock.now();
   const name = job.kind === 'plan' ? 'Plan' : job.name;
   const head = html`<h1>${name} ${stateBadge(job.state)}</h1>
-${job.reason !== null && html`<p class="lead">${job.reason}</p>`}
-${facts(job, now)}`;
+<p class="lead">${upperFirst(sentenceOf(job.why))}</p>
+${facts(job, now)}
+${attemptList(job.id, attempts)}`;
   const main = html`${crumbs(
     [
       ['Builds', '/requests'],
@@ -58,6 +62,11 @@ ${logSection(job, { tail, attempt, isOver })}`;
     main,
     ...(isOver ? {} : { refreshSeconds: 5 }),
   };
+}
+
+/** What follows the name of a job in a sentence, without the name. */
+function upperFirst(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function attemptOf(job: Job, wanted: unknown): number {
@@ -87,6 +96,14 @@ function facts(job: Job, now: number): Html {
   ]);
 }
 
+/** What came of the attempts that gave nothing, each with its log. */
+function attemptList(jobId: string, attempts: readonly Attempt[]): Html | false {
+  const lost = attempts.filter(({ outcome }) => outcome !== null && outcome !== 'succeeded');
+  const item = ({ attempt, agent, outcome, reason }: Attempt): Html =>
+    html`<li><a href="${attemptHref(jobId, attempt)}">Try ${attempt}</a> on ${agent}: ${reason ?? outcome}</li>`;
+  return lost.length > 0 && html`<ul>${lost.slice(-SHOWN_ATTEMPTS).map(item)}</ul>`;
+}
+
 function logSection(job: Job, { tail, attempt, isOver }: ShownLog): Html {
   const path = `/api/jobs/${encodeURIComponent(job.id)}/log`;
   const ofAttempt = attempt > 0 ? `attempt=${attempt}` : '';
@@ -104,7 +121,7 @@ ${
     : html`<pre class="log" id="log" tabindex="0" role="log" aria-label="Build log" data-follow="${follow}">${logText(tail.bytes)}</pre>`
 }
 ${tail.size === 0 && isOver && html`<p class="empty">There is no log.</p>`}
-<p class="muted">On the command line: <code>rookery build log ${job.id}${option}</code></p>
+<p class="muted">On the command line: <code>rookery build log ${job.id}${option}</code>, <code>rookery build why ${job.id}</code></p>
 </section>`;
 }
 

@@ -4,7 +4,7 @@ import type { HttpContext } from '../../context.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { channelHref, profileHref } from '../links.ts';
-import { copyBox, crumbs, factList, table } from '../parts.ts';
+import { copyBox, crumbs, factList, person, table } from '../parts.ts';
 import { timeAgo } from '../units.ts';
 import { instructionSet } from './home-page.ts';
 import { type ListQuery, PAGE_SIZE, packageSection } from './package-table.ts';
@@ -26,12 +26,21 @@ export async function profilePage(
   const main = html`${crumbs([['Profiles', '/']], name)}
 <h1>${name}</h1>
 <p class="lead">${profile.description}</p>
+${await pauseNotice(context, name, now)}
 <p class="chips">${instructionSet(profile).map((word) => html`<span class="chip">${word}</span>`)}</p>
 ${await channelsSection(context, profile, now)}
 ${packageSection(found, { query, href: profileHref(name), now })}
 ${settingsSection(profile)}
 ${commandsSection(profile)}`;
   return { title: name, section: 'overview', main };
+}
+
+async function pauseNotice(context: HttpContext, name: string, now: number): Promise<Html | false> {
+  const pause = (await context.builds.listPauses()).find(({ profile }) => profile === name);
+  return (
+    pause !== undefined &&
+    html`<p class="notice">Nothing is built for it: paused by ${person(pause.by)} ${timeAgo(pause.pausedAt, now)}: ${pause.reason} Resume it with <code>rookery profile resume ${name}</code>.</p>`
+  );
 }
 
 async function channelsSection(

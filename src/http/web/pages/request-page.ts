@@ -19,6 +19,7 @@ export async function requestPage(context: HttpContext, id: string): Promise<Pag
   const events = `/api/requests/${encodeURIComponent(id)}/events`;
   const content = html`<h1>${title} ${stateBadge(request.state)}</h1>
 ${request.reason !== null && html`<p class="lead">${request.reason}</p>`}
+${request.paused !== null && html`<p class="lead">Paused by ${person(request.paused.by)} ${timeAgo(request.paused.pausedAt, now)}: ${request.paused.reason}</p>`}
 ${progress(request.jobs)}
 ${facts(request, now)}
 ${jobGraph(request.jobs)}
@@ -32,6 +33,7 @@ ${
 }
 <section aria-labelledby="commands"><h2 id="commands">On the command line</h2>
 ${copyBox('follow-command', `rookery build show ${id}`, 'Command that shows this request')}
+${!isOver && steeringBox(id, request.paused !== null)}
 ${!isOver && copyBox('cancel-command', `rookery build cancel ${id}`, 'Command that cancels this request')}
 </section>`;
   return {
@@ -40,6 +42,16 @@ ${!isOver && copyBox('cancel-command', `rookery build cancel ${id}`, 'Command th
     main,
     ...(isOver ? {} : { refreshSeconds: 5 }),
   };
+}
+
+function steeringBox(id: string, isPaused: boolean): Html {
+  return isPaused
+    ? copyBox('resume-command', `rookery build resume ${id}`, 'Command that resumes this request')
+    : copyBox(
+        'pause-command',
+        `rookery build pause ${id} --reason TEXT`,
+        'Command that pauses this request',
+      );
 }
 
 function progress(jobs: readonly JobView[]): Html | false {
@@ -65,6 +77,7 @@ function facts(request: RequestDetail, now: number): Html {
     ],
     ['By', person(request.author)],
     ['Asked', timeAgo(request.createdAt, now)],
+    ['Priority', request.priority !== 0 && String(request.priority)],
     ['Took', request.finishedAt !== null && duration(request.finishedAt - request.createdAt)],
     ['Number', html`<code>${request.id}</code>`],
   ]);

@@ -1,0 +1,57 @@
+import type { Database } from '../database/database.ts';
+import type { Clock } from '../support/clock.ts';
+
+/** Smaller differences are measured, not set. */
+const TOLERANCE_MS = 2000;
+
+/** Notices that somebody, or a machine that was asleep, has moved the clock. */
+export class ClockJumps {
+  readonly #clock: Clock;
+  #now: number;
+  #steady: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#now = clock.now();
+    this.#steady = clock.steady?.();
+  }
+
+  /** By how many milliseconds the clock was moved since the last look; mostly 0. */
+  look(): number {
+    const [now, steady] = [this.#clock.now(), this.#clock.steady?.()];
+    const passed = now - this.#now;
+    const jump =
+      steady === undefined || this.#steady === undefined ? 0 : passed - (steady - this.#steady);
+    this.#now = now;
+    this.#steady = steady;
+    return Math.abs(jump) < TOLERANCE_MS ? 0 : Math.round(jump);
+  }
+}
+
+/** Moves what is measured from now on: leases, back-offs, trials, and when agents were heard of. */
+export async function moveTimes(database: Database, byMs: number): Promise<void> {
+  await database.transaction().execute(async (queries) => {
+    await queries
+      .updateTable('jobs')
+      .set((eb) => ({ lease_expires_at: eb('lease_expires_at', '+', byMs) }))
+      .where('state', '=', 'leased')
+      .execute();
+    await queries
+      .updateTable('jobs')
+      .set((eb) => ({ not_before: eb('not_before', '+', byMs) }))
+      .where('not_before', 'is not', null)
+      .execute();
+    await queries
+      .updateTable('attempts')
+      .set((eb) => ({ started_at: eb('started_at', '+', byMs), log_at: eb('log_at', '+', byMs) }))
+      .where('finished_at', 'is', null)
+      .execute();
+    await queries
+      .updateTable('agents')
+      .set((eb) => ({
+        last_seen_at: eb('last_seen_at', '+', byMs),
+        trial_at: eb('trial_at', '+', byMs),
+      }))
+      .execute();
+  });
+}

@@ -1,0 +1,95 @@
+import { sleep } from '../support/clock.ts';
+import { touchAgent } from './agent-store.ts';
+import { markHeard } from './attempt-store.ts';
+import type { LeaseKey } from './builds.ts';
+import { type BuildsContext, transact } from './builds-context.ts';
+import { heldJob, staleAttempt } from './fence.ts';
+import { updateLeasedJob } from './job-store.ts';
+import { findRequestRow } from './request-store.ts';
+
+export interface HeartbeatWait {
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** What another server process has done is seen after this time at the latest. */
+const LOOK_EVERY_MS = 2000;
+
+/** Heartbeats that are held open, woken when something is to be told about their request or job. */
+export class HeldHeartbeats {
+  readonly #wakers = new Map<string, Set<AbortController>>();
+
+  /** `id` is that of a request or a job. */
+  wake(id: string): void {
+    for (const waker of this.#wakers.get(id) ?? []) {
+      waker.abort();
+    }
+  }
+
+  /** Waits until one of these is woken, or for `ms`, or until the signal aborts. */
+  async wait(ids: readonly string[], ms: number, signal: AbortSignal): Promise<void> {
+    const waker = new AbortController();
+    for (const id of ids) {
+      this.#wakers.set(id, (this.#wakers.get(id) ?? new Set()).add(waker));
+    }
+    try {
+      await sleep(ms, AbortSignal.any([waker.signal, signal]));
+    } finally {
+      for (const id of ids) {
+        const wakers = this.#wakers.get(id);
+        wakers?.delete(waker);
+        if (wakers?.size === 0) {
+          this.#wakers.delete(id);
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Extends the lease, and answers when something is to be told, or after the wait. A cancelled job's lease is not
+ * extended: an agent that does not stop loses it.
+ */
+export async function heartbeat(
+  context: BuildsContext,
+  held: HeldHeartbeats,
+  key: LeaseKey,
+  wait: HeartbeatWait,
+): Promise<'go-on' | 'cancel'> {
+  const requestId = await extendLease(context, key);
+  const patience = Math.min(wait.waitMs, context.settings.leaseMs / 2);
+  if (requestId === undefined) {
+    return 'cancel';
+  }
+  for (let left = patience; left > 0 && !wait.signal.aborted; left -= LOOK_EVERY_MS) {
+    await held.wait([requestId, key.jobId], Math.min(left, LOOK_EVERY_MS), wait.signal);
+    if (!wait.signal.aborted && (await isCancelled(context, key))) {
+      return 'cancel';
+    }
+  }
+  return 'go-on';
+}
+
+/** The request of the job; undefined when it is cancelled. */
+async function extendLease(context: BuildsContext, key: LeaseKey): Promise<string | undefined> {
+  return await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
+    await touchAgent(queries, key.agent, now);
+    const job = await heldJob(queries, key);
+    await markHeard(queries, key, now);
+    const request = await findRequestRow(queries, job.request_id);
+    if (request !== undefined && request.cancelled_by !== null) {
+      return undefined;
+    }
+    const expiresAt = now + context.settings.leaseMs;
+    if (!(await updateLeasedJob(queries, key, { lease_expires_at: expiresAt }))) {
+      throw staleAttempt(key);
+    }
+    return job.request_id;
+  });
+}
+
+async function isCancelled(context: BuildsContext, key: LeaseKey): Promise<boolean> {
+  const job = await heldJob(context.database, key);
+  const request = await findRequestRow(context.database, job.request_id);
+  return request !== undefined && request.cancelled_by !== null;
+}

@@ -1,0 +1,79 @@
+import { describe, expect, it } from '@jest/globals';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { type FarmServer, startFarmServer, stopFarmServersAfterEach } from './farm-server.ts';
+import { NOON } from './noon.ts';
+import { type ProgramResult, runProgram } from './run-program.ts';
+import { agentView, jobView, requestDetail } from './sample-views.ts';
+
+stopFarmServersAfterEach();
+const folder = temporaryFolder();
+
+async function runAt(
+  server: Pick<FarmServer, 'url'>,
+  ...words: readonly string[]
+): Promise<ProgramResult> {
+  return await runProgram(words, { env: { ROOKERY_SERVER: server.url }, cwd: folder });
+}
+
+describe('steering', () => {
+  it('pauses, resumes and moves requests, and says why a job stands where it stands', async () => {
+    const server = await startFarmServer();
+    const request = requestDetail({ priority: 3 });
+    server.answer('POST /api/requests/request-1/pause', request);
+    server.answer('POST /api/requests/request-1/resume', request);
+    server.answer('POST /api/requests/request-1/priority', request);
+    server.answer(
+      'GET /api/jobs/job-1',
+      jobView({ whySentence: 'waits for a/b-1, building on pre3 since 4 min, about 2 min left' }),
+    );
+    const runs = [
+      await runAt(server, 'build', 'pause', 'request-1', '--reason', 'Later.'),
+      await runAt(server, 'build', 'resume', 'request-1'),
+      await runAt(server, 'build', 'priority', 'request-1', '3'),
+      await runAt(server, 'build', 'why', 'job-1'),
+    ];
+    expect(runs.map(({ stdout }) => stdout.trim())).toEqual([
+      'request-1 is paused.',
+      'request-1 goes on.',
+      'request-1 has the priority 3.',
+      'app-misc/rookery-hello-1.0 waits for a/b-1, building on pre3 since 4 min, about 2 min left',
+    ]);
+    expect(server.seen.map(({ body }) => body.toString())).toEqual([
+      '{"reason":"Later."}',
+      '{}',
+      '{"priority":3}',
+      '',
+    ]);
+    const json = await runAt(server, 'build', 'why', 'job-1', '--json');
+    expect(JSON.parse(json.stdout)).toEqual({ code: 'no-agent' });
+    expect((await runAt(server, 'build', 'priority', 'request-1', '11')).code).not.toBe(0);
+    expect((await runAt(server, 'build', 'pause', 'request-1')).code).not.toBe(0);
+  });
+
+  it('pauses profiles and drains agents, at the server that is named last', async () => {
+    const server = await startFarmServer();
+    server.answer('POST /api/profiles/web-v3/pause', {
+      profile: 'web-v3',
+      by: 'token:me',
+      reason: 'Broken.',
+      pausedAt: NOON,
+    });
+    server.on('POST /api/profiles/web-v3/resume', (_, response) => {
+      response.writeHead(204).end();
+    });
+    server.answer('POST /api/agents/b1/drain', agentView({ state: 'drained', jobIds: ['job-1'] }));
+    server.answer('POST /api/agents/b1/resume', agentView());
+    const runs = [
+      await runAt(server, 'profile', 'pause', 'web-v3', '--reason', 'Broken.'),
+      await runAt(server, 'profile', 'resume', 'web-v3'),
+      await runAt(server, 'agent', 'drain', 'b1', '--reason', 'New disk.'),
+      await runAt(server, 'agent', 'resume', 'b1'),
+    ];
+    expect(runs.map(({ stdout }) => stdout.trim())).toEqual([
+      'web-v3 is paused.',
+      'web-v3 goes on.',
+      'b1 is drained; it holds job-1.',
+      'b1 gets jobs again.',
+    ]);
+  });
+});
