@@ -35,6 +35,7 @@ import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
 import { hasComeDue, leasedJobsByAgent, prolongLeases } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
+import { lookAtLogs } from './look-at-logs.ts';
 import { endOverdue } from './overdue.ts';
 import { pauseProfile, resumeProfile } from './pause-profile.ts';
 import { allPauses } from './pause-store.ts';
@@ -62,8 +63,6 @@ export interface BuildsOptions {
 
 /** Expired leases are looked for this often, and also whenever somebody asks for a job. */
 const LONGEST_SWEEP_MS = 5_000;
-/** How late a page may show what an agent has told another server. */
-const LOG_LOOK_MS = 1_000;
 
 /**
  * The build farm: requests, their jobs, and the agents that do them. Everything that is acknowledged is in the
@@ -253,16 +252,7 @@ function createService(
       context.log.error({ error: messageOf(error) }, 'the sweep of leases failed');
     },
   });
-  const logLook = repeating({
-    name: 'look at logs',
-    everyMs: LOG_LOOK_MS,
-    work: async () => {
-      context.logs.notifyAll();
-    },
-    onError: (error) => {
-      context.log.error({ error: messageOf(error) }, 'looking at logs failed');
-    },
-  });
+  const logLook = lookAtLogs(context);
   return {
     name: 'builds',
     start: async () => {
