@@ -168,7 +168,11 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
     space,
     warnBelowBytes: config.disk.warnBelowBytes,
   });
-  const { builds, service: buildService } = createBuilds({
+  const {
+    builds,
+    records,
+    service: buildService,
+  } = createBuilds({
     ...shared,
     repository,
     folders: { state },
@@ -184,7 +188,7 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
-  const work = { check, resign, proofs, builds, buildService, diskWatch };
+  const work = { check, resign, proofs, builds, records, buildService, diskWatch };
   return { ...shared, ...work, keyring, keys, repository, tokens };
 }
 
@@ -280,15 +284,16 @@ function housekeeping(config: Config, rooms: Rooms): Service {
     work: async () => {
       reportExpiry(rooms.keyring.signer(), rooms.clock, rooms.log);
       await rooms.keys.inspect();
-      const { leftoverHours, logDays } = config.housekeeping;
+      const { leftoverHours, logDays, historyDays } = config.housekeeping;
       const removed = await rooms.builds.removeLeftovers({
         sourcesMs: leftoverHours * HOUR_MS,
         logsMs: logDays * DAY_MS,
       });
+      const attempts = await rooms.records.forgetHistory(historyDays * DAY_MS);
       if (config.housekeeping.collect) {
         await collect(rooms);
       }
-      rooms.log.info({ removed }, 'housekeeping done');
+      rooms.log.info({ removed, attempts }, 'housekeeping done');
     },
     onError: (error) => {
       rooms.log.error({ error: messageOf(error) }, 'housekeeping failed');

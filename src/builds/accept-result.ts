@@ -6,6 +6,7 @@ import { findAttempt, markHeard } from './attempt-store.ts';
 import { type BuildPlan, insertPlan } from './build-plan.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { heldJob, staleAttempt } from './fence.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import type { AttemptEnd, ReportedOutcome } from './job.ts';
@@ -42,6 +43,7 @@ export async function acceptResult(
   }
   const request = await findRequestRow(context.database, job.request_id);
   const { end, plan } = await judge(context, { job, request }, result);
+  const log = await readEndOfLog(context, key, result.outcome === 'failed');
   const after = await transact(
     context,
     `agent:${key.agent}`,
@@ -56,10 +58,11 @@ export async function acceptResult(
       if (end.kind === 'reported' && end.outcome === 'succeeded') {
         await measure(deed, { job: held, profile: locked.profile }, result);
       }
-      return await settleAttempt(deed, { job: held, request: locked, settings }, end);
+      return await settleAttempt(deed, { job: held, request: locked, settings, log }, end);
     },
   );
   unstageInBackground(context, job);
+  packInBackground(context, key);
   followUp(context, job.request_id, after);
 }
 

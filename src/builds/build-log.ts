@@ -1,13 +1,24 @@
+import type { ReadStream } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError, isErrno } from '../support/errors.ts';
 import { ensureInside, exists, namesIn, syncDirectory, writeFileAtomic } from '../support/files.ts';
 import type { Locks } from '../support/locks.ts';
+import { PackedLog, packedPath, packLog } from './packed-log.ts';
 
 export interface AttemptName {
   readonly jobId: string;
   readonly attempt: number;
 }
+
+/** A log to read from, as it was when it was opened. */
+interface OpenLog {
+  readonly size: number;
+  readonly read: (offset: number, maxBytes: number) => Promise<Buffer>;
+  readonly close: () => Promise<void>;
+}
+
+type Handle = Awaited<ReturnType<typeof open>>;
 
 const REMOVED = '.removed';
 const REMOVED_LINE = Buffer.from(
@@ -16,8 +27,9 @@ const REMOVED_LINE = Buffer.from(
 
 /**
  * The logs of all attempts, each a file of its own: `<folder>/<job>/<attempt>.log`. A log grows at its end only,
- * and to `maxBytes` at most; one that was cut there says so in its last line. An empty file `<folder>/<job>.removed`
- * stands for the logs of a job that have been removed.
+ * and to `maxBytes` at most; one that was cut there says so in its last line. Once its attempt has ended it is packed:
+ * `<attempt>.log.zst` takes its place, and nothing is added any more. An empty file `<folder>/<job>.removed` stands
+ * for the logs of a job that have been removed.
  */
 export class BuildLogs {
   readonly #folder: string;
@@ -39,7 +51,8 @@ export class BuildLogs {
    * Writes what the log does not have yet of `bytes`, which begin at `offset`, and returns the log's size. Bytes that
    * it has are passed over, so that a call can be repeated when its answer was lost.
    *
-   * Throws `log-gap` when `offset` is beyond the end (`details.size`), `log-too-large` once the log is full.
+   * Throws `log-gap` when `offset` is beyond the end (`details.size`), `log-too-large` once the log is full,
+   * `stale-attempt` once it is packed.
    */
   async append(name: AttemptName, offset: number, bytes: Uint8Array): Promise<number> {
     if (!Number.isSafeInteger(offset) || offset < 0) {
@@ -73,6 +86,9 @@ export class BuildLogs {
     offset: number,
     bytes: Uint8Array,
   ): Promise<{ readonly size: number; readonly hasGrown: boolean; readonly isFull: boolean }> {
+    if (await exists(packedPath(path))) {
+      throw new AppError('stale-attempt', 'The attempt has ended, and its log with it.');
+    }
     const handle = await this.#openForWriting(path);
     try {
       const { size } = await handle.stat();
@@ -123,38 +139,69 @@ export class BuildLogs {
     return await open(path, 'r+');
   }
 
-  /** Bytes from `offset` on; none when there are none, or no log. */
+  /** Bytes from `offset` on; none when there are none, or no log. Throws `log-damaged`. */
   async read(
     name: AttemptName,
     { offset, maxBytes }: { readonly offset: number; readonly maxBytes: number },
-  ): Promise<{ readonly bytes: Buffer; readonly isEnd: boolean }> {
-    const handle = await this.#openForReading(this.#path(name));
-    if (handle === undefined) {
+  ): Promise<{ readonly bytes: Buffer; readonly isEnd: boolean; readonly size: number }> {
+    const log = await this.#open(name);
+    if (log === undefined) {
       const text = (await exists(this.#marker(name.jobId))) ? REMOVED_LINE : Buffer.alloc(0);
       const bytes = text.subarray(offset, offset + maxBytes);
-      return { bytes, isEnd: offset + bytes.length >= text.length };
+      return { bytes, isEnd: offset + bytes.length >= text.length, size: text.length };
     }
     try {
-      const { size } = await handle.stat();
-      const length = Math.max(0, Math.min(maxBytes, size - offset));
-      const bytes = Buffer.alloc(length);
-      const { bytesRead } =
-        length === 0 ? { bytesRead: 0 } : await handle.read(bytes, 0, length, offset);
-      return { bytes: bytes.subarray(0, bytesRead), isEnd: offset + bytesRead >= size };
+      const bytes = await log.read(offset, maxBytes);
+      return { bytes, isEnd: offset + bytes.length >= log.size, size: log.size };
     } finally {
-      await handle.close();
+      await log.close();
     }
   }
 
-  async #openForReading(path: string): Promise<Awaited<ReturnType<typeof open>> | undefined> {
-    try {
-      return await open(path, 'r');
-    } catch (error) {
-      if (isErrno(error, 'ENOENT')) {
-        return undefined;
+  /** How many bytes the log has; undefined when there is none. Throws `log-damaged`. */
+  async size(name: AttemptName): Promise<number | undefined> {
+    const log = await this.#open(name);
+    await log?.close();
+    return log?.size;
+  }
+
+  /** The packed form as it is on the disk; undefined while it is not packed. */
+  async openPacked(
+    name: AttemptName,
+  ): Promise<{ readonly stream: ReadStream; readonly size: number } | undefined> {
+    const handle = await opened(packedPath(this.#path(name)));
+    return handle && { stream: handle.createReadStream(), size: (await handle.stat()).size };
+  }
+
+  /** Packs a log that will not grow any more. Doing it again changes nothing. */
+  async pack(name: AttemptName): Promise<void> {
+    const path = this.#path(name);
+    await this.#locks.run(`log:${path}`, async () => {
+      if (!(await exists(path))) {
+        return;
       }
-      throw error;
+      if (!(await exists(packedPath(path)))) {
+        await packLog(path);
+      }
+      await rm(path);
+    });
+  }
+
+  /** The attempts at a job whose logs are not packed. */
+  async unpacked(jobId: string): Promise<number[]> {
+    const names = await namesIn(ensureInside(this.#folder, jobId));
+    return names.flatMap((file) => /^(\d+)\.log$/.exec(file)?.[1] ?? []).map(Number);
+  }
+
+  /** The packed form is there before the plain one goes, so one of the two looks finds the log. */
+  async #open(name: AttemptName): Promise<OpenLog | undefined> {
+    const path = this.#path(name);
+    const plain = await opened(path);
+    if (plain !== undefined) {
+      return await plainLog(plain);
     }
+    const packed = await opened(packedPath(path));
+    return packed && (await PackedLog.over(packed));
   }
 
   /** Calls the listener whenever a log of the job has grown or may have ended. The returned function ends that. */
@@ -204,4 +251,32 @@ export class BuildLogs {
   #path({ jobId, attempt }: AttemptName): string {
     return ensureInside(this.#folder, jobId, `${attempt}.log`);
   }
+}
+
+async function opened(path: string): Promise<Handle | undefined> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function plainLog(handle: Handle): Promise<OpenLog> {
+  const { size } = await handle.stat();
+  return {
+    size,
+    read: async (offset, maxBytes) => {
+      const length = Math.max(0, Math.min(maxBytes, size - offset));
+      const bytes = Buffer.alloc(length);
+      const { bytesRead } =
+        length === 0 ? { bytesRead: 0 } : await handle.read(bytes, 0, length, offset);
+      return bytes.subarray(0, bytesRead);
+    },
+    close: async () => {
+      await handle.close();
+    },
+  };
 }

@@ -11,6 +11,7 @@ import type { Log } from '../support/log.ts';
 import type { BuildLogs } from './build-log.ts';
 import type { BreakerSettings } from './circuit-breaker.ts';
 import type { ClockJumps } from './clock-jumps.ts';
+import type { LogFindings } from './log-findings.ts';
 
 export interface BuildSettings {
   /** How long a job is an agent's without a word from it. */
@@ -40,6 +41,7 @@ export interface BuildsContext {
   readonly settings: BuildSettings;
   readonly logs: BuildLogs;
   readonly jumps: ClockJumps;
+  readonly findings: LogFindings;
   /** Goes on with work after the answer was given; what fails is logged. The service waits for it when it stops. */
   readonly inBackground: (task: string, work: () => Promise<void>) => void;
 }

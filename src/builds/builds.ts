@@ -251,7 +251,13 @@ export interface Builds {
   readLog(
     jobId: string,
     options: { readonly attempt?: number; readonly offset: number; readonly maxBytes: number },
-  ): Promise<{ readonly bytes: Buffer; readonly attempt: number; readonly isComplete: boolean }>;
+  ): Promise<{
+    readonly bytes: Buffer;
+    readonly attempt: number;
+    readonly isComplete: boolean;
+    /** Of the log as it is now. */
+    readonly size: number;
+  }>;
   /**
    * Calls the listener whenever bytes were appended to a log of the job, an attempt at it ended, or the next one
    * began. The returned function ends that.

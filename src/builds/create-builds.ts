@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Database } from '../database/database.ts';
@@ -8,38 +8,37 @@ import type { Event } from '../journal/event.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Clock } from '../support/clock.ts';
-import { AppError, isErrno, messageOf } from '../support/errors.ts';
+import { AppError, isErrno } from '../support/errors.ts';
 import { ensureInside } from '../support/files.ts';
 import type { Service } from '../support/lifecycle.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
-import { repeating } from '../support/schedule.ts';
 import { acceptPackage } from './accept-package.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
 import { findAgentRow, setDiskFree, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
 import { appendLog, LogTimes } from './append-log.ts';
 import { attemptsOf, toAttempt } from './attempt-store.ts';
+import { Background } from './background.ts';
 import { blockedRows } from './blocked-store.ts';
 import { BuildLogs } from './build-log.ts';
+import { type BuildRecords, createRecords } from './build-records.ts';
 import type { AgentDescription, AgentRecord, Builds, Lease, LeaseKey } from './builds.ts';
 import type { BuildSettings, BuildsContext } from './builds-context.ts';
+import { createBuildsService } from './builds-service.ts';
 import { cancelRequest } from './cancel-request.ts';
 import { restoreAgent } from './circuit-breaker.ts';
 import { ClockJumps } from './clock-jumps.ts';
 import { createRequest } from './create-request.ts';
 import { drainAgent, resumeAgent } from './drain-agent.ts';
 import { heldJob } from './fence.ts';
-import { resumePublishing } from './finish-request.ts';
 import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
-import { hasComeDue, leasedJobsByAgent, prolongLeases } from './job-store.ts';
+import { leasedJobsByAgent } from './job-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
-import { lookAtLogs } from './look-at-logs.ts';
-import { endOverdue } from './overdue.ts';
+import { LogFindings } from './log-findings.ts';
 import { pauseProfile, resumeProfile } from './pause-profile.ts';
 import { allPauses } from './pause-store.ts';
-import { placeOldJobs } from './place-jobs.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
@@ -61,14 +60,15 @@ export interface BuildsOptions {
   readonly othersServe?: boolean;
 }
 
-/** Expired leases are looked for this often, and also whenever somebody asks for a job. */
-const LONGEST_SWEEP_MS = 5_000;
-
 /**
  * The build farm: requests, their jobs, and the agents that do them. Everything that is acknowledged is in the
  * database; the service takes up from there what a stopped or killed process left.
  */
-export function createBuilds(options: BuildsOptions): { builds: Builds; service: Service } {
+export function createBuilds(options: BuildsOptions): {
+  builds: Builds;
+  records: BuildRecords;
+  service: Service;
+} {
   const background = new Background(options.log);
   const logs = new BuildLogs({
     folder: join(options.folders.state, 'logs'),
@@ -79,6 +79,7 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
     ...options,
     logs,
     jumps: new ClockJumps(options.clock),
+    findings: new LogFindings(logs, options.locks),
     inBackground: (task, work) => {
       background.start(task, work);
     },
@@ -95,7 +96,8 @@ export function createBuilds(options: BuildsOptions): { builds: Builds; service:
   });
   return {
     builds: createInterface(context, parts),
-    service: createService(context, {
+    records: createRecords(context, { waiting: () => queue.waiting() }),
+    service: createBuildsService(context, {
       queue,
       background,
       unlisten,
@@ -212,70 +214,6 @@ function steering(context: BuildsContext): Pick<Builds, Steering> {
   };
 }
 
-/**
- * A restart gives every running lease its whole length again, so that an agent which goes on trying goes on with the
- * same attempt; and it takes up what was being published.
- */
-function createService(
-  context: BuildsContext,
-  parts: {
-    readonly queue: Queue<Claim>;
-    readonly background: Background;
-    readonly unlisten: () => void;
-    readonly othersServe: boolean;
-  },
-): Service {
-  const { leaseMs, heartbeatMs } = context.settings;
-  let publishAgainAt = 0;
-  let startedAt = 0;
-  let lookedAt = 0;
-  const publish = async (): Promise<void> => {
-    publishAgainAt = context.clock.now() + leaseMs;
-    await resumePublishing(context);
-  };
-  const sweep = repeating({
-    name: 'lease sweep',
-    everyMs: Math.max(10, Math.min(LONGEST_SWEEP_MS, heartbeatMs, leaseMs / 4)),
-    work: async () => {
-      await expireLeases(context);
-      await endOverdue(context, startedAt);
-      const now = context.clock.now();
-      if (await hasComeDue(context.database, { after: lookedAt, until: now })) {
-        parts.queue.wake();
-      }
-      lookedAt = now;
-      if (now >= publishAgainAt) {
-        await publish();
-      }
-    },
-    onError: (error) => {
-      context.log.error({ error: messageOf(error) }, 'the sweep of leases failed');
-    },
-  });
-  const logLook = lookAtLogs(context);
-  return {
-    name: 'builds',
-    start: async () => {
-      await mkdir(join(context.folders.state, 'logs'), { recursive: true });
-      await placeOldJobs(context);
-      startedAt = context.clock.now();
-      await prolongLeases(context.database, context.clock.now() + leaseMs);
-      await publish();
-      await sweep.start();
-      if (parts.othersServe) {
-        await logLook.start();
-      }
-    },
-    stop: async () => {
-      await sweep.stop();
-      await logLook.stop();
-      await parts.queue.stop();
-      parts.unlisten();
-      await parts.background.idle();
-    },
-  };
-}
-
 async function registerAgent(
   context: BuildsContext,
   description: AgentDescription,
@@ -359,35 +297,5 @@ async function openSource(
       );
     }
     throw error;
-  }
-}
-
-/** Work that goes on after the answer was given, one of a name at a time. */
-class Background {
-  readonly #log: Log;
-  readonly #running = new Map<string, Promise<void>>();
-
-  constructor(log: Log) {
-    this.#log = log;
-  }
-
-  start(task: string, work: () => Promise<void>): void {
-    if (!this.#running.has(task)) {
-      this.#running.set(task, this.#run(task, work));
-    }
-  }
-
-  async #run(task: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#log.error({ task, error: messageOf(error) }, 'work in the background failed');
-    } finally {
-      this.#running.delete(task);
-    }
-  }
-
-  async idle(): Promise<void> {
-    await Promise.all(this.#running.values());
   }
 }

@@ -6,6 +6,7 @@ import type { Lease } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { type Asked, QueueView } from './choose-job.ts';
 import { moveTimes } from './clock-jumps.ts';
+import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
 import { limitsFor, profileOf } from './job-limits.ts';
@@ -140,6 +141,7 @@ export async function endAttempt(
   end: AttemptEnd,
   isStillDue: (job: JobRow) => boolean = () => true,
 ): Promise<void> {
+  const log = await readEndOfLog(context, { jobId: job.id, attempt: job.attempt }, false);
   const after = await transact(
     context,
     'server',
@@ -149,11 +151,13 @@ export async function endAttempt(
       if (held === undefined || !isStillDue(held)) {
         return undefined;
       }
-      return await settleAttempt(deed, { job: held, request, settings: context.settings }, end);
+      const { settings } = context;
+      return await settleAttempt(deed, { job: held, request, settings, log }, end);
     },
   );
   if (after !== undefined) {
     unstageInBackground(context, job);
+    packInBackground(context, { jobId: job.id, attempt: job.attempt });
     followUp(context, job.request_id, after);
   }
 }

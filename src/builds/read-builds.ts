@@ -2,7 +2,7 @@ import type { JobRow } from '../database/tables.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
 import { agentRows, toAgent } from './agent-store.ts';
 import { findAttempt } from './attempt-store.ts';
-import type { AgentRecord } from './builds.ts';
+import type { AgentRecord, Builds } from './builds.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { JobExplainer, type NeedsOf } from './explain-jobs.ts';
 import {
@@ -121,11 +121,11 @@ export async function readLog(
   context: BuildsContext,
   jobId: string,
   options: { readonly attempt?: number; readonly offset: number; readonly maxBytes: number },
-): Promise<{ readonly bytes: Buffer; readonly attempt: number; readonly isComplete: boolean }> {
+): ReturnType<Builds['readLog']> {
   const job = await findJobRow(context.database, jobId);
   const attempt = options.attempt ?? job?.attempt ?? 0;
   if (job === undefined) {
-    return { bytes: Buffer.alloc(0), attempt, isComplete: true };
+    return { bytes: Buffer.alloc(0), attempt, isComplete: true, size: 0 };
   }
   const history = await findAttempt(context.database, jobId, attempt);
   const hasEnded =
@@ -133,8 +133,8 @@ export async function readLog(
       ? FINAL_JOB_STATES.includes(toState(job.state))
       : history.finished_at !== null;
   if (history === undefined) {
-    return { bytes: Buffer.alloc(0), attempt, isComplete: hasEnded };
+    return { bytes: Buffer.alloc(0), attempt, isComplete: hasEnded, size: 0 };
   }
-  const { bytes, isEnd } = await context.logs.read({ jobId, attempt }, options);
-  return { bytes, attempt, isComplete: hasEnded && isEnd };
+  const { bytes, isEnd, size } = await context.logs.read({ jobId, attempt }, options);
+  return { bytes, attempt, isComplete: hasEnded && isEnd, size };
 }

@@ -129,6 +129,15 @@ export async function packagesOfRequest(
     .execute();
 }
 
+export async function packageSize(queries: Queries, id: string): Promise<number | null> {
+  const row = await queries
+    .selectFrom('packages')
+    .select('size')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row?.size ?? null;
+}
+
 export function toRequest(row: RequestRow): BuildRequest {
   return {
     id: row.id,

@@ -7,6 +7,7 @@ import { blockBuild } from './blocked-store.ts';
 import type { LeaseKey } from './builds.ts';
 import type { BuildSettings, Deed } from './builds-context.ts';
 import { judgeAgent } from './circuit-breaker.ts';
+import type { EndOfLog } from './end-of-log.ts';
 import type { Fault } from './fault.ts';
 import { type AfterConclusion, concludeIfComplete } from './finish-request.ts';
 import {
@@ -19,6 +20,7 @@ import {
   type Verdict,
 } from './job.ts';
 import { endLease, readyDependants, skipDependants } from './job-store.ts';
+import { keepHistory } from './keep-history.ts';
 import { needsOfLane } from './lane-store.ts';
 import { recordBuildTime } from './record-build-time.ts';
 import { addPackages } from './request-store.ts';
@@ -35,6 +37,7 @@ export async function settleAttempt(
     readonly job: JobRow;
     readonly request: RequestRow;
     readonly settings: BuildSettings;
+    readonly log: EndOfLog;
   },
   end: AttemptEnd,
 ): Promise<AfterConclusion> {
@@ -52,6 +55,7 @@ export async function settleAttempt(
     code: 'code' in end ? (end.code ?? null) : null,
     fault,
   });
+  await keepHistory(deed, held, outcomeOf(end));
   const attempts = await attemptsOf(deed.queries, job.id);
   const verdict = judgeAttempt(end, fault, {
     kind: job.kind,
@@ -72,7 +76,7 @@ export async function settleAttempt(
   if (verdict.state === 'succeeded') {
     await recordBuildTime(deed, settled, request.profile);
   }
-  await follow(deed, { job: settled, request }, verdict);
+  await follow(deed, { job: settled, request, log: held.log }, verdict);
   await judgeAgent(deed, { key, kind: job.kind, end, fault }, settings.breaker);
   return verdict.state === 'ready' ? 'nothing' : await concludeIfComplete(deed, request.id);
 }
@@ -129,7 +133,15 @@ function notBefore(
 
 async function follow(
   deed: Deed,
-  { job, request }: { readonly job: JobRow; readonly request: RequestRow },
+  {
+    job,
+    request,
+    log,
+  }: {
+    readonly job: JobRow;
+    readonly request: RequestRow;
+    readonly log: EndOfLog;
+  },
   verdict: Verdict,
 ): Promise<void> {
   const { queries, now } = deed;
@@ -140,7 +152,7 @@ async function follow(
   if (verdict.state === 'failed' && verdict.isBlocked) {
     await block(deed, { job, request }, verdict.reason);
   }
-  await tellJobFinished(deed, [job]);
+  await tellJobFinished(deed, [job], log.failure);
   if (verdict.state === 'succeeded') {
     if (job.package_id !== null) {
       await addPackages(queries, job.request_id, [{ id: job.package_id, how: 'built' }]);

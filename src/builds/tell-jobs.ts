@@ -1,4 +1,5 @@
 import type { JobRow } from '../database/tables.ts';
+import type { BuildFailure } from '../gentoo/build-failure.ts';
 import type { Deed } from './builds-context.ts';
 
 /** Journal: `job-ready`, subject `job:<id>`. */
@@ -13,14 +14,26 @@ export async function tellJobReady(deed: Deed, jobs: readonly JobRow[]): Promise
   }
 }
 
-/** Journal: `job-finished`, whatever the end, with state and reason. */
-export async function tellJobFinished(deed: Deed, jobs: readonly JobRow[]): Promise<void> {
+/** Journal: `job-finished`, whatever the end, with state and reason, and the first error of its log if it failed. */
+export async function tellJobFinished(
+  deed: Deed,
+  jobs: readonly JobRow[],
+  failure?: BuildFailure,
+): Promise<void> {
   for (const job of jobs) {
     await deed.tell({
       actor: deed.actor,
       kind: 'job-finished',
       subject: `job:${job.id}`,
-      data: { ...describe(job), state: job.state, reason: job.reason, packageId: job.package_id },
+      data: {
+        ...describe(job),
+        state: job.state,
+        reason: job.reason,
+        packageId: job.package_id,
+        ...(failure === undefined
+          ? {}
+          : { failure: { phase: failure.phase, text: failure.text, line: failure.line } }),
+      },
     });
   }
 }

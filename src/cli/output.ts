@@ -54,6 +54,9 @@ const NO_LIST_ITEM = /\s*\n(?! {2}\S)\s*/g;
 const ESCAPE = '\u001b[';
 // oxlint-disable-next-line no-control-regex -- the escape character is what is looked for
 const ESCAPES = /\u001b\[[0-9;?]*[A-Za-z]/g;
+/** Strings for the terminal itself, such as its title (ECMA-48, 5.6). */
+// oxlint-disable-next-line no-control-regex -- the escape character is what is looked for
+const STRINGS = /\u001b[\]PX^_][^\u0007\u001b\n]*(?:\u0007|\u001b\\)?/g;
 // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
 const CONTROLS = /[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f]/g;
 // oxlint-disable-next-line no-control-regex -- an escape character that begins no colour
@@ -117,6 +120,7 @@ export function processOutput(): Output {
  */
 export function harmless(text: string, colors: 'keep-colors' | 'drop-colors'): string {
   return text
+    .replaceAll(STRINGS, '')
     .replaceAll(ESCAPES, (escape) =>
       colors === 'keep-colors' && COLOR.test(escape.slice(1)) ? escape : '',
     )

@@ -1,6 +1,7 @@
 import type { JobView, RequestDetail } from '../protocol/builds.ts';
 import type { Clock } from '../support/clock.ts';
 import { formatDuration, formatSize, formatStopwatch } from './format.ts';
+import { failureText, progressText } from './job-progress.ts';
 import { type Color, cut, harmless, type Output, type Terminal } from './output.ts';
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
@@ -64,7 +65,7 @@ export function showBar(
   work: {
     readonly label: string;
     readonly total: number;
-    readonly unit: 'bytes' | 'packages' | 'rows';
+    readonly unit: 'bytes' | 'packages' | 'rows' | 'logs';
   },
 ): Bar {
   return output.terminal === undefined ? plainBar(output, work) : liveBar(output.terminal, work);
@@ -79,10 +80,14 @@ function stateOf(job: JobView, now: number): string {
   const where = job.agent === null ? '' : ` on ${job.agent}`;
   const [doing, done] = job.kind === 'plan' ? ['planning', 'planned'] : ['building', 'built'];
   if (job.state === 'leased') {
-    return `${doing}${where}${job.attempt > 1 ? `, attempt ${job.attempt}` : ''}`;
+    const parts = [job.attempt > 1 ? `attempt ${job.attempt}` : '', progressText(job, now)];
+    return [`${doing}${where}`, ...parts.filter((part) => part !== '')].join(', ');
   }
   if (job.state === 'succeeded') {
     return `${done} in ${formatDuration(elapsedOf(job, now))}${where}`;
+  }
+  if (job.state === 'failed' && job.failure !== null) {
+    return `failed in the ${failureText(job.failure)}`;
   }
   return job.reason === null ? job.state : `${job.state} - ${job.reason}`;
 }
@@ -97,7 +102,7 @@ function plainJobs(output: Output, label: Label): JobProgress {
     update: (request) => {
       for (const job of request.jobs) {
         const text = label(request, job);
-        const news = job.state === 'waiting' ? job.state : text;
+        const news = newsOf(job, text);
         if (said.get(job.id) !== news) {
           said.set(job.id, news);
           output.note(harmless(text, 'drop-colors'));
@@ -107,6 +112,14 @@ function plainJobs(output: Output, label: Label): JobProgress {
     note: output.note,
     stop: () => undefined,
   };
+}
+
+/** Where every line stays, not each step is told: of a running job its phases. */
+function newsOf(job: JobView, text: string): string {
+  if (job.state === 'leased') {
+    return `${job.agent} ${job.attempt} ${job.progress?.phase}`;
+  }
+  return job.state === 'waiting' ? job.state : text;
 }
 
 function liveJobs(parts: {
@@ -213,7 +226,7 @@ function createBlock(terminal: Terminal): Block {
 interface Work {
   readonly label: string;
   readonly total: number;
-  readonly unit: 'bytes' | 'packages' | 'rows';
+  readonly unit: 'bytes' | 'packages' | 'rows' | 'logs';
 }
 
 function amount(work: Work, done: number): string {

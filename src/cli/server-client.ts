@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
+import { historyGroupsSchema, historySchema } from '../protocol/build-records.ts';
 import {
   jobViewSchema,
   requestDetailSchema,
@@ -167,6 +168,10 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       await post(`/api/requests/${encoded(id)}/cancel`, {}, requestViewSchema),
     job: async (id: string, signal?: AbortSignal) =>
       await get(`/api/jobs/${encoded(id)}`, jobViewSchema, {}, signal),
+    history: async (query: NonNullable<Call['query']>) =>
+      (await get('/api/history', historySchema, query)).attempts,
+    historyBy: async (by: 'package' | 'profile' | 'agent', query: NonNullable<Call['query']>) =>
+      (await get(`/api/history/${by}`, historyGroupsSchema, query)).groups,
   };
 }
 

@@ -1,6 +1,7 @@
-import type { RequestDetail } from '../protocol/builds.ts';
+import type { JobView, RequestDetail } from '../protocol/builds.ts';
 import type { CommandContext } from './command-context.ts';
 import { counted, formatAge, formatDuration } from './format.ts';
+import { failureText, progressText, timeLeft } from './job-progress.ts';
 
 /** One line about a request that has ended. */
 export function summaryLine(request: RequestDetail): string {
@@ -35,6 +36,9 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
   if (request.reason !== null) {
     output.line(request.reason);
   }
+  if (request.expectedAt !== null) {
+    output.line(timeLeft(request.expectedAt, now));
+  }
   if (request.jobs.length > 0) {
     output.line();
     output.table(
@@ -54,7 +58,7 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
         job.startedAt === null ? '-' : formatDuration((job.finishedAt ?? now) - job.startedAt),
         job.agent ?? '-',
         String(job.attempt),
-        job.reason ?? '',
+        whyOf(job, now),
       ]),
     );
   }
@@ -70,4 +74,14 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
     output.line();
     output.line(`published on ${channel} as publication ${serial}`);
   }
+}
+
+/** What a running job does; the first error of a failed one; else why it is as it is. */
+function whyOf(job: JobView, now: number): string {
+  if (job.state === 'leased') {
+    return [progressText(job, now), job.reason ?? ''].filter((part) => part !== '').join('; ');
+  }
+  return job.state === 'failed' && job.failure !== null
+    ? failureText(job.failure)
+    : (job.reason ?? '');
 }

@@ -106,6 +106,7 @@ const housekeepingSection = z.strictObject({
     .default('17 3 * * *'),
   'leftover-hours': whole(1, 24 * 365).default(24),
   'log-days': whole(1, 36_500).default(90),
+  'history-days': whole(1, 36_500).default(1095),
   collect: z.boolean().default(true),
 });
 

@@ -61,6 +61,8 @@ export interface Config {
     readonly leftoverHours: number;
     /** Build logs are removed so many days after their request has ended. */
     readonly logDays: number;
+    /** What came of attempts is forgotten so many days after they ended. */
+    readonly historyDays: number;
     /** Whether housekeeping collects what the profiles do not keep. */
     readonly collect: boolean;
   };

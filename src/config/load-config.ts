@@ -141,6 +141,7 @@ function upkeepOf({ housekeeping, disk }: ConfigDocument): Pick<Config, 'houseke
       schedule: housekeeping.schedule,
       leftoverHours: housekeeping['leftover-hours'],
       logDays: housekeeping['log-days'],
+      historyDays: housekeeping['history-days'],
       collect: housekeeping.collect,
     }),
     disk: Object.freeze({

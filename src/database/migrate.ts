@@ -11,6 +11,7 @@ import * as gate from './migrations/0009-gate.ts';
 import * as fileChecksOfPackages from './migrations/0010-file-checks.ts';
 import * as schedule from './migrations/0011-schedule.ts';
 import * as failures from './migrations/0012-failures.ts';
+import * as attemptHistory from './migrations/0014-attempt-history.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -30,6 +31,7 @@ const MIGRATIONS: readonly Migration[] = [
   fileChecksOfPackages,
   schedule,
   failures,
+  attemptHistory,
 ];
 
 /** How the two engines write what they do not write alike. */

@@ -337,6 +337,33 @@ export interface MeasuredRunRow {
   readonly largest_disk_bytes: number;
 }
 
+/** An attempt that has ended; kept longer than all that it refers to. */
+export interface AttemptHistoryRow {
+  readonly job_id: string;
+  readonly attempt: number;
+  readonly request_id: string;
+  readonly profile: string;
+  readonly kind: 'plan' | 'package';
+  /** The CPV, or `plan`. */
+  readonly name: string;
+  /** `category/pn`, or `plan`. */
+  readonly package: string;
+  readonly executor: string;
+  readonly agent: string;
+  readonly started_at: number;
+  readonly finished_at: number;
+  readonly outcome: string;
+  /** Null when there is no log, or nobody looked. */
+  readonly log_bytes: number | null;
+  /** Of what it has built. */
+  readonly package_bytes: number | null;
+  readonly failed_phase: string | null;
+  /** The first real error of a failed one: the line, its number from 1 on, and where it begins. */
+  readonly error_text: string | null;
+  readonly error_line: number | null;
+  readonly error_offset: number | null;
+}
+
 export interface RequestPackageRow {
   readonly request_id: string;
   readonly package_id: string;
@@ -439,6 +466,7 @@ export interface Tables {
   jobs: JobRow;
   job_needs: JobNeedRow;
   attempts: AttemptRow;
+  attempt_history: AttemptHistoryRow;
   blocked_builds: BlockedBuildRow;
   measured_runs: MeasuredRunRow;
   request_packages: RequestPackageRow;

@@ -1,4 +1,5 @@
 import type { Tokens } from '../access/tokens.ts';
+import type { BuildRecords } from '../builds/build-records.ts';
 import type { Builds } from '../builds/builds.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -17,6 +18,7 @@ export interface HttpContext {
   readonly check: RepositoryCheck;
   readonly proofs: Proofs;
   readonly builds: Builds;
+  readonly records: BuildRecords;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly keys: Keys;

@@ -20,6 +20,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-dependency-string',
       'invalid-offset',
       'invalid-path',
+      'invalid-place',
       'invalid-priority',
       'invalid-query',
       'invalid-version',
@@ -38,6 +39,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     NOT_FOUND,
     [
+      'failure-unknown',
       'file-not-found',
       'route-not-found',
       'unknown-agent',
@@ -148,6 +150,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-make-conf-value',
       'key-backup-unreadable',
       'listen-failed',
+      'log-damaged',
       'not-a-file',
       'not-a-folder',
       'port-taken',

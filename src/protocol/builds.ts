@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { failureViewSchema, progressViewSchema } from './build-records.ts';
 import { nameSchema } from './common.ts';
 import { whySchema } from './why.ts';
 
@@ -86,6 +87,12 @@ export const jobViewSchema = z.object({
   /** Why it stands where it stands, as data and as what follows its name in a sentence. */
   why: whySchema,
   whySentence: z.string(),
+  /** How far it is while an agent builds it. */
+  progress: progressViewSchema.nullable(),
+  /** When it is expected to end; null when that is over, or nobody can tell. */
+  expectedAt: z.number().nullable(),
+  /** What the log of the last attempt that failed names as the first error. */
+  failure: failureViewSchema.nullable(),
 });
 export type JobView = z.infer<typeof jobViewSchema>;
 
@@ -116,6 +123,8 @@ export const requestDetailSchema = requestViewSchema.extend({
     }),
   ),
   publication: z.object({ channel: z.string(), serial: z.number() }).nullable(),
+  /** When its last job is expected to end. */
+  expectedAt: z.number().nullable(),
 });
 export type RequestDetail = z.infer<typeof requestDetailSchema>;
 

@@ -24,20 +24,23 @@ function died(words: string): string[] {
 }
 
 describe('the reason of a failed build', () => {
+  it('is the first real error, with the phase', async () => {
+    const log = ['>>> Compiling source in /x ...', 'x.c:1:1: error: no', 'make: *** [all] Error 1'];
+    expect(await explained(...log)).toBe('x.c:1:1: error: no (in the phase compile)');
+  });
+
   it("is the ebuild's own words where it has some", async () => {
     expect(await explained('noise', ...died('tar is broken'), '>>> Failed to emerge')).toBe(
-      'ERROR: app-misc/x-1::overlay failed (unpack phase): | tar is broken',
+      'tar is broken (in the phase unpack)',
     );
   });
 
   it('is what was printed last before an ebuild died without a word', async () => {
     const before = ['>>> Unpacking source...', 'tar: short read', '', ' * ', 'gzip: bad data'];
     expect(await explained('noise', ...before, ...died('(no error message)'))).toBe(
-      'ERROR: app-misc/x-1::overlay failed (unpack phase): | >>> Unpacking source... | tar: short read | gzip: bad data',
+      '>>> Unpacking source... | tar: short read | gzip: bad data (in the phase unpack)',
     );
-    expect(await explained(...died('(no error message)'))).toBe(
-      'ERROR: app-misc/x-1::overlay failed (unpack phase):',
-    );
+    expect(await explained(...died('(no error message)'))).toBe(' (in the phase unpack)');
   });
 
   it('is the end of the log where no ebuild has died', async () => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { BuildRecords } from '../../src/builds/build-records.ts';
 import type { AgentDescription, Builds, Lease, LeaseKey } from '../../src/builds/builds.ts';
 import type { BuildSettings } from '../../src/builds/builds-context.ts';
 import { createBuilds } from '../../src/builds/create-builds.ts';
@@ -116,6 +117,7 @@ interface OpenFarm {
   readonly database: Database;
   readonly repository: Repository;
   readonly builds: Builds;
+  readonly records: BuildRecords;
   readonly service: Service;
 }
 
@@ -156,6 +158,10 @@ export class Farm {
     return this.#parts.builds;
   }
 
+  get records(): BuildRecords {
+    return this.#parts.records;
+  }
+
   get database(): Database {
     return this.#parts.database;
   }
@@ -176,7 +182,7 @@ export class Farm {
       this.events.push(event);
     });
     const repository = createFakeRepository(database, this.disk, clock);
-    const { builds, service } = createBuilds({
+    const { builds, records, service } = createBuilds({
       database,
       journal,
       clock,
@@ -188,7 +194,7 @@ export class Farm {
       settings: this.#settings,
     });
     await service.start();
-    this.#open = { database, repository, builds, service };
+    this.#open = { database, repository, builds, records, service };
   }
 
   async stop(): Promise<void> {

@@ -24,6 +24,9 @@ export function jobView(values: Partial<JobView> = {}): JobView {
     needs: [],
     why: { code: 'no-agent' },
     whySentence: 'waits for an agent; none has registered',
+    progress: null,
+    expectedAt: null,
+    failure: null,
     ...values,
   };
 }
@@ -72,6 +75,7 @@ export function requestDetail(values: Partial<RequestDetail> = {}): RequestDetai
     jobs: [],
     packages: [],
     publication: null,
+    expectedAt: null,
     ...values,
   };
 }

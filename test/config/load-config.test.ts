@@ -81,7 +81,13 @@ describe('loadConfig', () => {
         maxLogBytes: 64 * 1024 ** 2,
       },
       disk: { keepFreeBytes: 512 * 1024 * 1024, warnBelowBytes: 4096 * 1024 * 1024 },
-      housekeeping: { schedule: '17 3 * * *', leftoverHours: 24, logDays: 90, collect: true },
+      housekeeping: {
+        schedule: '17 3 * * *',
+        leftoverHours: 24,
+        logDays: 90,
+        historyDays: 1095,
+        collect: true,
+      },
     });
     expect(Object.values(config).every((section) => Object.isFrozen(section))).toBe(true);
     expect(Object.isFrozen(config)).toBe(true);

@@ -383,7 +383,8 @@ export class FakeBuilds implements Builds {
     const log = this.#logs.get(`${jobId}/${attempt}`) ?? Buffer.alloc(0);
     const bytes = log.subarray(options.offset, options.offset + options.maxBytes);
     const isEnded = attempt < job.attempt || FINAL_JOB_STATES.includes(job.state);
-    return { bytes, attempt, isComplete: isEnded && options.offset + bytes.length >= log.length };
+    const isComplete = isEnded && options.offset + bytes.length >= log.length;
+    return { bytes, attempt, isComplete, size: log.length };
   }
 
   followLog(jobId: string, listener: () => void): () => void {

@@ -13,6 +13,8 @@ const PAGES = [
   '/agents',
   '/diff/{profile}',
   '/jobs/{id}',
+  '/history',
+  '/logs',
   '/nodes',
   '/nodes/{node}',
   '/journal',
@@ -23,6 +25,7 @@ const PAGES = [
   '/profiles/{profile}/{channel}',
   '/requests',
   '/requests/{id}',
+  '/requests/{id}/timeline',
 ];
 const documentSchema = z.object({
   openapi: z.string(),

@@ -220,14 +220,12 @@ describe('the log of an earlier try', () => {
     farm.builds.writeLog('j-tries', 2, 0, Buffer.from('the second try\n'));
     const now = await page('/jobs/j-tries');
     expect(now.text).toContain('the second try');
-    expect(now.text).toContain(
-      'data-follow="/api/jobs/j-tries/log?follow=1&amp;offset=15&amp;attempt=2"',
-    );
+    expect(now.text).toContain('data-log="/api/jobs/j-tries/log/events?offset=15&amp;attempt=2"');
     expect(now.text).toContain('href="/jobs/j-tries?attempt=1"');
 
     const before = await page('/jobs/j-tries?attempt=1');
     expect(before.text).toContain('the first try');
-    expect(before.text).not.toMatch(/the second try|data-follow|http-equiv="refresh"/);
+    expect(before.text).not.toMatch(/the second try|data-log|http-equiv="refresh"/);
     expect(before.text).toContain('href="/api/jobs/j-tries/log?attempt=1"');
     expect(before.text).toContain('rookery build log j-tries --attempt 1');
   });

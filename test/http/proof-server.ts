@@ -20,6 +20,7 @@ import {
 } from '../repository/open-installation.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
+import { FakeRecords } from './fake-records.ts';
 import { FakeRepository } from './fake-repository.ts';
 import { listenOnFreePort } from './test-server.ts';
 
@@ -58,6 +59,7 @@ export async function startProofServer(
       keys,
       resign: installation.resign,
       proofs,
+      records: new FakeRecords(),
       builds: new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) }),
       tokens,
       journal,

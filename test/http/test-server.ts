@@ -19,6 +19,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
+import { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 
 export const PUBLIC_KEY =
@@ -35,6 +36,7 @@ export interface TestServer {
   readonly repository: FakeRepository;
   readonly check: FakeCheck;
   readonly builds: FakeBuilds;
+  readonly records: FakeRecords;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly context: HttpContext;
@@ -115,6 +117,7 @@ export async function startTestServer(
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
+  const records = new FakeRecords();
   const { log, logLines } = recordingLog();
   const faults: string[] = [];
   const warnings: string[] = [];
@@ -136,6 +139,7 @@ export async function startTestServer(
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
+    records,
     tokens,
     journal,
     publicKey: PUBLIC_KEY,
@@ -163,6 +167,7 @@ export async function startTestServer(
     repository,
     check,
     builds,
+    records,
     tokens,
     journal,
     context,

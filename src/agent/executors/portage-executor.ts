@@ -14,9 +14,13 @@ import { explainFailure } from './explain-failure.ts';
 import { buildFailure } from './failure-code.ts';
 import { type PortageFolders, renderConfiguration } from './render-configuration.ts';
 import { type RootAccess, withRoot } from './root-access.ts';
+import { withPhasesNoted } from './watch-phases.ts';
 
 const PLAN_PROGRAM = join(import.meta.dirname, '../portage/emerge_plan.py');
 const MAXIMUM_PLAN_BYTES = 256 * 1024 * 1024;
+/** Ends with 0 where this Portage can write its status. */
+const KNOWS_OBSERVABILITY =
+  "import sys; from portage.const import SUPPORTED_FEATURES as known; sys.exit('observability' not in known)";
 /** Dependencies are installed as binaries wherever one fits what the profile asks for. */
 const BINARY_OPTIONS = [
   '--getbinpkg',
@@ -90,7 +94,10 @@ async function buildPackage(
     `=${work.cpv}::${work.repo}`,
   ];
   checkOnlyTarget(await portage.plan(words), work.cpv);
-  await portage.emerge(words);
+  const { eroot } = portage.root;
+  await withPhasesNoted({ eroot, cpv: work.cpv, log: portage.job.log }, async () => {
+    await portage.emerge(words);
+  });
   return await thePackageIn(folders.packages, work.cpv);
 }
 
@@ -134,8 +141,8 @@ async function thePackageIn(folder: string, cpv: string): Promise<string> {
 /** The two programs that a job runs, with the same configuration and options for both. */
 class PortageCommands {
   readonly job: JobContext;
+  readonly root: RootAccess;
   readonly #lock: number;
-  readonly #root: RootAccess;
   readonly #environment: Readonly<Record<string, string>>;
 
   constructor(
@@ -145,7 +152,7 @@ class PortageCommands {
   ) {
     this.job = work.job;
     this.#lock = work.lock;
-    this.#root = root;
+    this.root = root;
     this.#environment = {
       ...root.environment,
       PORTAGE_CONFIGROOT: root.inside(folders.config),
@@ -154,12 +161,12 @@ class PortageCommands {
 
   /** Throws `plan-program-failed`. */
   async plan(words: readonly string[]): Promise<PortagePlan> {
-    const program = join(this.#root.folder, 'emerge_plan.py');
-    const answer = join(this.#root.folder, 'plan.json');
+    const program = join(this.root.folder, 'emerge_plan.py');
+    const answer = join(this.root.folder, 'plan.json');
     await copyFile(PLAN_PROGRAM, program);
     const stdout = openSync(answer, 'w');
     try {
-      const command = ['python3', this.#root.inside(program), ...words];
+      const command = ['python3', this.root.inside(program), ...words];
       const exitCode = await this.#run(command, stdout);
       if (exitCode !== 0) {
         throw new AppError(
@@ -177,20 +184,30 @@ class PortageCommands {
   async emerge(words: readonly string[]): Promise<void> {
     const command = ['emerge', '--ask=n', '--color=n', '--nospinner', '--verbose', ...words];
     this.job.log.note(command.join(' '));
-    const exitCode = await this.#run(command);
+    const exitCode = await this.#run(command, undefined, await this.#statusFeature());
     if (exitCode !== 0) {
       const logPath = this.job.log.path;
-      throw await buildFailure('emerge', exitCode, { logPath, folder: this.#root.folder });
+      throw await buildFailure('emerge', exitCode, { logPath, folder: this.root.folder });
     }
   }
 
-  async #run(command: readonly string[], stdout?: number): Promise<number> {
-    return await runBuildProcess(this.#root.command(command), {
-      cwd: this.#root.folder,
-      env: this.#environment,
+  /** FEATURES in the environment is added to that of the configuration; an unknown word there makes Portage warn. */
+  async #statusFeature(): Promise<Readonly<Record<string, string>>> {
+    const exitCode = await this.#run(['python3', '-c', KNOWS_OBSERVABILITY]);
+    return exitCode === 0 ? { FEATURES: 'observability' } : {};
+  }
+
+  async #run(
+    command: readonly string[],
+    stdout?: number,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<number> {
+    return await runBuildProcess(this.root.command(command), {
+      cwd: this.root.folder,
+      env: { ...this.#environment, ...environment },
       log: this.job.log,
       traces: this.job.traces,
-      folder: this.#root.folder,
+      folder: this.root.folder,
       signal: this.job.signal,
       keptOpen: this.#lock,
       ...(stdout === undefined ? {} : { stdout }),

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { JobView } from '../../protocol/builds.ts';
 import { AppError, isAppError, messageOf } from '../../support/errors.ts';
+import { plainText } from '../../support/terminal-text.ts';
 import {
   addExample,
   addServerOptions,
@@ -11,29 +12,68 @@ import {
 } from '../command-context.ts';
 import { followLog, isFinalJob } from '../follow.ts';
 import { harmless } from '../output.ts';
+import { searchLogs } from '../search-logs.ts';
 import type { ServerClient } from '../server-client.ts';
 
 interface LogOptions extends ServerOptions {
   readonly follow?: boolean;
   readonly attempt?: number;
+  readonly grep?: string;
+  readonly limit: number;
 }
 
 export function buildLogCommand(context: CommandContext): Command {
   const command = addServerOptions(
     new Command('log')
-      .description('print the build log of a job, or of every job of a request')
-      .argument('<id>', 'a job or a request'),
+      .description('print the build log of a job, or of every job of a request, or search in logs')
+      .argument('[id]', 'a job or a request; all logs with --grep'),
   )
     .option('-f, --follow', 'go on until the end, through restarts of the server')
     .option('--attempt <n>', 'the log of an earlier attempt', parseCount)
-    .action(async (id: string, options: LogOptions) => {
+    .option(
+      '--grep <text>',
+      'only the lines of all attempts that hold this text, whatever the case',
+    )
+    .option('--limit <n>', 'at most so many lines found', parseCount, 1000)
+    .action(async (id: string | undefined, options: LogOptions) => {
       const client = await connect(options, context);
+      if (options.grep !== undefined) {
+        await searchIn(client, id, { text: options.grep, limit: options.limit }, context);
+        return;
+      }
+      if (id === undefined) {
+        throw new AppError(
+          'nothing-named',
+          'Name a job or a request, or what to look for: --grep TEXT.',
+        );
+      }
       const jobs = await jobsOf(client, id);
       for (const job of withAttempt(jobs, id, options.attempt)) {
         await printLog(client, job, options, context);
       }
     });
-  return addExample(command, 'rookery build log job-0123456789abcdef -f');
+  return addExample(
+    command,
+    'rookery build log job-0123456789abcdef -f',
+    "rookery build log --grep 'undefined reference'",
+  );
+}
+
+/** Throws `text-not-found`. */
+async function searchIn(
+  client: ServerClient,
+  id: string | undefined,
+  search: { readonly text: string; readonly limit: number },
+  { output }: CommandContext,
+): Promise<void> {
+  const jobs = id === undefined ? [] : await jobsOf(client, id);
+  const [only] = jobs;
+  const where =
+    id === undefined ? {} : only !== undefined && only.id === id ? { job: id } : { request: id };
+  if ((await searchLogs(client, { ...search, ...where }, output)) === 0) {
+    const place = id === undefined ? 'any log that is kept' : `the logs of ${id}`;
+    throw new AppError('text-not-found', `"${search.text}" is in no line of ${place}.`);
+  }
 }
 
 async function jobsOf(client: ServerClient, id: string): Promise<readonly JobView[]> {
@@ -116,20 +156,21 @@ function linePrinter({ output }: CommandContext): {
   readonly bytes: (chunk: Uint8Array) => void;
   readonly end: () => void;
 } {
-  const colors = output.paint('dim', '') === '' ? 'drop-colors' : 'keep-colors';
+  const clean = (text: string): string =>
+    output.paint('dim', '') === '' ? plainText(text) : harmless(text, 'keep-colors');
   let decoder = new TextDecoder();
   let rest = '';
   return {
     bytes: (chunk) => {
       rest += decoder.decode(chunk, { stream: true });
       const end = rest.lastIndexOf('\n') + 1;
-      output.raw(harmless(rest.slice(0, end), colors));
+      output.raw(clean(rest.slice(0, end)));
       rest = rest.slice(end);
     },
     end: () => {
       rest += decoder.decode();
       if (rest !== '') {
-        output.raw(`${harmless(rest, colors)}\n`);
+        output.raw(`${clean(rest)}\n`);
       }
       decoder = new TextDecoder();
       rest = '';

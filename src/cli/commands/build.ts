@@ -12,6 +12,7 @@ import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
 import { waitForRequest } from '../wait-for-request.ts';
 import { blockedCommand, unblockCommand } from './build-blocked.ts';
+import { buildHistoryCommand } from './build-history.ts';
 import { buildLogCommand } from './build-log.ts';
 import { buildSteeringCommands, parsePriority } from './build-steering.ts';
 
@@ -37,6 +38,7 @@ export function buildCommand(context: CommandContext): Command {
   command.addCommand(listCommand(context));
   command.addCommand(showCommand(context));
   command.addCommand(buildLogCommand(context));
+  command.addCommand(buildHistoryCommand(context));
   command.addCommand(cancelCommand(context));
   for (const steering of buildSteeringCommands(context)) {
     command.addCommand(steering);

@@ -14,6 +14,12 @@ import {
 } from '../../protocol/agents.ts';
 import { blockedListSchema, unblockBodySchema } from '../../protocol/blocked.ts';
 import {
+  failureDetailSchema,
+  historyGroupsSchema,
+  historySchema,
+  timelineSchema,
+} from '../../protocol/build-records.ts';
+import {
   jobDetailSchema,
   jobViewSchema,
   pauseBodySchema,
@@ -120,9 +126,12 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Collection: collectionViewSchema,
   CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
+  FailureDetail: failureDetailSchema,
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  History: historySchema,
+  HistoryGroups: historyGroupsSchema,
   Job: jobViewSchema,
   JobDetail: jobDetailSchema,
   Journal: journalViewSchema,
@@ -149,6 +158,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,
+  Timeline: timelineSchema,
   TokenList: tokenListSchema,
 };
 

@@ -14,6 +14,7 @@ import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
+import { recordRoutes } from './record-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
@@ -31,6 +32,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     gateRoute(context),
     ...buildRoutes(context),
     ...steeringRoutes(context),
+    ...recordRoutes(context),
     ...blockedRoutes(context),
     ...agentRoutes(context),
     ...nodeRoutes(context),

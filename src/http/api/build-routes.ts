@@ -11,11 +11,12 @@ import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { streamJobLog } from './job-log.ts';
+import { oneJobView } from './job-views.ts';
 import { requireChannel, requireJob } from './lookups.ts';
 import { requestDetail } from './request-detail.ts';
 import { streamRequestEvents } from './request-events.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
-import { jobView, requestView } from './views.ts';
+import { requestView } from './views.ts';
 
 function logPath(jobId: string, attempt: number): string {
   return `/api/jobs/${encodeURIComponent(jobId)}/log?attempt=${attempt}`;
@@ -169,7 +170,7 @@ function jobRoutes(context: HttpContext): readonly Route[] {
         return {
           status: 200,
           json: {
-            ...jobView(job),
+            ...(await oneJobView(context, job.id)),
             attempts: attempts.map((one) => ({ ...one, log: logPath(job.id, one.attempt) })),
           },
         };

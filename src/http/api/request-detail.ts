@@ -1,8 +1,9 @@
 import type { BuildRequest } from '../../builds/request.ts';
 import type { RequestDetail } from '../../protocol/builds.ts';
 import type { HttpContext } from '../context.ts';
+import { jobViews } from './job-views.ts';
 import { requireRequest } from './lookups.ts';
-import { jobView, requestView } from './views.ts';
+import { requestView } from './views.ts';
 
 /** Among so many of the newest publications of its channel, that of a request is looked for. */
 const RECENT_PUBLICATIONS = 200;
@@ -15,9 +16,10 @@ export async function requestDetail(context: HttpContext, id: string): Promise<R
     context.builds.packagesOf(id),
     publicationOf(context, request),
   ]);
+  const views = await jobViews(context, request, jobs);
   return {
     ...requestView(request),
-    jobs: jobs.map(jobView),
+    ...views,
     packages: packages.map(({ package: { id: packageId, cpv, buildId }, how }) => ({
       id: packageId,
       cpv,

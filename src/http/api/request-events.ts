@@ -5,12 +5,15 @@ import type { RequestDetail } from '../../protocol/builds.ts';
 import { sleep } from '../../support/clock.ts';
 import type { HttpContext } from '../context.ts';
 import { lifetimeOf } from '../lifetime.ts';
+import { runningAttempts } from './job-views.ts';
 import { Latch } from './latch.ts';
 import { requestDetail } from './request-detail.ts';
 import { beginStream, endStream, writePiece } from './streaming.ts';
 
 /** A comment goes out this often when nothing changes, and the state is looked at again. */
 const KEEP_ALIVE_MS = 15_000;
+/** How far the builds are is looked at this often. */
+const LOOK_MS = 2_000;
 /** Changes that come in a burst are told together: at most two events a second. */
 const PAUSE_MS = 500;
 
@@ -55,7 +58,7 @@ export async function streamRequestEvents(
         break;
       }
       await sleep(PAUSE_MS, life.signal);
-      wasQuiet = !(await changed.wait(keepAliveMs, life.signal));
+      wasQuiet = !(await waitForNews(context, { changed, known }, keepAliveMs, life.signal));
       known = await requestDetail(context, id);
     }
   } finally {
@@ -63,6 +66,28 @@ export async function streamRequestEvents(
     life.end();
     endStream(response);
   }
+}
+
+/** Until something has changed or a build is further than it was; whether it did within `keepAliveMs`. */
+async function waitForNews(
+  { records }: Pick<HttpContext, 'records'>,
+  { changed, known }: { readonly changed: Latch; readonly known: RequestDetail },
+  keepAliveMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const attempts = runningAttempts(known.jobs);
+  const before = new Map(known.jobs.map(({ id, progress }) => [id, JSON.stringify(progress)]));
+  for (let left = keepAliveMs; left > 0 && !signal.aborted; left -= LOOK_MS) {
+    if (await changed.wait(Math.min(left, LOOK_MS), signal)) {
+      return true;
+    }
+    for (const [id, progress] of await records.progress(attempts)) {
+      if (before.get(id) !== JSON.stringify(progress)) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 function concerns(event: Event, id: string, known: RequestDetail | undefined): boolean {

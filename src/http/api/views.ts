@@ -127,7 +127,10 @@ export function requestView(request: BuildRequest): RequestView {
   };
 }
 
-export function jobView(job: ExplainedJob): JobView {
+/** What is told about a job besides the job itself. */
+export type JobNotes = Pick<JobView, 'progress' | 'expectedAt' | 'failure'>;
+
+export function jobView(job: ExplainedJob, notes: JobNotes): JobView {
   return {
     id: job.id,
     requestId: job.requestId,
@@ -146,6 +149,7 @@ export function jobView(job: ExplainedJob): JobView {
     needs: [...job.needs],
     why: job.why,
     whySentence: sentenceOf(job.why),
+    ...notes,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Assets } from './assets.ts';
 import { type Html, html } from './html.ts';
 
-export type Section = 'overview' | 'requests' | 'agents' | 'nodes' | 'journal';
+export type Section = 'overview' | 'requests' | 'agents' | 'history' | 'nodes' | 'journal';
 
 export interface Page {
   readonly title: string;
@@ -16,6 +16,7 @@ const SECTIONS: readonly { readonly id: Section; readonly href: string; readonly
     { id: 'overview', href: '/', name: 'Overview' },
     { id: 'requests', href: '/requests', name: 'Builds' },
     { id: 'agents', href: '/agents', name: 'Agents' },
+    { id: 'history', href: '/history', name: 'History' },
     { id: 'nodes', href: '/nodes', name: 'Nodes' },
     { id: 'journal', href: '/journal', name: 'Journal' },
   ];

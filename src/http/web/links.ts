@@ -7,6 +7,7 @@ export const channelHref = (profile: string, channel: string): string =>
   path('profiles', profile, channel);
 export const packageHref = (id: string): string => path('packages', id);
 export const requestHref = (id: string): string => path('requests', id);
+export const timelineHref = (id: string): string => path('requests', id, 'timeline');
 export const jobHref = (id: string): string => path('jobs', id);
 export const nodeHref = (name: string): string => path('nodes', name);
 /** One attempt at a job, with its log. */

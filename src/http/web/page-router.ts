@@ -1,4 +1,4 @@
-import { type Request, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import type { HttpContext } from '../context.ts';
 import { publicUrlFor } from '../public-url.ts';
 import type { Assets } from './assets.ts';
@@ -6,10 +6,12 @@ import { type Page, renderPage } from './layout.ts';
 import { agentsPage } from './pages/agents-page.ts';
 import { channelPage } from './pages/channel-page.ts';
 import { differencePage } from './pages/difference-page.ts';
+import { historyPage } from './pages/history-page.ts';
 import { homePage } from './pages/home-page.ts';
 import { jobPage } from './pages/job-page.ts';
 import { journalPage } from './pages/journal-page.ts';
 import { keysPage } from './pages/keys-page.ts';
+import { logsPage } from './pages/logs-page.ts';
 import { nodePage, nodesPage } from './pages/nodes-page.ts';
 import { packagePage } from './pages/package-page.ts';
 import { listQuery } from './pages/package-table.ts';
@@ -17,15 +19,16 @@ import { profilePage } from './pages/profile-page.ts';
 import { requestPage } from './pages/request-page.ts';
 import { requestsPage } from './pages/requests-page.ts';
 import { searchPage } from './pages/search-page.ts';
+import { timelinePage } from './pages/timeline-page.ts';
 
-type MakePage = (request: Request) => Promise<Page>;
+type MakePage = (request: Request, response: Response) => Promise<Page>;
 
 /** The pages for people. They read; what changes something is a command, which they name. */
 export function pageRouter(context: HttpContext, assets: Assets): Router {
   const router = Router();
   for (const [path, makePage] of pagesOf(context)) {
     router.get(path, async (request, response) => {
-      const page = await makePage(request);
+      const page = await makePage(request, response);
       response.set('Cache-Control', 'no-store');
       const warnings = context.keys.warnings().map(({ message }) => message);
       response.type('html').send(renderPage(page, assets, warnings));
@@ -41,8 +44,11 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
     ['/agents', async (request) => await agentsPage(context, publicUrlFor(context, request))],
     ['/nodes', async () => await nodesPage(context)],
     ['/nodes/:node', async (request) => await nodePage(context, name(request, 'node'))],
+    ['/history', async (request) => await historyPage(context, request.query)],
+    ['/logs', async (request, response) => await logsPage(context, request.query, response)],
     ['/requests', async () => await requestsPage(context)],
     ['/requests/:id', async (request) => await requestPage(context, name(request, 'id'))],
+    ['/requests/:id/timeline', async (request) => await timelinePage(context, name(request, 'id'))],
     [
       '/jobs/:id',
       async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),

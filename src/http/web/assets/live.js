@@ -14,6 +14,9 @@ async function renew(name, url = location.href) {
     return;
   }
   takeOver(old, fresh);
+  if (fresh.dataset.refresh === undefined) {
+    delete old.dataset.refresh;
+  }
   if (old.innerHTML === fresh.innerHTML) {
     return;
   }
@@ -63,61 +66,35 @@ function followEvents(element) {
   });
 }
 
+/** Until the server does not ask for it any more. */
 function refreshRegularly(element) {
   const refresh = oneAtATime(() => renew(element.dataset.liveRegion));
-  setInterval(() => {
-    if (!document.hidden) {
+  const timer = setInterval(() => {
+    if (element.dataset.refresh === undefined) {
+      clearInterval(timer);
+    } else if (!document.hidden) {
       refresh();
     }
   }, Number(element.dataset.refresh) * 1000);
 }
 
-// Colours and cursor movements of terminals, as the server leaves them out too.
-// oxlint-disable-next-line no-control-regex
-const TERMINAL_CODES = /\u001b\[[0-9;?]*[A-Za-z]|\u001b\][^\u0007]*\u0007|\r(?=\n)/g;
 const MOST_LOG_CHARACTERS = 2_000_000;
-const OPEN_STATES = ['waiting', 'ready', 'leased'];
 
-/** Appends to a log what comes, try after try, until the job has ended. Lost connections are made again. */
-async function followLog(element) {
-  const url = new URL(element.dataset.follow, location.href);
-  const jobUrl = new URL(url.pathname.replace(/\/log$/, ''), url);
-  for (let wait = 500; ; wait = Math.min(wait * 2, 15_000)) {
-    const job = await followOnce(element, url, jobUrl).catch(() => undefined);
-    if (job !== undefined && !OPEN_STATES.includes(job.state)) {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, wait));
-  }
-}
-
-/** Reads one answer to its end. The URL moves along with what was read. */
-async function followOnce(element, url, jobUrl) {
-  const response = await fetch(url);
-  if (!response.ok) {
-    throw new Error(`the log answers ${response.status}`);
-  }
-  const decoder = new TextDecoder();
-  const reader = response.body.getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    url.searchParams.set('offset', Number(url.searchParams.get('offset')) + part.value.byteLength);
-    append(element, decoder.decode(part.value, { stream: true }));
-  }
-  await renew('job');
-  const job = await (await fetch(jobUrl)).json();
-  if (job.attempt > Number(url.searchParams.get('attempt') ?? job.attempt)) {
-    append(element, `\n--- try ${job.attempt} ---\n`);
-    url.searchParams.set('offset', 0);
-  }
-  if (job.attempt > 0) {
-    url.searchParams.set('attempt', job.attempt);
-  }
-  return job;
+/** Appends to a log what comes, try after try, until the job has ended. A browser makes a lost connection again. */
+function followLog(element) {
+  const source = new EventSource(element.dataset.log);
+  source.addEventListener('message', ({ data }) => {
+    append(element, JSON.parse(data).text);
+  });
+  source.addEventListener('end', () => {
+    source.close();
+    void renew('job').catch(() => undefined);
+  });
 }
 
 function append(element, text) {
   const isAtEnd = element.scrollHeight - element.scrollTop - element.clientHeight < 40;
-  element.append(text.replace(TERMINAL_CODES, ''));
+  element.append(text);
   if (element.textContent.length > MOST_LOG_CHARACTERS) {
     element.textContent = element.textContent.slice(-MOST_LOG_CHARACTERS / 2);
   }
@@ -184,7 +161,7 @@ for (const element of document.querySelectorAll('[data-events]')) {
 for (const element of document.querySelectorAll('[data-refresh]')) {
   refreshRegularly(element);
 }
-for (const element of document.querySelectorAll('[data-follow]')) {
+for (const element of document.querySelectorAll('[data-log]')) {
   element.scrollTop = element.scrollHeight;
-  void followLog(element);
+  followLog(element);
 }

@@ -2,13 +2,18 @@ import { FINAL_JOB_STATES, FINAL_REQUEST_STATES } from '../../../builds/request.
 import type { JobView, RequestDetail } from '../../../protocol/builds.ts';
 import { requestDetail } from '../../api/request-detail.ts';
 import type { HttpContext } from '../../context.ts';
-import { type Html, html } from '../html.ts';
+import { gantt } from '../gantt.ts';
+import { type Html, type HtmlPart, html } from '../html.ts';
 import { jobGraph } from '../job-graph.ts';
 import type { Page } from '../layout.ts';
-import { channelHref, jobHref, packageHref, profileHref } from '../links.ts';
+import { channelHref, jobHref, packageHref, profileHref, timelineHref } from '../links.ts';
 import { copyBox, crumbs, factList, person, stateBadge, table } from '../parts.ts';
-import { duration, timeAgo } from '../units.ts';
+import { progressLine, timeLeft } from '../progress-line.ts';
+import { duration, timeAgo, utc } from '../units.ts';
 import { atomsText } from './request-table.ts';
+
+/** With more attempts, the picture is a page of its own. */
+const MOST_BARS = 80;
 
 /** One request: how far it is, what waits for what and why, and what came of it. */
 export async function requestPage(context: HttpContext, id: string): Promise<Page> {
@@ -20,9 +25,10 @@ export async function requestPage(context: HttpContext, id: string): Promise<Pag
   const content = html`<h1>${title} ${stateBadge(request.state)}</h1>
 ${request.reason !== null && html`<p class="lead">${request.reason}</p>`}
 ${request.paused !== null && html`<p class="lead">Paused by ${person(request.paused.by)} ${timeAgo(request.paused.pausedAt, now)}: ${request.paused.reason}</p>`}
-${progress(request.jobs)}
+${progress(request, now)}
 ${facts(request, now)}
 ${jobGraph(request.jobs)}
+${await timelineSection(context, request, now)}
 ${jobsSection(request.jobs, now)}
 ${packagesSection(request)}`;
   const main = html`${crumbs([['Builds', '/requests']], title)}
@@ -54,13 +60,16 @@ function steeringBox(id: string, isPaused: boolean): Html {
       );
 }
 
-function progress(jobs: readonly JobView[]): Html | false {
+function progress({ jobs, expectedAt }: RequestDetail, now: number): Html | false {
   const packages = jobs.filter(({ kind }) => kind === 'package');
   const ended = packages.filter(({ state }) => FINAL_JOB_STATES.includes(state)).length;
   return (
     packages.length > 0 &&
     html`<p class="progress"><progress max="${packages.length}" value="${ended}" aria-label="Packages that are done"></progress>
-<span>${ended} of ${packages.length} packages done</span></p>`
+<span>${ended} of ${packages.length} packages done${
+      expectedAt !== null &&
+      html`, <span title="${utc(expectedAt)}">${timeLeft(expectedAt, now)}</span>`
+    }</span></p>`
   );
 }
 
@@ -100,10 +109,39 @@ function jobRow(job: JobView, now: number): Html {
   return html`<tr>
 <td>${stateBadge(job.state)}</td>
 <th scope="row"><a href="${jobHref(job.id)}">${name}</a>${tries}</th>
-<td>${job.reason}</td>
+<td>${doing(job, now)}</td>
 <td class="name">${job.agent ?? ''}</td>
 <td class="number">${job.startedAt === null ? '–' : duration((job.finishedAt ?? now) - job.startedAt)}</td>
 </tr>`;
+}
+
+/** What it does or waits for, or why it has failed; of a failed one the first error. */
+function doing(job: JobView, now: number): HtmlPart {
+  const line = progressLine(job, now);
+  if (line !== false) {
+    return html`${line}${job.reason !== null && html` ${job.reason}`}`;
+  }
+  return job.failure === null || job.state !== 'failed'
+    ? job.reason
+    : html`${job.failure.phase !== null && html`<strong>${job.failure.phase}</strong>: `}<code>${job.failure.text}</code>`;
+}
+
+async function timelineSection(
+  { records }: HttpContext,
+  request: RequestDetail,
+  now: number,
+): Promise<Html | false> {
+  const timeline = await records.timeline(request.id);
+  if (timeline === undefined || timeline.attempts.length < 2) {
+    return false;
+  }
+  const heading = html`<h2 id="timeline">Timeline</h2>`;
+  return html`<section aria-labelledby="timeline">${
+    timeline.attempts.length > MOST_BARS
+      ? html`${heading}<p><a href="${timelineHref(request.id)}">Who built what when</a></p>`
+      : html`<div class="heading">${heading}<a href="${timelineHref(request.id)}">On a page of its own</a></div>
+${gantt(timeline, request.jobs, now)}`
+  }</section>`;
 }
 
 function packagesSection(request: RequestDetail): Html | false {
