@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { ROLES, type Role } from './access/role.ts';
 import { Tokens } from './access/tokens.ts';
 import { createBuilds } from './builds/create-builds.ts';
+import { Scheduler } from './builds/schedule/scheduler.ts';
 import type { Config } from './config/config.ts';
-import { openProfileCatalog } from './config/profile-catalog.ts';
+import { LiveProfiles } from './config/live-profiles.ts';
 import { type Cluster, openCluster } from './database/cluster.ts';
 import { type Database, openDatabase } from './database/database.ts';
-import type { ProfileCatalog } from './gentoo/profile.ts';
 import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
@@ -24,7 +24,7 @@ import { DiskSpace, sayingDiskFull } from './support/disk-space.ts';
 import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
-import { type Service, startAll, stopAll } from './support/lifecycle.ts';
+import { RunningNote, type Service, startAll, stopAll } from './support/lifecycle.ts';
 import type { Log } from './support/log.ts';
 import { repeating, scheduled } from './support/schedule.ts';
 
@@ -81,6 +81,7 @@ async function compose(config: Config, ground: Ground): Promise<Server> {
   const rooms = await enter(config, ground);
   const { listenService, reached } = listening(config, rooms);
   const services: Service[] = [
+    rooms.profiles,
     cluster.following(() => {
       rooms.journal.look((error) => {
         log.warn({ error: messageOf(error) }, 'the journal cannot be followed now');
@@ -88,6 +89,8 @@ async function compose(config: Config, ground: Ground): Promise<Server> {
     }),
     rooms.buildService,
     cluster.leading([
+      rooms.leads,
+      rooms.schedules,
       housekeeping(config, rooms),
       ...(cluster.isShared ? [recovery(rooms)] : []),
       watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
@@ -149,8 +152,8 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
         cluster.hint();
       })
     : new Journal(database, clock);
-  const profiles = await openProfileCatalog(config.paths.profiles);
-  reportBroken(profiles, log);
+  const leads = new RunningNote('note of leadership');
+  const profiles = await openProfiles(config, log, journal, leads);
   const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
   const space = diskSpace(config);
@@ -174,10 +177,18 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
     service: buildService,
   } = createBuilds({
     ...shared,
+    profiles: profiles.forRequests(),
     repository,
     folders: { state },
     settings: config.builds,
     othersServe: cluster.isShared,
+  });
+  const schedules = new Scheduler({
+    ...shared,
+    profiles: profiles.forRequests(),
+    builds,
+    check,
+    retention: repository.retention,
   });
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
@@ -188,8 +199,8 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
-  const work = { check, resign, proofs, builds, records, buildService, diskWatch };
-  return { ...shared, ...work, keyring, keys, repository, tokens };
+  const work = { check, resign, proofs, builds, records, buildService, schedules, diskWatch };
+  return { ...shared, ...work, keyring, keys, repository, tokens, leads };
 }
 
 function diskSpace({ paths, disk }: Config): DiskSpace {
@@ -342,10 +353,25 @@ async function collect({ repository, log }: Rooms): Promise<void> {
   }
 }
 
-function reportBroken(profiles: ProfileCatalog, log: Log): void {
-  for (const [profile, faults] of Object.entries(profiles.broken())) {
-    log.warn({ profile, faults }, 'a profile is broken and left out');
-  }
+/** Every server reads the profiles; the leader writes in the journal what became of them. */
+async function openProfiles(
+  config: Config,
+  log: Log,
+  journal: Journal,
+  leads: RunningNote,
+): Promise<LiveProfiles> {
+  const profiles = await LiveProfiles.open({
+    folder: config.paths.profiles,
+    memoryFile: join(config.paths.state, 'profiles.json'),
+    log,
+  });
+  profiles.listen(async (changes) => {
+    for (const { kind, profile, faults, isKept } of leads.isRunning ? changes : []) {
+      const data = { profile, ...(faults.length > 0 && { faults: [...faults], isKept }) };
+      await journal.record({ kind, subject: `profile:${profile}`, actor: 'server', data });
+    }
+  });
+  return profiles;
 }
 
 /** What keeps the server from doing its work, a sentence each. */

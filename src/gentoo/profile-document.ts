@@ -11,6 +11,7 @@ import {
   requirementsDocumentSchema,
 } from './requirements.ts';
 import { retentionDocumentSchema } from './retention-policy.ts';
+import { SCHEDULE_KEYS, SCHEDULE_NAME, scheduleDocumentSchema } from './schedule-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { isWholeText } from './whitespace.ts';
 
@@ -120,6 +121,13 @@ export const profileDocumentSchema = z.strictObject({
   requires: requirementsDocumentSchema.exactOptional(),
   retention: retentionDocumentSchema.exactOptional(),
   limits: limitsDocumentSchema.exactOptional(),
+  schedule: z
+    .record(z.string(), scheduleDocumentSchema)
+    .refine(
+      (schedules) => Object.keys(schedules).every((one) => SCHEDULE_NAME.test(one)),
+      'has to have a table for each schedule, with a name of small letters, digits, "_" and "-", such as [schedule.nightly]',
+    )
+    .exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -152,6 +160,7 @@ export function readProfileDocument(
             ...promotionTables(value),
             ...packageTables(value),
             ...limitTables(value),
+            ...scheduleTables(value),
           },
         }),
       };
@@ -164,6 +173,15 @@ function limitTables(value: unknown): DocumentKeys {
     .safeParse(value).data?.limits.packages;
   return Object.fromEntries(
     Object.keys(packages ?? {}).map((own) => [`limits.packages.${own}`, LIMIT_KEYS]),
+  );
+}
+
+/** The tables below `schedule`, which have names of their own. */
+function scheduleTables(value: unknown): DocumentKeys {
+  const schedules = z.looseObject({ schedule: z.record(z.string(), z.unknown()) }).safeParse(value)
+    .data?.schedule;
+  return Object.fromEntries(
+    Object.keys(schedules ?? {}).map((one) => [`schedule.${one}`, SCHEDULE_KEYS]),
   );
 }
 

@@ -2,12 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Tokens } from '../../src/access/tokens.ts';
+import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { PublicationRecord } from '../../src/repository/publication.ts';
 import type { Keyring } from '../../src/signing/keyring/keyring.ts';
 import { systemClock } from '../../src/support/clock.ts';
+import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
 import { catalogOf, makePackage, type PackageChanges } from '../repository/make-package.ts';
@@ -47,20 +49,33 @@ export async function startProofServer(
   const tokens = new Tokens(database, journal, clock);
   const keyring = await openTestKeyring(folder, clock);
   const keys = await openTestKeys(folder, { clock, journal, keyring });
+  const builds = new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) });
+  const profiles = catalogOf(PROFILES);
   const made = join(folder, 'made');
   await mkdir(made);
   const stopping = new AbortController();
   let url = '';
   const server = createServer(
     createRequestListener({
-      profiles: catalogOf(PROFILES),
+      profiles,
       repository,
       check,
       keys,
       resign: installation.resign,
       proofs,
+      builds,
+      schedules: new Scheduler({
+        database,
+        journal,
+        clock,
+        profiles,
+        builds,
+        check,
+        log: silentLog(),
+        locks: new Locks(),
+        retention: repository.retention,
+      }),
       records: new FakeRecords(),
-      builds: new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) }),
       tokens,
       journal,
       get publicKey() {
