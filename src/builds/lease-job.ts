@@ -5,6 +5,7 @@ import { insertAttempt, updateAttempt } from './attempt-store.ts';
 import type { Lease } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { type Asked, QueueView } from './choose-job.ts';
+import { compileHosts } from './compile-hosts.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
@@ -115,13 +116,16 @@ export async function prepareLease(
   }
   const limits = await limitsFor(context, job, request);
   await updateAttempt(context.database, key, { limits_json: JSON.stringify(limits) });
+  const profile = profileOf(request);
+  const hosts = await compileHosts(context, job.agent, profile);
   return {
     jobId: job.id,
     requestId: request.id,
     attempt: job.attempt,
     expiresAt,
-    profile: profileOf(request),
+    profile,
     staging,
+    ...(hosts !== undefined && { compileHosts: hosts }),
     limits,
     work: jobSpecSchema.parse(JSON.parse(job.spec_json)),
   };
