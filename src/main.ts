@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { once } from 'node:events';
 import type { Program } from './cli/command-line.ts';
+import type { AgentStart } from './cli/commands/agent.ts';
 import type { CopyStart } from './cli/commands/database.ts';
 import type { RebuildStart } from './cli/commands/repository-rebuild.ts';
 import type { Config } from './config/config.ts';
@@ -50,14 +51,7 @@ async function serve(options: { readonly config?: string }): Promise<void> {
   await server.stop();
 }
 
-async function agent(options: {
-  readonly server: string;
-  readonly token: string;
-  readonly name: string;
-  readonly workFolder: string;
-  readonly slots: number;
-  readonly passEnvironment: readonly string[];
-}): Promise<void> {
+async function agent(options: Parameters<AgentStart>[0]): Promise<void> {
   const { runAgent } = await import('./agent/run-agent.ts');
   const { createLog } = await import('./support/log.ts');
   await runAgent({ ...options, log: createLog('info'), signal: interruption() });

@@ -2,12 +2,14 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROLES, type Role } from './access/role.ts';
 import { Tokens } from './access/tokens.ts';
+import { CompilerCache } from './builds/compiler-cache.ts';
 import { createBuilds } from './builds/create-builds.ts';
 import { Scheduler } from './builds/schedule/scheduler.ts';
 import type { Config } from './config/config.ts';
 import { LiveProfiles } from './config/live-profiles.ts';
 import { type Cluster, openCluster } from './database/cluster.ts';
 import { type Database, openDatabase } from './database/database.ts';
+import type { ProfileCatalog } from './gentoo/profile.ts';
 import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
@@ -25,6 +27,7 @@ import { AppError, messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
 import { RunningNote, type Service, startAll, stopAll } from './support/lifecycle.ts';
+import { Locks } from './support/locks.ts';
 import type { Log } from './support/log.ts';
 import { repeating, scheduled } from './support/schedule.ts';
 
@@ -190,6 +193,8 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
     check,
     retention: repository.retention,
   });
+  const cache = { folder: join(state, 'ccache'), locks: new Locks(), space };
+  const compilerCache = new CompilerCache(cache);
   const tokens = new Tokens(database, journal, clock);
   const proofs = createProofs(shared);
   const keys = new FarmKeys({
@@ -199,7 +204,8 @@ async function openRooms(config: Config, { log, clock, database, cluster }: Grou
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
-  const work = { check, resign, proofs, builds, records, buildService, schedules, diskWatch };
+  const making = { builds, records, buildService, schedules, compilerCache };
+  const work = { ...making, check, resign, proofs, diskWatch };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
 }
 
@@ -304,12 +310,25 @@ function housekeeping(config: Config, rooms: Rooms): Service {
       if (config.housekeeping.collect) {
         await collect(rooms);
       }
-      rooms.log.info({ removed, attempts }, 'housekeeping done');
+      const ccacheBytes = await rooms.compilerCache.cleanUp(ccacheLimits(rooms.profiles));
+      rooms.log.info({ removed, attempts, ccacheBytes }, 'housekeeping done');
     },
     onError: (error) => {
       rooms.log.error({ error: messageOf(error) }, 'housekeeping failed');
     },
   });
+}
+
+/** Most bytes of the shared ccache by profile; a broken profile keeps what it has. */
+function ccacheLimits(profiles: ProfileCatalog): ReadonlyMap<string, number> {
+  const limits = new Map(Object.keys(profiles.broken()).map((name) => [name, Infinity]));
+  for (const { name, compileSharing } of profiles.list()) {
+    const bytes = compileSharing?.ccacheBytes ?? null;
+    if (bytes !== null) {
+      limits.set(name, bytes);
+    }
+  }
+  return limits;
 }
 
 /** Servers that have ended leave things half done while others run: the leader sees to them. */

@@ -18,6 +18,7 @@ import { JobTraces } from './job-traces.ts';
 import { type Ending, failureCode, JobWatch } from './job-watch.ts';
 import { LimitWatch } from './limit-watch.ts';
 import type { ServerConnection } from './server-connection.ts';
+import type { SharingParts } from './sharing/share-compiling.ts';
 import type { WorkFolder } from './work-folder.ts';
 
 const LEASE_WAIT_MS = 30_000;
@@ -38,6 +39,7 @@ export interface BuildLoopContext {
   readonly workFolder: WorkFolder;
   readonly environment: Readonly<Record<string, string>>;
   readonly cores: number;
+  readonly sharing: SharingParts;
   readonly clock: Clock;
   readonly idle: IdleNotice;
   readonly log: Log;
@@ -280,6 +282,7 @@ async function execute(
     publicKey: job.lease.publicKey ?? context.registration.publicKey,
     environment: context.environment,
     cores: context.cores,
+    sharing: context.sharing,
     clock: context.clock,
   };
   return await executor.execute(jobContext);

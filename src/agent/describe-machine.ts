@@ -43,6 +43,7 @@ export async function describeMachine(
     labels: [...role.labels],
     profiles: [...role.profiles],
     slots: role.slots,
+    distccd: null,
   };
 }
 

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { AgentDescriptionMessage } from '../protocol/agents.ts';
 import { systemClock } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
+import { type Service, startAll, stopAll } from '../support/lifecycle.ts';
 import type { Log } from '../support/log.ts';
 import { type BuildLoopContext, IdleNotice, runBuildLoop } from './build-loop.ts';
 import { describeMachine } from './describe-machine.ts';
@@ -11,6 +12,8 @@ import type { JobExecutor } from './executors/executor.ts';
 import { createPortageExecutor } from './executors/portage-executor.ts';
 import { createSourceExecutor } from './executors/source-executor.ts';
 import { ServerConnection } from './server-connection.ts';
+import { CcacheRelay } from './sharing/ccache-relay.ts';
+import { DistccDaemon } from './sharing/distcc-daemon.ts';
 import { openWorkFolder } from './work-folder.ts';
 
 export interface AgentOptions {
@@ -32,47 +35,96 @@ export interface AgentOptions {
   readonly signal: AbortSignal;
   /** Names of variables of this process's environment that builds see besides PATH. */
   readonly passEnvironment?: readonly string[];
+  /** Compiles for the builds of other agents; absent when it does not. */
+  readonly distccd?: DistccdSettings;
+}
+
+export interface DistccdSettings {
+  /** IPv4 address that it listens on. */
+  readonly listen: string;
+  readonly port: number;
+  /** How other agents call this machine; the address that it listens on by default. */
+  readonly host?: string;
+  /** Addresses and networks that may use it. */
+  readonly allow: readonly string[];
+  /** Files at once; as many as there are processors by default. */
+  readonly jobs?: number;
 }
 
 /**
  * The process on a builder: registers, and does jobs until the signal aborts. Waits for a server that is away.
  *
  * Throws `server-url-invalid`, `agent-refused` when the server does not accept the token, `nothing-to-build-with`,
- * `work-folder-in-use`, `build-still-running`, `invalid-environment-name`, `secret-environment-name`.
+ * `distccd-failed`, `work-folder-in-use`, `build-still-running`, `invalid-environment-name`, `secret-environment-name`.
  */
 export async function runAgent(options: AgentOptions): Promise<void> {
-  const { log, signal } = options;
+  const { log } = options;
   checkServerUrl(options.server);
   const environment = cleanEnvironment(options.passEnvironment ?? [], process.env);
-  const workFolder = await openWorkFolder(resolve(options.workFolder));
+  const folder = resolve(options.workFolder);
+  const workFolder = await openWorkFolder(folder);
+  const relay = new CcacheRelay(options);
+  const services: Service[] = [relay];
+  const { distccd } = options;
+  if (distccd !== undefined) {
+    const settings = { jobs: availableParallelism(), ...distccd };
+    services.push(
+      new DistccDaemon({ ...settings, folder: join(folder, 'distccd'), environment, log }),
+    );
+  }
   try {
     const description = await describe(options, environment, workFolder.path);
-    const connection = new ServerConnection({ ...options, agent: options.name });
-    const registration = await registerUnlessStopped(connection, description, signal);
-    if (registration === undefined) {
-      return;
-    }
-    log.info({ agent: options.name, executors: description.executors }, 'agent registered');
-    await runSlots(
-      {
-        connection,
-        server: options.server.replace(/\/+$/, ''),
-        description,
-        registration,
-        executors: createExecutors(description),
-        workFolder,
-        environment,
-        cores: Math.max(1, Math.floor(availableParallelism() / options.slots)),
-        clock: systemClock,
-        idle: new IdleNotice(),
-        log,
-      },
-      options.slots,
-      signal,
-    );
+    await startAll(services);
+    await workFor(options, {
+      description,
+      workFolder,
+      environment,
+      sharing: { relay, folder: join(folder, 'ccache') },
+    });
   } finally {
+    await stopAll(services);
     await workFolder.release();
   }
+}
+
+/** What others are told about the distccd of this agent. */
+function distccdOf(settings: DistccdSettings | undefined): AgentDescriptionMessage['distccd'] {
+  return settings === undefined
+    ? null
+    : {
+        host: settings.host ?? settings.listen,
+        port: settings.port,
+        jobs: settings.jobs ?? availableParallelism(),
+      };
+}
+
+async function workFor(
+  options: AgentOptions,
+  own: Pick<BuildLoopContext, 'description' | 'workFolder' | 'environment' | 'sharing'>,
+): Promise<void> {
+  const { log, signal } = options;
+  const { description } = own;
+  const connection = new ServerConnection({ ...options, agent: options.name });
+  const registration = await registerUnlessStopped(connection, description, signal);
+  if (registration === undefined) {
+    return;
+  }
+  log.info({ agent: options.name, executors: description.executors }, 'agent registered');
+  await runSlots(
+    {
+      ...own,
+      connection,
+      server: options.server.replace(/\/+$/, ''),
+      registration,
+      executors: createExecutors(description),
+      cores: Math.max(1, Math.floor(availableParallelism() / options.slots)),
+      clock: systemClock,
+      idle: new IdleNotice(),
+      log,
+    },
+    options.slots,
+    signal,
+  );
 }
 
 async function describe(
@@ -89,7 +141,7 @@ async function describe(
       `This machine has neither emerge, python3 and flock nor sh, cc and tar on PATH (${environment['PATH']}).`,
     );
   }
-  return description;
+  return { ...description, distccd: distccdOf(options.distccd) };
 }
 
 function checkServerUrl(server: string): void {

@@ -16,6 +16,10 @@ const descriptionSchema = z.object({
   portageVersion: z.string().nullable(),
   executors: z.array(executorSchema),
   compiler: z.string().nullable().default(null),
+  distccd: z
+    .object({ host: z.string(), port: z.number(), jobs: z.number() })
+    .nullable()
+    .default(null),
   labels: z.array(z.string()).default([]),
   profiles: z.array(z.string()).default([]),
   slots: z.number().default(1),

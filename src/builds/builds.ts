@@ -24,7 +24,21 @@ export interface Lease {
   /** Name of the staging tree with everything the job may install as a binary: `/staging/<name>/`. */
   readonly staging: string;
   readonly limits: BuildLimits;
+  /** Other agents that compile for it; undefined when its profile does not want that. */
+  readonly compileHosts?: readonly CompileHost[];
   readonly work: LeaseWork;
+}
+
+/** Where an agent's distccd is reached, and how many files it compiles at once. */
+export interface Distccd {
+  readonly host: string;
+  readonly port: number;
+  readonly jobs: number;
+}
+
+/** An agent of the same toolchain that compiles for others. */
+export interface CompileHost extends Distccd {
+  readonly agent: string;
 }
 
 export type LeaseWork =
@@ -59,6 +73,8 @@ export interface AgentDescription {
   readonly profiles: readonly string[];
   /** Jobs that it does at once. */
   readonly slots: number;
+  /** Null when it compiles for nobody else. */
+  readonly distccd?: Distccd | null;
 }
 
 export interface AgentRecord extends AgentDescription {

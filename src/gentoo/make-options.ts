@@ -72,3 +72,13 @@ function faultInNumber(option: string, value: string): string | undefined {
     ? undefined
     : `"${value}" cannot be the load behind ${option}: it has to be a number.`;
 }
+
+/** The same MAKEOPTS with another number of jobs: other options stay as they are. */
+export function withJobs(text: string, jobs: number): string {
+  const words = text.split(' ').filter((word) => word !== '');
+  const kept = words.filter((word, index) => {
+    const isValue = /^(?:-j|--jobs)$/.test(words[index - 1] ?? '') && NUMBER.test(word);
+    return !isValue && !/^(?:-j[0-9]*|--jobs(?:=[0-9]+)?)$/.test(word);
+  });
+  return [`-j${jobs}`, ...kept].join(' ');
+}

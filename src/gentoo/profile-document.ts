@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ARCHES } from './arches.ts';
 import { LIMIT_KEYS, limitsDocumentSchema } from './build-limits.ts';
+import { ccacheDocumentSchema, distccDocumentSchema } from './compile-sharing.ts';
 import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
 import { gateDocumentSchema } from './gate-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
@@ -128,6 +129,8 @@ export const profileDocumentSchema = z.strictObject({
       'has to have a table for each schedule, with a name of small letters, digits, "_" and "-", such as [schedule.nightly]',
     )
     .exactOptional(),
+  distcc: distccDocumentSchema.exactOptional(),
+  ccache: ccacheDocumentSchema.exactOptional(),
   'build-root': buildRoot.exactOptional(),
 });
 export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
@@ -135,6 +138,8 @@ export type ProfileDocument = z.infer<typeof profileDocumentSchema>;
 const KEYS: DocumentKeys = {
   '': Object.keys(profileDocumentSchema.shape),
   'build-root': ['kind', 'path'],
+  distcc: Object.keys(distccDocumentSchema.shape),
+  ccache: Object.keys(ccacheDocumentSchema.shape),
   gate: Object.keys(gateDocumentSchema.shape),
   requires: REQUIREMENT_KEYS,
   retention: Object.keys(retentionDocumentSchema.shape),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { baseSystemSchema } from './base-system.ts';
 import { limitPolicySchema } from './build-limits.ts';
+import { compileSharingSchema } from './compile-sharing.ts';
 import { gatePolicySchema } from './gate-policy.ts';
 import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
@@ -64,6 +65,8 @@ export const hardwareProfileSchema = z.strictObject({
   limits: limitPolicySchema.exactOptional(),
   /** What the profile has done by itself, and when, by name. */
   schedules: z.record(z.string(), schedulePolicySchema).exactOptional(),
+  /** What its builds share of compiling; nothing when it is absent. */
+  compileSharing: compileSharingSchema.exactOptional(),
   /** Set name without `@` -> its atoms. */
   sets: z.record(z.string(), z.array(z.string())),
   /** Path below /etc/portage -> text of the file. */

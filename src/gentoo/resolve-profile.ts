@@ -1,5 +1,11 @@
 import { type BaseSystem, mergeBaseSystems } from './base-system.ts';
 import { type LimitsDocument, limitPolicyOf, mergeLimits } from './build-limits.ts';
+import {
+  type CcacheDocument,
+  compileSharingOf,
+  type DistccDocument,
+  faultsInSharing,
+} from './compile-sharing.ts';
 import { show } from './document-faults.ts';
 import { type GateDocument, gatePolicyOf } from './gate-policy.ts';
 import { suggestion } from './nearest-word.ts';
@@ -106,6 +112,7 @@ function resolveProfile(
       faultsInWords(document, { file, arch: merged.arch }),
     ),
     ...faultsBetweenKeys(merged, source.file),
+    ...faultsInSharing(merged, source.file),
     ...faultsInPromotion(source.document?.promotion ?? {}, {
       file: source.file,
       channels: merged.channels ?? DEFAULTS.channels,
@@ -210,6 +217,8 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
       (all, { schedule = {} }) => mergeSchedules(all, schedule),
       {},
     ),
+    distcc: farthestFirst.reduce<DistccDocument>((all, { distcc }) => ({ ...all, ...distcc }), {}),
+    ccache: farthestFirst.reduce<CcacheDocument>((all, { ccache }) => ({ ...all, ...ccache }), {}),
     use: stack(
       farthestFirst.map(({ use = [] }) => use),
       'keep',
@@ -294,6 +303,7 @@ function assemble(
     }),
     ...requirementsIn(sources),
     ...retentionIn(merged),
+    ...sharingIn(merged),
     ...limitsIn(merged),
     ...schedulesIn(merged),
   };
@@ -317,6 +327,11 @@ function limitsIn({ limits = {} }: ProfileDocument): Pick<HardwareProfile, 'limi
 function schedulesIn({ schedule = {} }: ProfileDocument): Pick<HardwareProfile, 'schedules'> {
   const schedules = schedulesOf(schedule);
   return Object.keys(schedules).length === 0 ? {} : { schedules };
+}
+
+function sharingIn({ distcc, ccache }: ProfileDocument): Pick<HardwareProfile, 'compileSharing'> {
+  const compileSharing = compileSharingOf(distcc, ccache);
+  return compileSharing === undefined ? {} : { compileSharing };
 }
 
 function placeOf(buildRoot: BuildRoot, name: string): BuildRoot {

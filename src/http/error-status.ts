@@ -14,6 +14,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     BAD_REQUEST,
     [
       'body-truncated',
+      'ccache-key-invalid',
       'invalid-atom',
       'invalid-body',
       'invalid-cpv',
@@ -39,11 +40,13 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     NOT_FOUND,
     [
+      'ccache-off',
       'failure-unknown',
       'file-not-found',
       'route-not-found',
       'unknown-agent',
       'unknown-attempt',
+      'unknown-ccache-entry',
       'unknown-channel',
       'unknown-job',
       'unknown-key',
@@ -112,7 +115,14 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [412, ['precondition-failed']],
   [
     TOO_LARGE,
-    ['body-too-large', 'log-too-large', 'plan-too-large', 'source-too-large', 'upload-too-large'],
+    [
+      'body-too-large',
+      'ccache-entry-too-large',
+      'log-too-large',
+      'plan-too-large',
+      'source-too-large',
+      'upload-too-large',
+    ],
   ],
   [UNAVAILABLE, ['database-unreachable', 'database-unusable', 'lock-lost']],
   [415, ['unsupported-media-type']],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { buildLimitsSchema, NO_LIMITS } from '../gentoo/build-limits.ts';
+import { COMPILE_HOST } from '../gentoo/compile-sharing.ts';
 import { executorSchema, hardwareProfileSchema } from '../gentoo/profile.ts';
 import { recipeSchema } from '../gentoo/recipe.ts';
 import { LABEL } from '../gentoo/requirements.ts';
@@ -39,6 +40,15 @@ export const agentDescriptionSchema = z.strictObject({
   profiles: z.array(nameSchema).max(1000).default([]),
   /** Jobs that it does at once. */
   slots: z.number().int().min(1).max(1000).default(1),
+  /** Where other agents reach its distccd, and how many files that compiles at once; null when it has none. */
+  distccd: z
+    .strictObject({
+      host: z.string().regex(COMPILE_HOST),
+      port: z.number().int().min(1).max(65_535),
+      jobs: z.number().int().min(1).max(1024),
+    })
+    .nullable()
+    .default(null),
 });
 export type AgentDescriptionMessage = z.infer<typeof agentDescriptionSchema>;
 
@@ -57,6 +67,15 @@ export const leaseQuerySchema = z.strictObject({
   diskFreeBytes: z.number().int().min(0).optional(),
 });
 
+/** An agent of the same toolchain: the address of its distccd, and how many files that compiles at once. */
+export const compileHostSchema = z.object({
+  agent: z.string(),
+  host: z.string().regex(COMPILE_HOST),
+  port: z.number().int().min(1).max(65_535),
+  jobs: z.number().int().min(1).max(1024),
+});
+export type CompileHost = z.infer<typeof compileHostSchema>;
+
 export const leaseSchema = z.object({
   jobId: z.string(),
   requestId: z.string(),
@@ -69,6 +88,10 @@ export const leaseSchema = z.object({
   limits: buildLimitsSchema.default(NO_LIMITS),
   /** The keys that packages are signed with now, armored; absent in the answer of an older server. */
   publicKey: z.string().optional(),
+  /** Other agents that compile for this job, for distcc; absent when its profile does not want that. */
+  compileHosts: z.array(compileHostSchema).optional(),
+  /** URL path of the profile's shared ccache, such as `/ccache/x/`; absent when its profile has none. */
+  ccachePath: z.string().optional(),
   work: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('plan'), atoms: z.array(z.string()), rebuild: z.boolean() }),
     z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),

@@ -10,6 +10,7 @@ import { JobLog } from '../../src/agent/job-log.ts';
 import { JobTraces } from '../../src/agent/job-traces.ts';
 import { LimitWatch } from '../../src/agent/limit-watch.ts';
 import { ServerConnection } from '../../src/agent/server-connection.ts';
+import { CcacheRelay } from '../../src/agent/sharing/ccache-relay.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { killGroup, run, spawnGroup, toolEnvironment } from '../../src/support/processes.ts';
@@ -51,6 +52,10 @@ async function jobIn(root: string, jobId: string, signal: AbortSignal): Promise<
     limits: new LimitWatch({ limits: LIMITS, log, folder: place }),
     traces: new JobTraces(place),
     signal,
+    sharing: {
+      relay: new CcacheRelay({ server: 'http://127.0.0.1:1', token: 't', log: silentLog() }),
+      folder: place,
+    },
     connection: new ServerConnection({
       server: 'http://127.0.0.1:1',
       token: 't',

@@ -5,6 +5,7 @@ import { renderConfiguration } from '../../src/agent/executors/render-configurat
 import { type RootAccess, withRoot } from '../../src/agent/executors/root-access.ts';
 import { copyRootConfiguration, layFiles } from '../../src/agent/executors/root-configuration.ts';
 import { JobTraces } from '../../src/agent/job-traces.ts';
+import { COMPILES_ALONE } from '../../src/agent/sharing/share-compiling.ts';
 import { exists, namesIn } from '../../src/support/files.ts';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -104,6 +105,7 @@ describe('the make.conf of a job', () => {
     const job = { folder: place, environment: toolEnvironment(), traces: new JobTraces(folder) };
     const { config } = await withRoot({ kind: 'prefix', path: prefix }, job, async (root) =>
       renderConfiguration({
+        shared: COMPILES_ALONE,
         root,
         profile: testProfile({ use: ['of-profile', '-x'], features: ['noinfo'] }),
         binhost: 'http://farm/staging/x',

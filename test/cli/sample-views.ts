@@ -46,6 +46,7 @@ export function agentView(values: Partial<AgentView> = {}): AgentView {
     labels: [],
     profiles: [],
     slots: 1,
+    distccd: null,
     registeredAt: NOON,
     lastSeenAt: NOON - 5000,
     isLive: true,

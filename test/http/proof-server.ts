@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Tokens } from '../../src/access/tokens.ts';
+import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
@@ -9,6 +10,7 @@ import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { PublicationRecord } from '../../src/repository/publication.ts';
 import type { Keyring } from '../../src/signing/keyring/keyring.ts';
 import { systemClock } from '../../src/support/clock.ts';
+import { DiskSpace } from '../../src/support/disk-space.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
@@ -76,6 +78,11 @@ export async function startProofServer(
         retention: repository.retention,
       }),
       records: new FakeRecords(),
+      compilerCache: new CompilerCache({
+        folder: join(folders.state, 'ccache'),
+        locks: new Locks(),
+        space: new DiskSpace([], 0),
+      }),
       tokens,
       journal,
       get publicKey() {

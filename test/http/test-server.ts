@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { Tokens } from '../../src/access/tokens.ts';
+import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import type { Database } from '../../src/database/database.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
@@ -13,6 +14,7 @@ import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { createProofs } from '../../src/repository/proof/proofs.ts';
+import { DiskSpace } from '../../src/support/disk-space.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { noResign, openTestKeys } from '../keys/open-test-keys.ts';
@@ -125,7 +127,10 @@ export async function startTestServer(
   const stopping = new AbortController();
   let url = '';
   const profiles = new FixedCatalog([
-    hardwareProfile({ name: 'web-zen4' }),
+    hardwareProfile({
+      name: 'web-zen4',
+      compileSharing: { distcc: true, ccacheBytes: 10_000 },
+    }),
     hardwareProfile({
       name: 'web-skylake',
       description: 'Web servers with Intel Xeon Scalable processors',
@@ -150,6 +155,11 @@ export async function startTestServer(
       check,
       locks: new Locks(),
       retention: repository.retention,
+    }),
+    compilerCache: new CompilerCache({
+      folder: join(folder, 'state', 'ccache'),
+      locks: new Locks(),
+      space: new DiskSpace([], 0),
     }),
     records,
     tokens,

@@ -6,6 +6,7 @@ import type { JobLog } from '../job-log.ts';
 import type { JobTraces } from '../job-traces.ts';
 import type { LimitWatch } from '../limit-watch.ts';
 import type { ServerConnection } from '../server-connection.ts';
+import type { SharingParts } from '../sharing/share-compiling.ts';
 
 /** Everything an executor gets to do one job with. */
 export interface JobContext {
@@ -28,6 +29,7 @@ export interface JobContext {
   readonly environment: Readonly<Record<string, string>>;
   /** How many processors this job may keep busy. */
   readonly cores: number;
+  readonly sharing: SharingParts;
   readonly clock: Clock;
 }
 

@@ -6,6 +6,12 @@ import type { LeaseMessage } from '../../protocol/agents.ts';
 import { AppError } from '../../support/errors.ts';
 import { runBuildProcess } from '../build-process.ts';
 import { filesBelow } from '../image-files.ts';
+import {
+  COMPILES_ALONE,
+  isUsableByPortage,
+  type SharedCompiling,
+  shareCompiling,
+} from '../sharing/share-compiling.ts';
 import { removeTree } from '../work-folder.ts';
 import { whileRootIsHeld } from './build-root-lock.ts';
 import { excludedFromBinaries, packageNameOf } from './excluded-atoms.ts';
@@ -44,9 +50,42 @@ export function createPortageExecutor(): JobExecutor {
 }
 
 async function executeIn(root: RootAccess, job: JobContext, lock: number): Promise<JobOutput> {
-  const { profile, stagingPath, work } = job.lease;
+  const { stagingPath, work } = job.lease;
   const binhost = `${job.server}${stagingPath.replace(/\/+$/, '')}`;
-  const folders = await renderConfiguration({ root, profile, binhost, publicKey: job.publicKey });
+  const shared = work.kind === 'plan' ? COMPILES_ALONE : await sharedIn(root, job);
+  try {
+    return await executeWith(root, job, { lock, binhost, shared });
+  } finally {
+    shared.close();
+  }
+}
+
+async function sharedIn(root: RootAccess, job: JobContext): Promise<SharedCompiling> {
+  const { profile } = job.lease;
+  const isChroot = profile.buildRoot.kind === 'chroot';
+  const cache = isChroot ? join(root.eroot, 'var/cache/rookery-ccache') : job.sharing.folder;
+  return await shareCompiling({
+    ...job,
+    parts: job.sharing,
+    folder: root.folder,
+    cacheFolder: join(cache, profile.name),
+    inside: root.inside,
+    isUsable: async (program) => await isUsableByPortage(root, program),
+  });
+}
+
+async function executeWith(
+  root: RootAccess,
+  job: JobContext,
+  {
+    lock,
+    binhost,
+    shared,
+  }: { readonly lock: number; readonly binhost: string; readonly shared: SharedCompiling },
+): Promise<JobOutput> {
+  const { profile, stagingPath, work } = job.lease;
+  const { publicKey } = job;
+  const folders = await renderConfiguration({ root, profile, binhost, publicKey, shared });
   job.log.note(`Building for ${profile.name} in the root ${root.path}.`);
   const portage = new PortageCommands(root, folders, { job, lock });
   const { hostname } = new URL(job.server);

@@ -68,6 +68,8 @@ export function recipeEnvironment(options: {
   readonly toolchain: Readonly<Record<string, string>>;
   readonly flags: Readonly<Record<string, string>>;
   readonly cores: number;
+  /** Of a build that shares its compiling. */
+  readonly makeopts?: string | undefined;
 }): Record<string, string> {
   const { environment, profile, cpv, folders, toolchain, flags, cores } = options;
   const eprefix = eprefixOf(profile);
@@ -79,7 +81,7 @@ export function recipeEnvironment(options: {
     TMPDIR: folders.temporary,
     ...toolchain,
     ...flags,
-    MAKEOPTS: profile.makeopts === '' ? `-j${cores}` : profile.makeopts,
+    MAKEOPTS: options.makeopts ?? (profile.makeopts === '' ? `-j${cores}` : profile.makeopts),
     ARCH: profile.arch,
     CHOST: profile.chost,
     CBUILD: profile.chost,

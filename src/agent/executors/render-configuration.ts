@@ -5,6 +5,7 @@ import type { HardwareProfile } from '../../gentoo/profile.ts';
 import { AppError } from '../../support/errors.ts';
 import { exists } from '../../support/files.ts';
 import { runChecked } from '../../support/processes.ts';
+import type { SharedCompiling } from '../sharing/share-compiling.ts';
 import { resolveFlags } from './recipe-environment.ts';
 import type { RootAccess } from './root-access.ts';
 import { copyRootConfiguration, layFiles } from './root-configuration.ts';
@@ -44,6 +45,7 @@ export async function renderConfiguration(options: {
   /** URL of the binary host that dependencies come from. */
   readonly binhost: string;
   readonly publicKey: string;
+  readonly shared: SharedCompiling;
 }): Promise<PortageFolders> {
   const { root, profile } = options;
   const place = (name: string): string => join(root.folder, name);
@@ -62,7 +64,10 @@ export async function renderConfiguration(options: {
   }
   await makeVerificationHome(root, place('gnupg'), options.publicKey);
   const dropsRights = await isReachableForAll(place('gnupg'));
-  await writeFile(join(portage, 'make.conf/90-job'), jobSettings(root, place, dropsRights));
+  await writeFile(
+    join(portage, 'make.conf/90-job'),
+    jobSettings(root, place, { ...options, dropsRights }),
+  );
   if (profile.gentooProfile !== null) {
     await selectProfile(root, config, profile.gentooProfile);
   }
@@ -96,7 +101,7 @@ function binreposText(uri: string, location: string): string {
 function jobSettings(
   root: RootAccess,
   place: (name: string) => string,
-  dropsRights: boolean,
+  { shared, dropsRights }: { readonly shared: SharedCompiling; readonly dropsRights: boolean },
 ): string {
   const settings: Record<string, string> = {
     PKGDIR: root.inside(place('packages')),
@@ -108,11 +113,19 @@ function jobSettings(
     PORTAGE_BINHOST: '',
     EMERGE_DEFAULT_OPTS: '',
     ...(dropsRights ? {} : { GPG_VERIFY_USER_DROP: '', GPG_VERIFY_GROUP_DROP: '' }),
+    ...shared.variables,
+    ...(shared.makeopts !== undefined && { MAKEOPTS: shared.makeopts }),
   };
   const lines = Object.entries(settings).map(([name, value]) =>
     formatMakeConfVariable(name, value),
   );
-  return `${lines.join('')}FEATURES="\${FEATURES} ${FEATURES.join(' ')}"\n`;
+  const features = [
+    ...FEATURES,
+    ...shared.uses,
+    // Inside it, the address of this machine is another machine's.
+    ...(shared.needsNetwork ? ['-network-sandbox'] : []),
+  ];
+  return `${lines.join('')}FEATURES="\${FEATURES} ${features.join(' ')}"\n`;
 }
 
 /** Points make.profile at `repo:path`, or at `path` in the main ebuild repository. */

@@ -10,6 +10,8 @@ import { epochSeconds } from '../../support/clock.ts';
 import { AppError } from '../../support/errors.ts';
 import { namesIn } from '../../support/files.ts';
 import { runBuildProcess } from '../build-process.ts';
+import { findProgram } from '../programs.ts';
+import { makeWrappers, type SharedCompiling, shareCompiling } from '../sharing/share-compiling.ts';
 import type { JobContext, JobExecutor } from './executor.ts';
 import { buildFailure } from './failure-code.ts';
 import { fillSysroot } from './fill-sysroot.ts';
@@ -60,9 +62,35 @@ async function buildFromRecipe(job: JobContext, work: SourceWork): Promise<strin
     work: folders.work,
     p: cpv.p,
   });
+  const shared = await shareCompiling({
+    ...job,
+    parts: job.sharing,
+    cacheFolder: join(job.sharing.folder, job.lease.profile.name),
+    inside: (path) => path,
+    isUsable: async (program) => (await findProgram(program, job.environment)) !== undefined,
+  });
+  try {
+    return await compile(job, { recipe, cpv, folders, source, staged, shared });
+  } finally {
+    shared.close();
+  }
+}
+
+async function compile(
+  job: JobContext,
+  build: {
+    readonly recipe: Recipe;
+    readonly cpv: Cpv;
+    readonly folders: Omit<SourceFolders, 'source'>;
+    readonly source: string;
+    readonly staged: readonly StagedPackage[];
+    readonly shared: SharedCompiling;
+  },
+): Promise<string> {
+  const { recipe, cpv, folders, source, staged, shared } = build;
   const toolchain = await findToolchain(job.lease.profile, job.environment);
   const flags = resolveFlags(job.lease.profile.flags);
-  const environment = recipeEnvironment({
+  const plain = recipeEnvironment({
     environment: job.environment,
     profile: job.lease.profile,
     cpv,
@@ -70,7 +98,14 @@ async function buildFromRecipe(job: JobContext, work: SourceWork): Promise<strin
     toolchain,
     flags,
     cores: job.cores,
+    makeopts: shared.makeopts,
   });
+  const wrapped = await makeWrappers(shared, {
+    folder: join(job.folder, 'wrappers'),
+    compilers: [toolchain.CC, toolchain.CXX].map((words) => words.split(' ')[0] ?? ''),
+    environment: plain,
+  });
+  const environment = { ...plain, ...shared.variables, ...wrapped };
   const lines = { job, folders: { ...folders, source }, environment };
   await runLines('build', recipe.build, lines);
   await runLines('install', recipe.install, lines);

@@ -17,6 +17,13 @@ import {
 import { agentDrainCommand, agentResumeCommand } from './agent-drain.ts';
 import { agentRestoreCommand } from './agent-restore.ts';
 
+import {
+  addDistccdOptions,
+  type DistccdOptions,
+  type DistccdSettings,
+  distccdSettings,
+} from './distccd-settings.ts';
+
 /** Runs an agent until it is told to stop. */
 export type AgentStart = (options: {
   readonly server: string;
@@ -28,9 +35,11 @@ export type AgentStart = (options: {
   readonly passEnvironment: readonly string[];
   readonly labels: readonly string[];
   readonly profiles: readonly string[];
+  /** Absent when it compiles for no other agent. */
+  readonly distccd?: DistccdSettings;
 }) => Promise<void>;
 
-interface AgentOptions extends ServerOptions {
+interface AgentOptions extends ServerOptions, DistccdOptions {
   readonly name: string;
   readonly work: string;
   readonly slots: number;
@@ -40,7 +49,7 @@ interface AgentOptions extends ServerOptions {
 }
 
 export function agentCommand(context: CommandContext, agent: AgentStart): Command {
-  const command = addServerOptions(
+  const plain = addServerOptions(
     new Command('agent').description('build packages on this machine for a server'),
     'builder',
   )
@@ -61,26 +70,28 @@ export function agentCommand(context: CommandContext, agent: AgentStart): Comman
       '--pass-env <name>',
       'variable of this environment that builds see, such as http_proxy (may be repeated)',
       (name: string, before: readonly string[] | undefined) => [...(before ?? []), name],
-    )
-    .action(async (options: AgentOptions) => {
-      const file = await tokenFile(options, context, 'builder');
-      if (file === undefined) {
-        throw new AppError(
-          'token-file-missing',
-          'An agent needs a token of role builder: name its file with --token-file.',
-        );
-      }
-      await agent({
-        server: serverUrl(options, context),
-        token: await readToken(file, context.cwd),
-        name: options.name,
-        workFolder: resolve(context.cwd, options.work),
-        slots: options.slots,
-        passEnvironment: options.passEnv ?? [],
-        labels: options.label ?? [],
-        profiles: options.profile ?? [],
-      });
+    );
+  const command = addDistccdOptions(plain).action(async (options: AgentOptions) => {
+    const file = await tokenFile(options, context, 'builder');
+    if (file === undefined) {
+      throw new AppError(
+        'token-file-missing',
+        'An agent needs a token of role builder: name its file with --token-file.',
+      );
+    }
+    const distccd = distccdSettings(options);
+    await agent({
+      server: serverUrl(options, context),
+      token: await readToken(file, context.cwd),
+      name: options.name,
+      workFolder: resolve(context.cwd, options.work),
+      slots: options.slots,
+      passEnvironment: options.passEnv ?? [],
+      labels: options.label ?? [],
+      profiles: options.profile ?? [],
+      ...(distccd !== undefined && { distccd }),
     });
+  });
   command.addCommand(agentDrainCommand(context));
   command.addCommand(agentResumeCommand(context));
   command.addCommand(agentRestoreCommand(context));

@@ -6,6 +6,7 @@ import { agentRoutes } from './agent-routes.ts';
 import { apiDocument } from './api-document.ts';
 import { blockedRoutes } from './blocked-routes.ts';
 import { buildRoutes } from './build-routes.ts';
+import { ccacheRoutes } from './ccache-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
 import { gateRoute } from './gate-route.ts';
@@ -37,6 +38,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...blockedRoutes(context),
     ...scheduleRoutes(context),
     ...agentRoutes(context),
+    ...ccacheRoutes(context),
     ...nodeRoutes(context),
     ...retentionRoutes(context),
     ...accessRoutes(context),

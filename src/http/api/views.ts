@@ -40,6 +40,7 @@ export function agentView(
     labels: [...agent.labels],
     profiles: [...agent.profiles],
     slots: agent.slots,
+    distccd: agent.distccd ?? null,
     registeredAt: agent.registeredAt,
     lastSeenAt: agent.lastSeenAt,
     isLive: isLive(agent, times),
@@ -164,6 +165,9 @@ export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
     limits,
     stagingPath: `/staging/${encodeURIComponent(lease.staging)}/`,
     publicKey,
+    ...(lease.compileHosts !== undefined && { compileHosts: [...lease.compileHosts] }),
+    ...(profile.compileSharing !== undefined &&
+      profile.compileSharing.ccacheBytes !== null && { ccachePath: `/ccache/${profile.name}/` }),
     work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
   };
 }

@@ -52,6 +52,7 @@ ${factList([
   ['Portage', agent.portageVersion ?? 'not installed'],
   ['Builds with', agent.executors.join(', ')],
   ['Compiler', agent.compiler],
+  ['Compiles for others', distccdOf(agent)],
   ['Disk left', agent.diskFreeBytes !== null && bytes(agent.diskFreeBytes)],
   ['Labels', agent.labels.join(', ')],
   ['Only for', agent.profiles.join(', ')],
@@ -62,6 +63,10 @@ ${factList([
 <details><summary>${count(agent.cpuFlags.length, 'CPU flag')}</summary>
 <p class="chips">${agent.cpuFlags.map((flag) => html`<span class="chip">${flag}</span>`)}</p></details>
 </article>`;
+}
+
+function distccdOf({ distccd = null }: AgentRecord): string | false {
+  return distccd !== null && `${distccd.jobs} files at once, ${distccd.host}:${distccd.port}`;
 }
 
 const STATES = { active: 'active', drained: 'drained', 'taken-out': 'taken out' } as const;
