@@ -316,3 +316,26 @@ describe('a profile is broken, and says so,', () => {
     });
   });
 });
+
+describe('what builds share of compiling', () => {
+  const sharing = base({
+    cflags: '-O2 -march=x86-64-v3',
+    distcc: { enabled: true },
+    ccache: { enabled: true, 'max-mib': 10 },
+  });
+
+  it('comes from the base, key by key', () => {
+    const child = sourceOf('child', { extends: 'base', ccache: { 'max-mib': 20 } });
+    expect(resolved(child, sharing).compileSharing).toEqual({
+      distcc: true,
+      ccacheBytes: 20 * 1024 * 1024,
+    });
+    const alone = sourceOf('child', { extends: 'base', distcc: { enabled: false } });
+    expect(resolved(alone, sharing).compileSharing?.distcc).toBe(false);
+  });
+
+  it('does not go with a processor that each machine understands otherwise', () => {
+    const child = sourceOf('child', { extends: 'base', cflags: '-O2 -march=native' });
+    expect(faultsOf(child, sharing)['child']?.join(' ')).toContain('with [distcc] enabled');
+  });
+});

@@ -1,5 +1,5 @@
 import { chmodSync, cpSync } from 'node:fs';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
@@ -67,6 +67,24 @@ async function makeBuildRoot(): Promise<void> {
   }
 }
 
+async function packagesBelow(place: string): Promise<string[]> {
+  const names = await readdir(place, { recursive: true });
+  return names.filter((name) => name.endsWith('.gpkg.tar')).map((name) => join(place, name));
+}
+
+/** What a package publishes of the environment that it was built in. */
+async function environmentOf(file: string): Promise<string> {
+  const script = [
+    'tar -xOf "$0" --wildcards "*/metadata.tar*" --exclude "*.sig" | zstd -dc',
+    'tar -xO --wildcards "*environment.bz2"',
+    'bunzip2',
+  ].join(' | ');
+  const { stdout } = await runChecked(['bash', '-c', `set -o pipefail; ${script}`, file], {
+    env: toolEnvironment(),
+  });
+  return stdout.toString('utf8');
+}
+
 (isSkipped ? describe.skip : describe)(title, () => {
   let server: LiveServer;
   let farm: SharedFarm;
@@ -107,6 +125,10 @@ async function makeBuildRoot(): Promise<void> {
     expect(await first.by.ccacheCounter('gentoo', 'remote_storage_error')).toBe(0);
     expect(await first.by.ccacheCounter('gentoo', 'remote_storage_write')).toBeGreaterThan(FILES);
     expect(first.log).not.toContain('no masquerade dir');
+    const [published = ''] = await packagesBelow(join(server.config.paths.mirrorRoot, 'binhost'));
+    const environment = await environmentOf(published);
+    expect(environment).toContain('rookery-many');
+    expect(environment).not.toMatch(/CCACHE_REMOTE_STORAGE|DISTCC_HOSTS|rky_/);
 
     await farm.stop(first.by);
     await farm.build('gentoo', '=app-misc/rookery-many-2');
