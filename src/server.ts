@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROLES, type Role } from './access/role.ts';
-import { Tokens } from './access/tokens.ts';
+import type { Tokens } from './access/tokens.ts';
 import type { Config } from './config/config.ts';
 import { openCluster } from './database/cluster.ts';
 import { openDatabase } from './database/database.ts';
