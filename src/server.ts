@@ -1,40 +1,29 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROLES, type Role } from './access/role.ts';
-import { Tokens } from './access/tokens.ts';
-import { CompilerCache } from './builds/compiler-cache.ts';
-import { createBuilds } from './builds/create-builds.ts';
+import type { Tokens } from './access/tokens.ts';
 import type { Config } from './config/config.ts';
-import { openProfileCatalog } from './config/profile-catalog.ts';
-import { type Cluster, openCluster } from './database/cluster.ts';
-import { type Database, openDatabase } from './database/database.ts';
+import { openCluster } from './database/cluster.ts';
+import { openDatabase } from './database/database.ts';
 import type { ProfileCatalog } from './gentoo/profile.ts';
 import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
-import { Journal } from './journal/journal.ts';
-import { FarmKeys } from './keys/farm-keys.ts';
-import { openRepository } from './repository/create-repository.ts';
-import { watchDiskSpace } from './repository/disk-watch.ts';
-import { createProofs } from './repository/proof/proofs.ts';
 import { watchIncoming } from './repository/watch-incoming.ts';
+import { type Ground, openRooms, type Rooms } from './rooms.ts';
 import { expiryFault, reportExpiry } from './signing/key-expiry.ts';
-import { Keyring } from './signing/keyring/keyring.ts';
 import type { Clock } from './support/clock.ts';
-import { DiskSpace, sayingDiskFull } from './support/disk-space.ts';
-import { AppError, messageOf } from './support/errors.ts';
+import { sayingDiskFull } from './support/disk-space.ts';
+import { messageOf } from './support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from './support/files.ts';
 import { newToken } from './support/ids.ts';
 import { type Service, startAll, stopAll } from './support/lifecycle.ts';
-import { Locks } from './support/locks.ts';
 import type { Log } from './support/log.ts';
 import { repeating, scheduled } from './support/schedule.ts';
 
 const RECOVERY_MS = 15_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** How late a key may take over. */
-const KEYS_EVERY_MS = 60_000;
 /** How late a server knows what another has done to the keys. */
 const KEYS_OF_OTHERS_MS = 2_000;
 
@@ -70,19 +59,12 @@ async function open(config: Config, log: Log, clock: Clock): Promise<Server> {
   }
 }
 
-/** What everything else is built on. */
-interface Ground {
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly database: Database;
-  readonly cluster: Cluster;
-}
-
 async function compose(config: Config, ground: Ground): Promise<Server> {
   const { log, database, cluster } = ground;
   const rooms = await enter(config, ground);
   const { listenService, reached } = listening(config, rooms);
   const services: Service[] = [
+    rooms.profiles,
     cluster.following(() => {
       rooms.journal.look((error) => {
         log.warn({ error: messageOf(error) }, 'the journal cannot be followed now');
@@ -90,6 +72,8 @@ async function compose(config: Config, ground: Ground): Promise<Server> {
     }),
     rooms.buildService,
     cluster.leading([
+      rooms.leads,
+      rooms.schedules,
       housekeeping(config, rooms),
       ...(cluster.isShared ? [recovery(rooms)] : []),
       watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
@@ -123,8 +107,6 @@ async function compose(config: Config, ground: Ground): Promise<Server> {
   };
 }
 
-type Rooms = Awaited<ReturnType<typeof openRooms>>;
-
 /** What one server at a time does, before it serves. */
 async function enter(config: Config, ground: Ground): Promise<Rooms> {
   let rooms: Rooms | undefined;
@@ -141,67 +123,6 @@ async function enter(config: Config, ground: Ground): Promise<Rooms> {
     await rooms.journal.follow();
   }
   return rooms;
-}
-
-async function openRooms(config: Config, { log, clock, database, cluster }: Ground) {
-  const { state, mirrorRoot } = config.paths;
-  const { locks } = cluster;
-  const journal = cluster.isShared
-    ? new Journal(database, clock, () => {
-        cluster.hint();
-      })
-    : new Journal(database, clock);
-  const profiles = await openProfileCatalog(config.paths.profiles);
-  reportBroken(profiles, log);
-  const keyring = await openKeys(config, log, clock);
-  const shared = { database, journal, clock, log, locks, profiles };
-  const space = diskSpace(config);
-  const { repository, check, resign } = openRepository({
-    ...shared,
-    signer: () => keyring.signer(),
-    currentKeys: () => new Set(keyring.acceptedFingerprints()),
-    folders: { state, mirrorRoot },
-    maxUploadBytes: config.http.maxUploadBytes,
-    space,
-    ...(cluster.isShared ? { servers: cluster } : {}),
-  });
-  const diskWatch = watchDiskSpace({
-    ...shared,
-    space,
-    warnBelowBytes: config.disk.warnBelowBytes,
-  });
-  const {
-    builds,
-    records,
-    service: buildService,
-  } = createBuilds({
-    ...shared,
-    repository,
-    folders: { state },
-    settings: config.builds,
-    othersServe: cluster.isShared,
-  });
-  const cache = { folder: join(state, 'ccache'), locks: new Locks(), space };
-  const compilerCache = new CompilerCache(cache);
-  const tokens = new Tokens(database, journal, clock);
-  const proofs = createProofs(shared);
-  const keys = new FarmKeys({
-    ...shared,
-    keyring,
-    resigning: resign,
-    folder: join(mirrorRoot, 'keys'),
-    everyMs: KEYS_EVERY_MS,
-  });
-  const work = { check, resign, proofs, builds, records, buildService, diskWatch, compilerCache };
-  return { ...shared, ...work, keyring, keys, repository, tokens };
-}
-
-function diskSpace({ paths, disk }: Config): DiskSpace {
-  const folders = [
-    { name: 'paths.state', path: paths.state },
-    { name: 'paths.mirror-root', path: paths.mirrorRoot },
-  ];
-  return new DiskSpace(folders, disk.keepFreeBytes);
 }
 
 /** The HTTP service, and how clients reach it once it listens. */
@@ -236,35 +157,6 @@ function listening(
       }),
   });
   return { listenService, reached };
-}
-
-async function openKeys(config: Config, log: Log, clock: Clock): Promise<Keyring> {
-  const { name, email, validDays, passphraseFile, gpg } = config.signing;
-  const passphrase = passphraseFile === null ? undefined : await readPassphrase(passphraseFile);
-  const keyring = await Keyring.open({
-    folder: join(config.paths.state, 'signing'),
-    name,
-    email,
-    validDays,
-    clock,
-    log,
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(gpg === null ? {} : { gpg: { ...gpg, passphraseFile } }),
-  });
-  reportExpiry(keyring.signer(), clock, log);
-  return keyring;
-}
-
-async function readPassphrase(file: string): Promise<string> {
-  const text = await readTextIfPresent(file);
-  const passphrase = text?.replace(/\n+$/, '') ?? '';
-  if (passphrase === '') {
-    throw new AppError(
-      'passphrase-missing',
-      `The passphrase file ${file} ${text === undefined ? 'does not exist' : 'is empty'}.`,
-    );
-  }
-  return passphrase;
 }
 
 /** One token of role admin and one of role builder, so that a new installation can be used from its own machine. */
@@ -356,12 +248,6 @@ async function collect({ repository, log }: Rooms): Promise<void> {
         'collected what nothing holds',
       );
     }
-  }
-}
-
-function reportBroken(profiles: ProfileCatalog, log: Log): void {
-  for (const [profile, faults] of Object.entries(profiles.broken())) {
-    log.warn({ profile, faults }, 'a profile is broken and left out');
   }
 }
 

@@ -10,7 +10,7 @@ import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import type { BuildLogs } from './build-log.ts';
 import type { BreakerSettings } from './circuit-breaker.ts';
-import type { ClockJumps } from './clock-jumps.ts';
+import { type ClockJumps, moveTimes } from './clock-jumps.ts';
 import type { LogFindings } from './log-findings.ts';
 
 export interface BuildSettings {
@@ -56,22 +56,32 @@ export interface Deed {
 
 /** Runs work in a transaction; its events are announced once it is on disk. */
 export async function transact<T>(
-  context: Pick<BuildsContext, 'database' | 'journal' | 'clock'>,
+  context: Pick<BuildsContext, 'database' | 'journal' | 'clock' | 'jumps' | 'log'>,
   actor: string,
   work: (deed: Deed) => Promise<T>,
 ): Promise<T> {
   const events: Event[] = [];
-  const result = await context.database.transaction().execute(
-    async (queries) =>
-      await work({
-        queries,
-        actor,
-        now: context.clock.now(),
-        tell: async (event) => {
-          events.push(await context.journal.write(queries, event));
-        },
-      }),
-  );
+  let jumpMs = 0;
+  const done = context.database.transaction().execute(async (queries) => {
+    jumpMs = context.jumps.look();
+    const now = context.clock.now();
+    if (jumpMs !== 0) {
+      context.log.warn({ jumpMs }, 'the clock was set; leases are moved with it');
+      await moveTimes(queries, jumpMs);
+    }
+    return await work({
+      queries,
+      actor,
+      now,
+      tell: async (event) => {
+        events.push(await context.journal.write(queries, event));
+      },
+    });
+  });
+  const result = await done.catch((error: unknown) => {
+    context.jumps.giveBack(jumpMs);
+    throw error;
+  });
   for (const event of events) {
     context.journal.announce(event);
   }

@@ -103,7 +103,9 @@ class Sweeping {
     await expireLeases(this.#context);
     await endOverdue(this.#context, this.#startedAt);
     const now = clock.now();
-    if (await hasComeDue(database, { after: this.#lookedAt, until: now })) {
+    // A clock that was set back: everything may have come due.
+    const after = this.#lookedAt > now ? 0 : this.#lookedAt;
+    if (await hasComeDue(database, { after, until: now })) {
       this.#queue.wake();
     }
     this.#lookedAt = now;

@@ -1,4 +1,4 @@
-import type { Database } from '../database/database.ts';
+import type { Queries } from '../database/database.ts';
 import type { Clock } from '../support/clock.ts';
 
 /** Smaller differences are measured, not set. */
@@ -9,6 +9,7 @@ export class ClockJumps {
   readonly #clock: Clock;
   #now: number;
   #steady: number | undefined;
+  #notMoved = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -16,8 +17,22 @@ export class ClockJumps {
     this.#steady = clock.steady?.();
   }
 
-  /** By how many milliseconds the clock was moved since the last look; mostly 0. */
+  /**
+   * By how many milliseconds the clock was moved since the last look; mostly 0. Whoever looks moves the times in the
+   * same transaction, before it writes one: what was written before has the old time, what comes after the new one.
+   */
   look(): number {
+    const notMoved = this.#notMoved;
+    this.#notMoved = 0;
+    return notMoved + this.#jump();
+  }
+
+  /** The transaction that should have moved the times by this came to nothing. */
+  giveBack(jumpMs: number): void {
+    this.#notMoved += jumpMs;
+  }
+
+  #jump(): number {
     const [now, steady] = [this.#clock.now(), this.#clock.steady?.()];
     const passed = now - this.#now;
     const jump =
@@ -29,29 +44,27 @@ export class ClockJumps {
 }
 
 /** Moves what is measured from now on: leases, back-offs, trials, and when agents were heard of. */
-export async function moveTimes(database: Database, byMs: number): Promise<void> {
-  await database.transaction().execute(async (queries) => {
-    await queries
-      .updateTable('jobs')
-      .set((eb) => ({ lease_expires_at: eb('lease_expires_at', '+', byMs) }))
-      .where('state', '=', 'leased')
-      .execute();
-    await queries
-      .updateTable('jobs')
-      .set((eb) => ({ not_before: eb('not_before', '+', byMs) }))
-      .where('not_before', 'is not', null)
-      .execute();
-    await queries
-      .updateTable('attempts')
-      .set((eb) => ({ started_at: eb('started_at', '+', byMs), log_at: eb('log_at', '+', byMs) }))
-      .where('finished_at', 'is', null)
-      .execute();
-    await queries
-      .updateTable('agents')
-      .set((eb) => ({
-        last_seen_at: eb('last_seen_at', '+', byMs),
-        trial_at: eb('trial_at', '+', byMs),
-      }))
-      .execute();
-  });
+export async function moveTimes(queries: Queries, byMs: number): Promise<void> {
+  await queries
+    .updateTable('jobs')
+    .set((eb) => ({ lease_expires_at: eb('lease_expires_at', '+', byMs) }))
+    .where('state', '=', 'leased')
+    .execute();
+  await queries
+    .updateTable('jobs')
+    .set((eb) => ({ not_before: eb('not_before', '+', byMs) }))
+    .where('not_before', 'is not', null)
+    .execute();
+  await queries
+    .updateTable('attempts')
+    .set((eb) => ({ started_at: eb('started_at', '+', byMs), log_at: eb('log_at', '+', byMs) }))
+    .where('finished_at', 'is', null)
+    .execute();
+  await queries
+    .updateTable('agents')
+    .set((eb) => ({
+      last_seen_at: eb('last_seen_at', '+', byMs),
+      trial_at: eb('trial_at', '+', byMs),
+    }))
+    .execute();
 }

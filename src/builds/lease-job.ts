@@ -5,7 +5,6 @@ import { insertAttempt, updateAttempt } from './attempt-store.ts';
 import type { Lease } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { type Asked, QueueView } from './choose-job.ts';
-import { moveTimes } from './clock-jumps.ts';
 import { compileHosts } from './compile-hosts.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type AfterConclusion, followUp } from './finish-request.ts';
@@ -107,8 +106,11 @@ export async function prepareLease(
     await endAttempt(context, job, { kind: 'unstaged' });
     throw error;
   }
-  const expiresAt = context.clock.now() + context.settings.leaseMs;
-  if (!(await updateLeasedJob(context.database, key, { lease_expires_at: expiresAt }))) {
+  const expiresAt = await transact(context, 'server', async ({ queries, now }) => {
+    const until = now + context.settings.leaseMs;
+    return (await updateLeasedJob(queries, key, { lease_expires_at: until })) ? until : undefined;
+  });
+  if (expiresAt === undefined) {
     unstageInBackground(context, job);
     return undefined;
   }
@@ -168,13 +170,11 @@ export async function endAttempt(
 
 /** Ends the attempts of agents that have not been heard from for the length of a lease. */
 export async function expireLeases(context: BuildsContext): Promise<void> {
-  const jumpMs = context.jumps.look();
-  if (jumpMs !== 0) {
-    context.log.warn({ jumpMs }, 'the clock was set; leases are moved with it');
-    await moveTimes(context.database, jumpMs);
-  }
-  const now = context.clock.now();
-  for (const job of await expiredJobs(context.database, now)) {
+  const { now, jobs } = await transact(context, 'server', async (deed) => ({
+    now: deed.now,
+    jobs: await expiredJobs(deed.queries, deed.now),
+  }));
+  for (const job of jobs) {
     const { id: jobId, attempt, agent } = job;
     context.log.warn({ jobId, attempt, agent }, 'a lease expired');
     await endAttempt(

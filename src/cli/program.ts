@@ -17,6 +17,7 @@ import { profilePauseCommands } from './commands/profile-pause.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { repositoryCommand } from './commands/repository.ts';
 import type { RebuildStart } from './commands/repository-rebuild.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { type ServerStart, serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
 import { productVersion } from './project-root.ts';
@@ -49,6 +50,7 @@ export function createProgram(parts: ProgramParts): Program {
     agentCommand(context, parts.agent),
     profileCommands(context),
     buildCommand(context),
+    scheduleCommand(context),
     channelCommand(context),
     packageCommand(context),
     repositoryCommand(context, parts.rebuild),

@@ -26,6 +26,7 @@ import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
 import { retryCalls } from './retry-calls.ts';
+import { scheduleCalls } from './schedule-calls.ts';
 import { steeringCalls } from './steering-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
@@ -77,6 +78,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...steeringCalls({ post }, act),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    ...scheduleCalls({ get, post }),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),
     forgetNode: async (name: string, reason: string) =>

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suggestion } from '../gentoo/nearest-word.ts';
 import type { HardwareProfile, ProfileCatalog } from '../gentoo/profile.ts';
-import { resolveProfiles } from '../gentoo/resolve-profile.ts';
+import { type ResolvedProfiles, resolveProfiles } from '../gentoo/resolve-profile.ts';
 import { AppError, isErrno } from '../support/errors.ts';
 import { readProfileFolder } from './read-profile-folder.ts';
 
@@ -13,11 +13,20 @@ import { readProfileFolder } from './read-profile-folder.ts';
  * Throws `profiles-unreadable` when there is no such folder.
  */
 export async function openProfileCatalog(folder: string): Promise<ProfileCatalog> {
+  return catalogOf(await readProfiles(folder));
+}
+
+/** Throws `profiles-unreadable`. */
+export async function readProfiles(folder: string): Promise<ResolvedProfiles> {
   const sources = [];
   for (const name of await profileNames(folder)) {
     sources.push(await readProfileFolder(folder, name));
   }
-  const { profiles, broken } = resolveProfiles(sources);
+  return resolveProfiles(sources);
+}
+
+/** A profile that is in both lists can be had; its faults are those of what its folder holds now. */
+export function catalogOf({ profiles, broken }: ResolvedProfiles): ProfileCatalog {
   const byName = new Map(profiles.map((profile) => [profile.name, profile]));
   return {
     list: () => profiles,

@@ -81,12 +81,16 @@ export class LockSession {
 
   async #connect(): Promise<Client> {
     const client = new Client({ ...connectionOptions(this.#url), query_timeout: SILENCE_MS });
-    client.on('error', () => {
-      this.#lose();
-    });
-    client.on('end', () => {
-      this.#lose();
-    });
+    // A connection tells of its end twice; by the second time there may be the next one, with locks of its own.
+    let isOver = false;
+    const lose = (): void => {
+      if (!isOver) {
+        isOver = true;
+        this.#lose();
+      }
+    };
+    client.on('error', lose);
+    client.on('end', lose);
     try {
       await client.connect();
     } catch (error) {
@@ -95,7 +99,7 @@ export class LockSession {
     }
     this.#pulse = setInterval(() => {
       client.query('select 1').catch(async () => {
-        this.#lose();
+        lose();
         await client.end().catch(() => undefined);
       });
     }, PULSE_MS).unref();

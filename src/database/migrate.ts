@@ -12,6 +12,7 @@ import * as fileChecksOfPackages from './migrations/0010-file-checks.ts';
 import * as schedule from './migrations/0011-schedule.ts';
 import * as failures from './migrations/0012-failures.ts';
 import * as attemptHistory from './migrations/0014-attempt-history.ts';
+import * as schedules from './migrations/0016-schedules.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -32,6 +33,7 @@ const MIGRATIONS: readonly Migration[] = [
   schedule,
   failures,
   attemptHistory,
+  schedules,
 ];
 
 /** How the two engines write what they do not write alike. */

@@ -337,6 +337,45 @@ export interface MeasuredRunRow {
   readonly largest_disk_bytes: number;
 }
 
+/** A schedule of a profile, once the server has seen it. */
+export interface ScheduleRow {
+  readonly profile: string;
+  readonly name: string;
+  /** What it said when `done_until` was set: another policy starts anew from then on. */
+  readonly policy: string;
+  /** Every planned time up to this one has a run, or came while it was paused. */
+  readonly done_until: number;
+  readonly paused_at: number | null;
+  readonly paused_by: string | null;
+}
+
+/** One planned time of a schedule, and what became of it. */
+export interface ScheduleRunRow {
+  readonly profile: string;
+  readonly name: string;
+  readonly planned_at: number;
+  readonly started_at: number | null;
+  readonly finished_at: number | null;
+  /**
+   * `starting` is noted before anything is done; `interrupted` was cut off by the end of the server; `skipped` came while
+   * the run before it was under way; `missed` while the server was down.
+   */
+  readonly state:
+    | 'starting'
+    | 'running'
+    | 'done'
+    | 'failed'
+    | 'cancelled'
+    | 'interrupted'
+    | 'skipped'
+    | 'missed';
+  /** A sentence. */
+  readonly reason: string | null;
+  readonly request_id: string | null;
+  readonly work_json: string;
+  readonly actor: string;
+}
+
 /** An attempt that has ended; kept longer than all that it refers to. */
 export interface AttemptHistoryRow {
   readonly job_id: string;
@@ -470,6 +509,8 @@ export interface Tables {
   blocked_builds: BlockedBuildRow;
   measured_runs: MeasuredRunRow;
   request_packages: RequestPackageRow;
+  schedules: ScheduleRow;
+  schedule_runs: ScheduleRunRow;
   agents: AgentRow;
   lanes: LaneRow;
   build_times: BuildTimeRow;

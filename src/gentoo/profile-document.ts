@@ -12,6 +12,7 @@ import {
   requirementsDocumentSchema,
 } from './requirements.ts';
 import { retentionDocumentSchema } from './retention-policy.ts';
+import { SCHEDULE_KEYS, SCHEDULE_NAME, scheduleDocumentSchema } from './schedule-policy.ts';
 import { isUseFlag } from './use-dependency.ts';
 import { isWholeText } from './whitespace.ts';
 
@@ -121,6 +122,13 @@ export const profileDocumentSchema = z.strictObject({
   requires: requirementsDocumentSchema.exactOptional(),
   retention: retentionDocumentSchema.exactOptional(),
   limits: limitsDocumentSchema.exactOptional(),
+  schedule: z
+    .record(z.string(), scheduleDocumentSchema)
+    .refine(
+      (schedules) => Object.keys(schedules).every((one) => SCHEDULE_NAME.test(one)),
+      'has to have a table for each schedule, with a name of small letters, digits, "_" and "-", such as [schedule.nightly]',
+    )
+    .exactOptional(),
   distcc: distccDocumentSchema.exactOptional(),
   ccache: ccacheDocumentSchema.exactOptional(),
   'build-root': buildRoot.exactOptional(),
@@ -157,6 +165,7 @@ export function readProfileDocument(
             ...promotionTables(value),
             ...packageTables(value),
             ...limitTables(value),
+            ...scheduleTables(value),
           },
         }),
       };
@@ -169,6 +178,15 @@ function limitTables(value: unknown): DocumentKeys {
     .safeParse(value).data?.limits.packages;
   return Object.fromEntries(
     Object.keys(packages ?? {}).map((own) => [`limits.packages.${own}`, LIMIT_KEYS]),
+  );
+}
+
+/** The tables below `schedule`, which have names of their own. */
+function scheduleTables(value: unknown): DocumentKeys {
+  const schedules = z.looseObject({ schedule: z.record(z.string(), z.unknown()) }).safeParse(value)
+    .data?.schedule;
+  return Object.fromEntries(
+    Object.keys(schedules ?? {}).map((one) => [`schedule.${one}`, SCHEDULE_KEYS]),
   );
 }
 

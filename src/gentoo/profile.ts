@@ -7,6 +7,7 @@ import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
 import { requirementsSchema } from './requirements.ts';
 import { retentionPolicySchema } from './retention-policy.ts';
+import { schedulePolicySchema } from './schedule-policy.ts';
 
 /** What may stand in a profile's or channel's name: it is part of URLs, paths and Portage's cache paths. */
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -62,6 +63,8 @@ export const hardwareProfileSchema = z.strictObject({
   retention: retentionPolicySchema.exactOptional(),
   /** What builds may take, where it is not what holds for the whole installation. */
   limits: limitPolicySchema.exactOptional(),
+  /** What the profile has done by itself, and when, by name. */
+  schedules: z.record(z.string(), schedulePolicySchema).exactOptional(),
   /** What its builds share of compiling; nothing when it is absent. */
   compileSharing: compileSharingSchema.exactOptional(),
   /** Set name without `@` -> its atoms. */

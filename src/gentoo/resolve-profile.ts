@@ -24,6 +24,12 @@ import type { Recipe } from './recipe.ts';
 import { mergeRequirements } from './requirements.ts';
 import { resolveFlags } from './resolve-flags.ts';
 import { type RetentionDocument, retentionOf } from './retention-policy.ts';
+import {
+  faultsInSchedules,
+  mergeSchedules,
+  type Schedules,
+  schedulesOf,
+} from './schedule-policy.ts';
 
 /** What the folder of one profile holds. */
 export interface ProfileSource {
@@ -127,10 +133,12 @@ function resolveProfile(
   const missing = REQUIRED.filter((key) => merged[key] === undefined).map(
     (key) => `${source.file}: ${key} is missing, here and in what it extends.`,
   );
-  const all = [...found, ...missing];
-  return all.length > 0
-    ? { faults: all }
-    : { faults: [], profile: { ...assemble(chain.sources, merged, flags), ...files } };
+  if (found.length + missing.length > 0) {
+    return { faults: [...found, ...missing] };
+  }
+  const profile = { ...assemble(chain.sources, merged, flags), ...files };
+  const inSchedules = faultsInSchedules(merged.schedule ?? {}, { ...profile, file: source.file });
+  return inSchedules.length > 0 ? { faults: inSchedules } : { faults: [], profile };
 }
 
 /** The profile and what it extends, nearest first. */
@@ -203,6 +211,10 @@ function mergeDocuments(documents: readonly ProfileDocument[]): ProfileDocument 
     ),
     limits: farthestFirst.reduce<LimitsDocument>(
       (all, { limits = {} }) => mergeLimits(all, limits),
+      {},
+    ),
+    schedule: farthestFirst.reduce<Schedules>(
+      (all, { schedule = {} }) => mergeSchedules(all, schedule),
       {},
     ),
     distcc: farthestFirst.reduce<DistccDocument>((all, { distcc }) => ({ ...all, ...distcc }), {}),
@@ -293,6 +305,7 @@ function assemble(
     ...retentionIn(merged),
     ...sharingIn(merged),
     ...limitsIn(merged),
+    ...schedulesIn(merged),
   };
 }
 
@@ -309,6 +322,11 @@ function limitsIn({ limits = {} }: ProfileDocument): Pick<HardwareProfile, 'limi
   const { packages = {}, ...all } = limits;
   const isEmpty = Object.keys({ ...packages, ...all }).length === 0;
   return isEmpty ? {} : { limits: limitPolicyOf(limits) };
+}
+
+function schedulesIn({ schedule = {} }: ProfileDocument): Pick<HardwareProfile, 'schedules'> {
+  const schedules = schedulesOf(schedule);
+  return Object.keys(schedules).length === 0 ? {} : { schedules };
 }
 
 function sharingIn({ distcc, ccache }: ProfileDocument): Pick<HardwareProfile, 'compileSharing'> {

@@ -2,6 +2,7 @@ import type { Tokens } from '../access/tokens.ts';
 import type { BuildRecords } from '../builds/build-records.ts';
 import type { Builds } from '../builds/builds.ts';
 import type { CompilerCache } from '../builds/compiler-cache.ts';
+import type { Schedules } from '../builds/schedule/schedules.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Keys } from '../keys/keys.ts';
@@ -19,6 +20,7 @@ export interface HttpContext {
   readonly check: RepositoryCheck;
   readonly proofs: Proofs;
   readonly builds: Builds;
+  readonly schedules: Schedules;
   readonly compilerCache: CompilerCache;
   readonly records: BuildRecords;
   readonly tokens: Tokens;

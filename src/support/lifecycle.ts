@@ -5,6 +5,28 @@ export interface Service {
   stop(): Promise<void>;
 }
 
+/** Knows whether the services that it is among are running. */
+export class RunningNote implements Service {
+  readonly name: string;
+  #isRunning = false;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  async start(): Promise<void> {
+    this.#isRunning = true;
+  }
+
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+  }
+}
+
 /** Starts in order; if one fails, stops those already started, last first, and throws on. */
 export async function startAll(services: readonly Service[]): Promise<void> {
   const started: Service[] = [];

@@ -121,18 +121,18 @@ describe('the log of a job', () => {
       const { bytes, ...rest } = await farm.builds.readLog(key.jobId, { offset, maxBytes: 100 });
       return { text: bytes.toString(), ...rest };
     };
-    expect(await read()).toEqual({ text: '', attempt: 1, isComplete: false });
+    expect(await read()).toEqual({ text: '', size: 0, attempt: 1, isComplete: false });
     let calls = 0;
     const leave = farm.builds.followLog(key.jobId, () => {
       calls += 1;
     });
     await farm.builds.appendLog(key, 0, Buffer.from('cc main.c\n'));
     expect(calls).toBe(1);
-    expect(await read(3)).toEqual({ text: 'main.c\n', attempt: 1, isComplete: false });
+    expect(await read(3)).toEqual({ text: 'main.c\n', size: 10, attempt: 1, isComplete: false });
     await farm.fail(key);
     expect(calls).toBe(2);
     leave();
-    expect(await read()).toEqual({ text: 'cc main.c\n', attempt: 1, isComplete: true });
+    expect(await read()).toEqual({ text: 'cc main.c\n', size: 10, attempt: 1, isComplete: true });
     expect((await farm.finished(request.id)).state).toBe('failed');
     expect(await farm.builds.readLog('job-none', { offset: 0, maxBytes: 1 })).toMatchObject({
       attempt: 0,

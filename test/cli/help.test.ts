@@ -53,6 +53,7 @@ describe('the commands', () => {
         'agent',
         'profile',
         'build',
+        'schedule',
         'channel',
         'package',
         'repository',

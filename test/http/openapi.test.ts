@@ -25,6 +25,7 @@ const PAGES = [
   '/profiles/{profile}/{channel}',
   '/requests',
   '/requests/{id}',
+  '/schedules',
   '/requests/{id}/timeline',
 ];
 const documentSchema = z.object({

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Tokens } from '../../src/access/tokens.ts';
 import { CompilerCache } from '../../src/builds/compiler-cache.ts';
+import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -50,20 +51,33 @@ export async function startProofServer(
   const tokens = new Tokens(database, journal, clock);
   const keyring = await openTestKeyring(folder, clock);
   const keys = await openTestKeys(folder, { clock, journal, keyring });
+  const builds = new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) });
+  const profiles = catalogOf(PROFILES);
   const made = join(folder, 'made');
   await mkdir(made);
   const stopping = new AbortController();
   let url = '';
   const server = createServer(
     createRequestListener({
-      profiles: catalogOf(PROFILES),
+      profiles,
       repository,
       check,
       keys,
       resign: installation.resign,
       proofs,
+      builds,
+      schedules: new Scheduler({
+        database,
+        journal,
+        clock,
+        profiles,
+        builds,
+        check,
+        log: silentLog(),
+        locks: new Locks(),
+        retention: repository.retention,
+      }),
       records: new FakeRecords(),
-      builds: new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) }),
       compilerCache: new CompilerCache({
         folder: join(folders.state, 'ccache'),
         locks: new Locks(),

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { Tokens } from '../../src/access/tokens.ts';
 import { CompilerCache } from '../../src/builds/compiler-cache.ts';
+import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import type { Database } from '../../src/database/database.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import type { HttpContext } from '../../src/http/context.ts';
@@ -144,6 +145,17 @@ export async function startTestServer(
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
+    schedules: new Scheduler({
+      database,
+      journal,
+      clock,
+      log,
+      profiles,
+      builds,
+      check,
+      locks: new Locks(),
+      retention: repository.retention,
+    }),
     compilerCache: new CompilerCache({
       folder: join(folder, 'state', 'ccache'),
       locks: new Locks(),

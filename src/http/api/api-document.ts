@@ -82,6 +82,11 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
+import {
+  scheduledRunSchema,
+  scheduleListSchema,
+  scheduleViewSchema,
+} from '../../protocol/schedules.ts';
 import { healthSchema, readinessSchema } from './operation-routes.ts';
 import { BYTES, hasJsonBody, NO_BODY, type ReplyForm, type Route } from './route.ts';
 
@@ -158,6 +163,9 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,
+  Schedule: scheduleViewSchema,
+  ScheduleList: scheduleListSchema,
+  ScheduledRun: scheduledRunSchema,
   Timeline: timelineSchema,
   TokenList: tokenListSchema,
 };

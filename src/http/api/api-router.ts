@@ -19,6 +19,7 @@ import { recordRoutes } from './record-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
+import { scheduleRoutes } from './schedule-routes.ts';
 import { steeringRoutes } from './steering-routes.ts';
 
 /** Every route that is answered with data: the API itself, health, and the set-up scripts. */
@@ -35,6 +36,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...steeringRoutes(context),
     ...recordRoutes(context),
     ...blockedRoutes(context),
+    ...scheduleRoutes(context),
     ...agentRoutes(context),
     ...ccacheRoutes(context),
     ...nodeRoutes(context),

@@ -18,6 +18,7 @@ import { listQuery } from './pages/package-table.ts';
 import { profilePage } from './pages/profile-page.ts';
 import { requestPage } from './pages/request-page.ts';
 import { requestsPage } from './pages/requests-page.ts';
+import { schedulesPage } from './pages/schedules-page.ts';
 import { searchPage } from './pages/search-page.ts';
 import { timelinePage } from './pages/timeline-page.ts';
 
@@ -54,6 +55,7 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
       async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),
     ],
     ['/packages/:id', async (request) => await packagePage(context, name(request, 'id'))],
+    ['/schedules', async () => await schedulesPage(context)],
     ['/signing', async () => keysPage(context)],
     ['/journal', async (request) => await journalPage(context, request.query)],
     [

@@ -14,6 +14,7 @@ import { agentCard, takenOutNotice } from './agents-page.ts';
 import { clientCommand } from './channel-page.ts';
 import { searchField } from './package-table.ts';
 import { requestTable } from './request-table.ts';
+import { scheduleNotice } from './schedules-page.ts';
 
 const LAST_BUILDS = 8;
 
@@ -43,6 +44,7 @@ export async function homePage(context: HttpContext, publicUrl: string | undefin
 ${warningsSection(context)}
 ${brokenProfiles(context)}
 ${takenOutNotice(agents)}
+${await scheduleNotice(context)}
 ${states.length === 0 && html`<p class="empty">No profile is set up yet. <code>rookery profile list</code> tells what was found.</p>`}
 <div class="cards">${states.map((state) => profileCard(state, { now, publicUrl }))}</div>
 ${buildsSection(requests, now)}
@@ -79,12 +81,17 @@ function brokenProfiles(context: HttpContext): Html | false {
     return false;
   }
   return html`<section class="notice" aria-labelledby="broken">
-<h2 id="broken">${count(broken.length, 'profile')} cannot be used</h2>
+<h2 id="broken">${count(broken.length, 'profile')} cannot be read</h2>
 ${broken.map(
   ([name, faults]) =>
-    html`<h3>${name}</h3><ul>${faults.map((fault) => html`<li>${fault}</li>`)}</ul>`,
+    html`<h3>${name}</h3>${isKept(context, name) && html`<p>It stays what it was before.</p>`}<ul>${faults.map((fault) => html`<li>${fault}</li>`)}</ul>`,
 )}
 </section>`;
+}
+
+/** Whether a profile that is broken now is still known as it was. */
+export function isKept({ profiles }: HttpContext, name: string): boolean {
+  return profiles.list().some((profile) => profile.name === name);
 }
 
 function profileCard(

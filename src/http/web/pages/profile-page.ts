@@ -28,11 +28,22 @@ export async function profilePage(
 <p class="lead">${profile.description}</p>
 ${await pauseNotice(context, name, now)}
 <p class="chips">${instructionSet(profile).map((word) => html`<span class="chip">${word}</span>`)}</p>
+${brokenNotice(context, name)}
 ${await channelsSection(context, profile, now)}
 ${packageSection(found, { query, href: profileHref(name), now })}
 ${settingsSection(profile)}
 ${commandsSection(profile)}`;
   return { title: name, section: 'overview', main };
+}
+
+/** What is wrong with what its folder holds now; what the page shows is the last good state. */
+function brokenNotice({ profiles }: HttpContext, name: string): Html | false {
+  const faults = profiles.broken()[name] ?? [];
+  return (
+    faults.length > 0 &&
+    html`<section class="notice" aria-labelledby="broken"><h2 id="broken">Stays what it was before</h2>
+<ul>${faults.map((fault) => html`<li>${fault}</li>`)}</ul></section>`
+  );
 }
 
 async function pauseNotice(context: HttpContext, name: string, now: number): Promise<Html | false> {

@@ -13,7 +13,7 @@ export async function requestsPage(context: HttpContext): Promise<Page> {
   const requests = await context.builds.listRequests({ limit: SHOWN });
   const blocked = await context.builds.listBlocked();
   const main = html`<h1>Builds</h1>
-<p class="lead">What was asked for, newest first.</p>
+<p class="lead">What was asked for, newest first. <a href="/schedules">Schedules</a> ask by themselves.</p>
 <div data-live-region="requests" data-refresh="10">
 ${requestTable('Builds', requests, context.clock.now())}
 ${blockedSection(blocked)}

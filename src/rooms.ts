@@ -1,0 +1,164 @@
+import { join } from 'node:path';
+import { Tokens } from './access/tokens.ts';
+import { CompilerCache } from './builds/compiler-cache.ts';
+import { createBuilds } from './builds/create-builds.ts';
+import { Scheduler } from './builds/schedule/scheduler.ts';
+import type { Config } from './config/config.ts';
+import { LiveProfiles } from './config/live-profiles.ts';
+import { type Cluster } from './database/cluster.ts';
+import { type Database } from './database/database.ts';
+import { Journal } from './journal/journal.ts';
+import { FarmKeys } from './keys/farm-keys.ts';
+import { openRepository } from './repository/create-repository.ts';
+import { watchDiskSpace } from './repository/disk-watch.ts';
+import { createProofs } from './repository/proof/proofs.ts';
+import { reportExpiry } from './signing/key-expiry.ts';
+import { Keyring } from './signing/keyring/keyring.ts';
+import type { Clock } from './support/clock.ts';
+import { DiskSpace } from './support/disk-space.ts';
+import { AppError } from './support/errors.ts';
+import { readTextIfPresent } from './support/files.ts';
+import { RunningNote } from './support/lifecycle.ts';
+import { Locks } from './support/locks.ts';
+import type { Log } from './support/log.ts';
+
+/** How late a key may take over. */
+const KEYS_EVERY_MS = 60_000;
+
+/** What everything else is built on. */
+export interface Ground {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly cluster: Cluster;
+}
+
+export type Rooms = Awaited<ReturnType<typeof openRooms>>;
+
+/** Builds every room from the configuration, each with those it works with. */
+export async function openRooms(config: Config, { log, clock, database, cluster }: Ground) {
+  const { state, mirrorRoot } = config.paths;
+  const { locks } = cluster;
+  const journal = openJournal(database, clock, cluster);
+  const leads = new RunningNote('note of leadership');
+  const profiles = await openProfiles(config, log, journal, leads);
+  const keyring = await openKeys(config, log, clock);
+  const shared = { database, journal, clock, log, locks, profiles };
+  const space = diskSpace(config);
+  const { repository, check, resign } = openRepository({
+    ...shared,
+    signer: () => keyring.signer(),
+    currentKeys: () => new Set(keyring.acceptedFingerprints()),
+    folders: { state, mirrorRoot },
+    maxUploadBytes: config.http.maxUploadBytes,
+    space,
+    ...(cluster.isShared ? { servers: cluster } : {}),
+  });
+  const diskWatch = watchDiskSpace({
+    ...shared,
+    space,
+    warnBelowBytes: config.disk.warnBelowBytes,
+  });
+  const {
+    builds,
+    records,
+    service: buildService,
+  } = createBuilds({
+    ...shared,
+    profiles: profiles.forRequests(),
+    repository,
+    folders: { state },
+    settings: config.builds,
+    othersServe: cluster.isShared,
+  });
+  const schedules = new Scheduler({
+    ...shared,
+    profiles: profiles.forRequests(),
+    builds,
+    check,
+    retention: repository.retention,
+  });
+  const compilerCache = compilerCacheIn(state, space);
+  const tokens = new Tokens(database, journal, clock);
+  const proofs = createProofs(shared);
+  const keys = new FarmKeys({
+    ...shared,
+    keyring,
+    resigning: resign,
+    folder: join(mirrorRoot, 'keys'),
+    everyMs: KEYS_EVERY_MS,
+  });
+  const making = { builds, records, buildService, schedules, compilerCache };
+  const work = { ...making, check, resign, proofs, diskWatch };
+  return { ...shared, ...work, keyring, keys, repository, tokens, leads };
+}
+
+function openJournal(database: Database, clock: Clock, cluster: Cluster): Journal {
+  return cluster.isShared
+    ? new Journal(database, clock, () => {
+        cluster.hint();
+      })
+    : new Journal(database, clock);
+}
+
+function compilerCacheIn(state: string, space: DiskSpace): CompilerCache {
+  return new CompilerCache({ folder: join(state, 'ccache'), locks: new Locks(), space });
+}
+
+function diskSpace({ paths, disk }: Config): DiskSpace {
+  const folders = [
+    { name: 'paths.state', path: paths.state },
+    { name: 'paths.mirror-root', path: paths.mirrorRoot },
+  ];
+  return new DiskSpace(folders, disk.keepFreeBytes);
+}
+
+async function openKeys(config: Config, log: Log, clock: Clock): Promise<Keyring> {
+  const { name, email, validDays, passphraseFile, gpg } = config.signing;
+  const passphrase = passphraseFile === null ? undefined : await readPassphrase(passphraseFile);
+  const keyring = await Keyring.open({
+    folder: join(config.paths.state, 'signing'),
+    name,
+    email,
+    validDays,
+    clock,
+    log,
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(gpg === null ? {} : { gpg: { ...gpg, passphraseFile } }),
+  });
+  reportExpiry(keyring.signer(), clock, log);
+  return keyring;
+}
+
+async function readPassphrase(file: string): Promise<string> {
+  const text = await readTextIfPresent(file);
+  const passphrase = text?.replace(/\n+$/, '') ?? '';
+  if (passphrase === '') {
+    throw new AppError(
+      'passphrase-missing',
+      `The passphrase file ${file} ${text === undefined ? 'does not exist' : 'is empty'}.`,
+    );
+  }
+  return passphrase;
+}
+
+/** Every server reads the profiles; the leader writes in the journal what became of them. */
+async function openProfiles(
+  config: Config,
+  log: Log,
+  journal: Journal,
+  leads: RunningNote,
+): Promise<LiveProfiles> {
+  const profiles = await LiveProfiles.open({
+    folder: config.paths.profiles,
+    memoryFile: join(config.paths.state, 'profiles.json'),
+    log,
+  });
+  profiles.listen(async (changes) => {
+    for (const { kind, profile, faults, isKept } of leads.isRunning ? changes : []) {
+      const data = { profile, ...(faults.length > 0 && { faults: [...faults], isKept }) };
+      await journal.record({ kind, subject: `profile:${profile}`, actor: 'server', data });
+    }
+  });
+  return profiles;
+}
