@@ -73,6 +73,7 @@ describe('the distccd of an agent', () => {
       },
       60_000,
     );
+    expect(() => process.kill(-pidOf(mark), 0)).toThrow('ESRCH');
   });
 
   it('says what distccd itself does not take', async () => {

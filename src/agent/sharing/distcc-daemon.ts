@@ -179,6 +179,10 @@ export class DistccDaemon implements Service {
     const { signal } = this.#stopping;
     for (let exit = first; ; ) {
       const exitCode = await exit;
+      if (this.#child !== undefined) {
+        // Its helpers go on listening without it.
+        killGroup(this.#child, 'SIGKILL');
+      }
       if (signal.aborted) {
         return;
       }
