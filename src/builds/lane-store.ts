@@ -109,19 +109,6 @@ export async function headOfLane(
   return row && { ...row, turn: row.turn ?? 0 };
 }
 
-/** How many jobs of these lanes go before this turn. */
-export async function countBefore(queries: Queries, lane: string, turn: number): Promise<number> {
-  const { count } = await queries
-    .selectFrom('jobs')
-    .select((eb) => eb.fn.countAll().as('count'))
-    .where('lane', '=', lane)
-    .where('state', '=', 'ready')
-    .where('is_held', '=', 0)
-    .where('turn', '<', turn)
-    .executeTakeFirstOrThrow();
-  return Number(count);
-}
-
 /** The agents that build a giant now. */
 export async function agentsWithGiants(queries: Queries): Promise<Set<string>> {
   const rows = await queries
