@@ -5,6 +5,8 @@ import type { Service } from '../support/lifecycle.ts';
 import { repeating } from '../support/schedule.ts';
 import type { Background } from './background.ts';
 import type { BuildsContext } from './builds-context.ts';
+import { LONGEST_TRIAL } from './circuit-breaker.ts';
+import { boundTimes } from './clock-jumps.ts';
 import { resumePublishing } from './finish-request.ts';
 import { hasComeDue, prolongLeases } from './job-store.ts';
 import { type Claim, expireLeases } from './lease-job.ts';
@@ -94,7 +96,13 @@ class Sweeping {
   async begin(): Promise<void> {
     const { clock, database, settings } = this.#context;
     this.#startedAt = clock.now();
-    await prolongLeases(database, this.#startedAt + settings.leaseMs);
+    const lease = this.#startedAt + settings.leaseMs;
+    await prolongLeases(database, lease);
+    await boundTimes(database, {
+      lease,
+      retry: this.#startedAt + settings.retry.maximumMs,
+      trial: this.#startedAt + LONGEST_TRIAL * settings.breaker.trialMs,
+    });
     await this.#publish();
   }
 

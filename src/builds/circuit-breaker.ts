@@ -21,7 +21,7 @@ const LOOK_BACK = 10;
 /** A package that failed on another agent within this time is not counted against this one. */
 const MEANWHILE_MS = 24 * 3_600_000;
 /** The longest wait for a trial, in waits for the first. */
-const LONGEST_TRIAL = 24;
+export const LONGEST_TRIAL = 24;
 
 /**
  * The packages that failed on an agent in a row, newest first, without those that fail elsewhere too. What the package

@@ -68,3 +68,28 @@ export async function moveTimes(queries: Queries, byMs: number): Promise<void> {
     }))
     .execute();
 }
+
+/**
+ * Nobody knows how the clock was set while no server ran: nothing is waited for longer than it can be from now on.
+ */
+export async function boundTimes(
+  queries: Queries,
+  until: { readonly lease: number; readonly retry: number; readonly trial: number },
+): Promise<void> {
+  await queries
+    .updateTable('jobs')
+    .set({ lease_expires_at: until.lease })
+    .where('state', '=', 'leased')
+    .where('lease_expires_at', '>', until.lease)
+    .execute();
+  await queries
+    .updateTable('jobs')
+    .set({ not_before: until.retry })
+    .where('not_before', '>', until.retry)
+    .execute();
+  await queries
+    .updateTable('agents')
+    .set({ trial_at: until.trial })
+    .where('trial_at', '>', until.trial)
+    .execute();
+}
