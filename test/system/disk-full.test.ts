@@ -174,7 +174,7 @@ async function made(cpv: string): Promise<string> {
 
   it('refuses uploads before that, and leaves room for publications and rollbacks', async () => {
     await server.program.stop();
-    const config = join(place, 'rookery.toml');
+    const config = join(place, 'server.toml');
     const settings = await readFile(config, 'utf8');
     await writeFile(config, settings.replace('= 0', `= ${KEEP_FREE_MIB}`));
     await disk.fill((KEEP_FREE_MIB / 2) * 1024 * 1024);
