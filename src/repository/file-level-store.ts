@@ -32,6 +32,14 @@ export async function forgetFileLevel(queries: Queries, sha512: string): Promise
   await queries.deleteFrom('file_levels').where('sha512', '=', sha512).execute();
 }
 
+export async function countFileLevels(queries: Queries): Promise<number> {
+  const { count } = await queries
+    .selectFrom('file_levels')
+    .select((eb) => eb.fn.countAll().as('count'))
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
 /** By package id; those whose file was not looked at since Rookery does that are left out. */
 export async function levelsOf(
   queries: Queries,

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Queries } from '../../database/database.ts';
 import type { BaseSystem } from '../../gentoo/base-system.ts';
 import { digestOf } from '../../support/digests.ts';
-import { levelsOf } from '../file-level-store.ts';
+import { countFileLevels, levelsOf } from '../file-level-store.ts';
 import { closureFindings } from './closure.ts';
 import type { Finding } from './finding.ts';
 import { type GatePackage, readBasePackage, readBaseSoname } from './gate-package.ts';
@@ -39,6 +39,8 @@ interface State {
   readonly own: Map<string, readonly Finding[]>;
   /** Packages of whose files it is not known what processor they need. */
   readonly unlevelled: Set<string>;
+  /** How many files had a known level at the last look: more are known only when it is another number. */
+  levelCount: number;
 }
 
 /**
@@ -82,6 +84,7 @@ export class SnapshotChecker {
       closure: new Map(),
       own: new Map(),
       unlevelled: new Set(),
+      levelCount: -1,
     };
     this.#states.set(channel, state);
     return state;
@@ -166,14 +169,18 @@ async function judge(
 /** Whatever a package is by itself. What processor its files need may become known later: a deep check finds it out. */
 async function judgeOwn(
   queries: Queries,
-  { own, packages, unlevelled }: State,
+  state: State,
   added: readonly GatePackage[],
   rules: OwnRules,
 ): Promise<void> {
+  const { own, packages, unlevelled } = state;
   for (const one of added) {
     unlevelled.add(one.id);
   }
-  const levels = await levelsOf(queries, [...unlevelled]);
+  const known = await countFileLevels(queries);
+  const asked = known === state.levelCount ? added.map(({ id }) => id) : [...unlevelled];
+  state.levelCount = known;
+  const levels = await levelsOf(queries, asked);
   for (const one of added.filter(({ id }) => !levels.has(id))) {
     note(own, one, ownFindings(one, rules, undefined));
   }
