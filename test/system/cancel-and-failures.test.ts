@@ -126,14 +126,19 @@ async function textOf(path: string): Promise<string> {
   return await (await fetch(`${server.url}${path}`)).text();
 }
 
-/** The processes that the log of the request's only job names. */
+/**
+ * The processes that the log of the request's only job names. Not always at the start of a line: the shell writes the
+ * trace of its commands in pieces, and others write between them.
+ */
 async function marked(id: string, words: readonly string[]): Promise<string[]> {
   const [job] = (await detail(id)).jobs;
-  const log = `/api/jobs/${job?.id}/log`;
+  let text = '';
   const found = await poll(`${words.join(' and ')} in the log`, async () => {
-    const text = await textOf(log);
-    const pids = words.map((word) => new RegExp(`^${word} (\\d+) \\.`, 'm').exec(text)?.[1]);
+    text = await textOf(`/api/jobs/${job?.id}/log`);
+    const pids = words.map((word) => new RegExp(`${word} (\\d+) \\.`).exec(text)?.[1]);
     return pids.every((pid) => pid !== undefined) ? pids : undefined;
+  }).catch((error: unknown) => {
+    throw new Error(`no such processes in:\n${text}`, { cause: error });
   });
   const own = found.map((pid) => processMark(Number(pid)) ?? '');
   marks.push(...own);
