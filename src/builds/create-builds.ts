@@ -35,6 +35,7 @@ import { heldJob } from './fence.ts';
 import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
 import { leasedJobsByAgent } from './job-store.ts';
+import { builtAs } from './join-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
 import { LogFindings } from './log-findings.ts';
 import { pauseProfile, resumeProfile } from './pause-profile.ts';
@@ -151,7 +152,8 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     listRequests: async (query) => (await listRequestRows(database, query)).map(toRequest),
     jobsOf: async (requestId) => await jobsOf(context, live, requestId),
     findJob: async (id) => await findJob(context, live, id),
-    attemptsOf: async (jobId) => (await attemptsOf(database, jobId)).map(toAttempt),
+    attemptsOf: async (jobId) =>
+      (await attemptsOf(database, await builtAs(database, jobId))).map(toAttempt),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
     ...steering(context),
