@@ -69,10 +69,12 @@ describe('the same build for two requests', () => {
     );
     const timeline = await farm.records.timeline(second.id);
     const agents = timeline?.attempts.map(({ agent }) => agent);
-    expect(agents?.toSorted()).toEqual(['one', 'planner', 'two']);
+    expect(new Set(agents)).toEqual(new Set(['one', 'planner', 'two']));
+    expect(agents).toHaveLength(3);
     expect(await farm.records.history({ limit: 10 })).toHaveLength(2);
     const published = farm.disk.publications.map(({ requestId }) => requestId);
-    expect(published.toSorted()).toEqual([first.id, second.id].toSorted());
+    expect(new Set(published)).toEqual(new Set([first.id, second.id]));
+    expect(published).toHaveLength(2);
   });
 
   it('goes to whichever of the two comes first in turn', async () => {

@@ -90,7 +90,7 @@ describe('two servers on one PostgreSQL', () => {
     }
     const [done, twin] = await Promise.all(ids.map(async (id) => await ended(servers, id)));
     const serials = [done, twin].map((one) => one?.publication?.serial);
-    expect(serials.toSorted()).toEqual([1, 2]);
+    expect(new Set(serials)).toEqual(new Set([1, 2]));
     for (const one of [done, twin]) {
       expect([one?.state, one?.publication?.channel]).toEqual(['done', 'stable']);
       expect(one?.jobs.map(({ state, attempt }) => `${state} ${attempt}`)).toEqual(
