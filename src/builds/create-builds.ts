@@ -14,7 +14,7 @@ import type { Service } from '../support/lifecycle.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import { acceptPackage } from './accept-package.ts';
-import { acceptPlan } from './accept-plan.ts';
+import { acceptPlan, problemsOf } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
 import { findAgentRow, setDiskFree, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
 import { appendLog, LogTimes } from './append-log.ts';
@@ -152,6 +152,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     jobsOf: async (requestId) => await jobsOf(context, live, requestId),
     findJob: async (id) => await findJob(context, live, id),
     attemptsOf: async (jobId) => (await attemptsOf(database, jobId)).map(toAttempt),
+    problemsOf: async (requestId) => await problemsOf(context, requestId),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
     ...steering(context),
