@@ -56,7 +56,10 @@ export function faultOfLink(path: string, target: string): string | undefined {
   const names = target.split('/');
   const up = names.findIndex((name) => name !== '..');
   const rest = up === -1 ? [] : names.slice(up);
-  if (target.length > PATH_BYTES || (rest.length > 0 && faultOfPath(rest.join('/')) !== undefined)) {
+  if (
+    target.length > PATH_BYTES ||
+    (rest.length > 0 && faultOfPath(rest.join('/')) !== undefined)
+  ) {
     return 'is absolute, too long, or has "." or ".." inside or other characters than letters, digits and ._+@,=~%:-';
   }
   const depth = path.split('/').length - 1;
@@ -73,7 +76,9 @@ export function faultOfMode(mode: number): string | undefined {
 
 /** The text of a MANIFEST: docs/decisions/0025. */
 export function formatManifest({ id, entries }: Manifest): string {
-  const sorted = entries.toSorted((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  const sorted = entries.toSorted((a, b) =>
+    Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)),
+  );
   return `${[FIRST_LINE, `id ${id}`, ...sorted.map(lineOf)].join('\n')}\n`;
 }
 
@@ -150,7 +155,11 @@ function linkOf(parts: {
   const [arrow, target = '', ...rest] = more;
   const isWhole = arrow === '->' && rest.length === 0 && columns.every((one) => one === '-');
   if (!isWhole || faultOfLink(path, target) !== undefined) {
-    throw invalid(number, line, `is no link whose target ${faultOfLink(path, target) ?? 'follows ->'}`);
+    throw invalid(
+      number,
+      line,
+      `is no link whose target ${faultOfLink(path, target) ?? 'follows ->'}`,
+    );
   }
   return { type: 'link', target, path };
 }

@@ -7,7 +7,9 @@ import { faultsOf } from './tree-meta.ts';
 
 export const INDEX = 'INDEX.json';
 const SIGNATURE = /^INDEX\.json\.([0-9a-f]{16})\.sig$/;
-const treeId = z.string().refine((id) => parseTreeId(id) !== undefined, 'has to be the id of a tree');
+const treeId = z
+  .string()
+  .refine((id) => parseTreeId(id) !== undefined, 'has to be the id of a tree');
 
 export const indexTreeSchema = z.strictObject({
   id: treeId,
