@@ -6,6 +6,7 @@ import { Locks } from '../../support/locks.ts';
 import type { RevocationCause } from '../certificate.ts';
 import { findGpgKey } from '../gpg/gpg-place.ts';
 import { signDetached } from '../sign-detached.ts';
+import type { AnySigner } from '../signer.ts';
 import { extendKeys, makeNextKey, type NewKey, revokeKeys } from './change-keyring.ts';
 import {
   type KeyChange,
