@@ -251,6 +251,23 @@ export class FakeRepository implements Repository {
     return { findings: this.findings, rebuild: rebuildsFor(this.findings) };
   }
 
+  async partToPublish({ packageIds }: { readonly packageIds: readonly string[] }) {
+    return { serial: 0, packageIds, leftOut: [] };
+  }
+
+  async toRebuild() {
+    return [];
+  }
+
+  async publicationOfRequest(key: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly requestId: string;
+  }): Promise<PublicationRecord | undefined> {
+    const all = await this.publications(key.profile, key.channel, 1000);
+    return all.find(({ requestId }) => requestId === key.requestId);
+  }
+
   async lastRefusal(): Promise<undefined> {
     return undefined;
   }

@@ -196,7 +196,7 @@ export async function packagesOfOpenRequests(
     .selectFrom('requests')
     .select('id')
     .where('profile', '=', profile)
-    .where('state', 'not in', ['done', 'failed', 'cancelled'])
+    .where('state', 'not in', ['done', 'partial', 'failed', 'cancelled'])
     .orderBy('created_at')
     .execute();
   const [first] = open;
