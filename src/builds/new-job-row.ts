@@ -33,6 +33,7 @@ export function newJobRow(
     not_before: null,
     inputs: null,
     because: null,
+    joined_job_id: null,
     ...job,
   };
 }
