@@ -150,10 +150,12 @@ export class PhpFarm {
     }
     copyFileSync(PROGRAMS.php, join(base, 'bin/php'));
     copyFileSync(PROGRAMS.fpm, join(base, 'sbin/php-fpm'));
-    for (const name of readdirSync(EXTENSIONS)) {
+    // All but the largest.
+    const isTaken = (name: string): boolean => !name.includes('fileinfo');
+    for (const name of readdirSync(EXTENSIONS).filter(isTaken)) {
       copyFileSync(join(EXTENSIONS, name), join(base, 'lib/extensions', name));
     }
-    for (const name of readdirSync(CONF)) {
+    for (const name of readdirSync(CONF).filter(isTaken)) {
       cpSync(join(CONF, name), join(base, 'etc/conf.d', name), { dereference: true });
     }
     writeFileSync(join(base, 'etc/php.ini'), 'memory_limit = 64M\nopcache.enable = 1\n');
@@ -161,7 +163,14 @@ export class PhpFarm {
     symlinkSync('php', join(base, 'bin/php8'));
     setModes(base);
     const { stdout } = await runChecked(
-      [join(base, 'bin/php'), '-c', join(base, 'etc/php.ini'), '-m'],
+      [
+        join(base, 'bin/php'),
+        '-c',
+        join(base, 'etc/php.ini'),
+        '-d',
+        `extension_dir=${join(base, 'lib/extensions')}`,
+        '-m',
+      ],
       { env: { ...toolEnvironment(), PHP_INI_SCAN_DIR: join(base, 'etc/conf.d') } },
     );
     const names = stdout
@@ -192,7 +201,9 @@ export class PhpFarm {
       build: { kind: 'import', sources: [], agent: null, when: '2026-11-30T12:00:00Z' },
       ...meta,
     };
-    const lines = Object.entries(values).map(([key, value]) => `"${key}": ${JSON.stringify(value)}`);
+    const lines = Object.entries(values).map(
+      ([key, value]) => `"${key}": ${JSON.stringify(value)}`,
+    );
     const own = { 'META.json': `{\n${lines.join(',\n')}\n}\n`, ...files };
     for (const [path, text] of Object.entries(own)) {
       mkdirSync(dirname(join(tree, path)), { recursive: true });

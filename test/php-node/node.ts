@@ -7,7 +7,7 @@ import {
   spawnGroup,
   toolEnvironment,
 } from '../../src/support/processes.ts';
-import { PROFILE, type PhpFarm } from './farm.ts';
+import { type PhpFarm, PROFILE } from './farm.ts';
 
 export interface Said extends RunResult {
   /** Standard output. */
@@ -32,6 +32,12 @@ export class PhpNode {
     node.put('setup.sh', farm.setupScript());
     await runChecked(['sh', join(root, 'setup.sh'), '--root', root], { env: toolEnvironment() });
     return node;
+  }
+
+  /** Another node, with the same past. */
+  async copy(root: string): Promise<PhpNode> {
+    await runChecked(['cp', '-a', this.root, root], { env: toolEnvironment() });
+    return new PhpNode(root);
   }
 
   path(name: string): string {

@@ -119,7 +119,9 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
           ? readdirSync(node.path('opt/php')).filter((name) => !name.startsWith('.'))
           : [];
         for (const id of here) {
-          expect(manifestOf(node.tree(id), id)).toBe(readFileSync(server(`${id}/MANIFEST`), 'utf8'));
+          expect(manifestOf(node.tree(id), id)).toBe(
+            readFileSync(server(`${id}/MANIFEST`), 'utf8'),
+          );
           rmSync(node.path('opt/php'), { recursive: true });
         }
       }
@@ -135,17 +137,23 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
       writeFileSync(node.path(`opt/php/.incoming-${A}/bin/.php.Xa81Zz`), 'half of it');
       writeFileSync(node.path(`opt/php/.incoming-${A}/etc/php.ini`), 'memory_limit = 1M\n');
       const { said } = await node.must(0, 'pull');
-      expect(Number(/received ([\d,]+) bytes/.exec(said)?.[1]?.replaceAll(',', ''))).toBeLessThan(9000);
+      expect(Number(/received ([\d,]+) bytes/.exec(said)?.[1]?.replaceAll(',', ''))).toBeLessThan(
+        9000,
+      );
       await node.must(0, 'verify');
     });
 
     it('says what is missing on this node, and that the farm cannot be reached', async () => {
       node.put('etc/rookery/php.conf', 'min-free-mb = 999999\n');
-      expect((await node.must(3, 'pull')).stderr).toMatch(/needs \d+ MiB of free space in .*; there are \d+\n/);
+      expect((await node.must(3, 'pull')).stderr).toMatch(
+        /needs \d+ MiB of free space in .*; there are \d+\n/,
+      );
       node.put('etc/rookery/php.conf', 'source = rsync://127.0.0.1:9/php\n');
       expect((await node.must(4, 'pull')).stderr).toContain('cannot be had: ');
       node.put('etc/rookery/php.conf', 'bwlimits = 3\n');
-      expect((await node.must(3, 'pull')).stderr).toContain('has a setting bwlimits, which there is not');
+      expect((await node.must(3, 'pull')).stderr).toContain(
+        'has a setting bwlimits, which there is not',
+      );
       node.put('etc/rookery/php.conf', 'bwlimit = 3\n');
       chmodSync(node.path('etc/rookery/php.conf'), 0o666);
       expect((await node.must(3, 'pull')).stderr).toContain('others than its owner may write to');
@@ -171,7 +179,10 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
       farm.offer(good);
       writeFileSync(server('INDEX.json'), good.replace(`"stable": "${A}"`, `"stable": "${B}"`));
       const { exitCode, stderr } = await node.php('pull');
-      expect([exitCode, stderr]).toEqual([4, expect.stringMatching(/INDEX\.json\.[0-9a-f]{16}\.sig cannot be had/)]);
+      expect([exitCode, stderr]).toEqual([
+        4,
+        expect.stringMatching(/INDEX\.json\.[0-9a-f]{16}\.sig cannot be had/),
+      ]);
       farm.publish({ stable: A, testing: B });
     });
 
@@ -181,7 +192,10 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
       await node.must(0, 'pull');
       rmSync(node.path('opt'), { recursive: true });
       farm.offer(old);
-      await refused([], /has the serial \d+, but this node has seen \d+: it is an older one, offered again/);
+      await refused(
+        [],
+        /has the serial \d+, but this node has seen \d+: it is an older one, offered again/,
+      );
       farm.offer(text.replace(`"stable": "${A}"`, `"stable": "${B}"`));
       await refused([], /as the one that this node has, and says something else/);
       farm.publish({ stable: A, testing: B });
@@ -240,7 +254,10 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
         /the MANIFEST of .*-r3 has no good signature/,
         async () => {
           const foreign = await makeSigner(join(folder, 'foreign2'), 'foreign2');
-          writeFileSync(server(`${C}/MANIFEST.sig`), sign(foreign, readFileSync(server(`${C}/MANIFEST`), 'utf8')));
+          writeFileSync(
+            server(`${C}/MANIFEST.sig`),
+            sign(foreign, readFileSync(server(`${C}/MANIFEST`), 'utf8')),
+          );
         },
       ],
       [
@@ -283,7 +300,11 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
     });
 
     it('is a tree that INDEX does not list', async () => {
-      await refused([C], /INDEX \d+ of web-v3 does not list 8\.2\.30-web-v3-r3: it must not be used/, C);
+      await refused(
+        [C],
+        /INDEX \d+ of web-v3 does not list 8\.2\.30-web-v3-r3: it must not be used/,
+        C,
+      );
       expect((await node.must(4, 'pull', 'canary')).stderr).toContain('it has: stable testing');
     });
 
@@ -321,8 +342,16 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
           writeFileSync(path, readFileSync(path, 'utf8').replace('20s', '00s'));
         },
       ],
-      ['an extra file', /etc\/x: is not in MANIFEST/, (tree) => writeFileSync(join(tree, 'etc/x'), '')],
-      ['a wrong mode', /bin\/php: has the mode 4755, not 0755/, (tree) => chmodSync(join(tree, 'bin/php'), 0o4755)],
+      [
+        'an extra file',
+        /etc\/x: is not in MANIFEST/,
+        (tree) => writeFileSync(join(tree, 'etc/x'), ''),
+      ],
+      [
+        'a wrong mode',
+        /bin\/php: has the mode 4755, not 0755/,
+        (tree) => chmodSync(join(tree, 'bin/php'), 0o4755),
+      ],
       ['a missing file', /META\.json: is missing/, (tree) => rmSync(join(tree, 'META.json'))],
       [
         'a link to the same bytes',
@@ -343,8 +372,12 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
         (tree) => writeFileSync(join(tree, 'etc/php.ini\nx'), ''),
       ],
     ])('finds %s', async (_, words, spoil) => {
-      await runChecked(['cp', '-a', join(folder, 'whole'), node.path('opt')], { env: toolEnvironment() });
-      await runChecked(['cp', '-a', join(folder, 'known'), node.path('var/lib/rookery')], { env: toolEnvironment() });
+      await runChecked(['cp', '-a', join(folder, 'whole'), node.path('opt')], {
+        env: toolEnvironment(),
+      });
+      await runChecked(['cp', '-a', join(folder, 'known'), node.path('var/lib/rookery')], {
+        env: toolEnvironment(),
+      });
       spoil(node.tree(A));
       const { exitCode, stderr } = await node.php('status', '--verify');
       // The id of a MANIFEST of another tree is found out before its digest.
@@ -354,7 +387,9 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
     });
 
     it('is done before a tree that is here is taken for good', async () => {
-      await runChecked(['cp', '-a', join(folder, 'whole'), node.path('opt')], { env: toolEnvironment() });
+      await runChecked(['cp', '-a', join(folder, 'whole'), node.path('opt')], {
+        env: toolEnvironment(),
+      });
       writeFileSync(join(node.tree(A), 'etc/x'), '');
       expect((await node.must(5, 'pull')).stderr).toContain('remove it (rookery-php prune');
       await node.must(0, 'prune', A);
@@ -366,7 +401,9 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
     it('removes what no channel shows, or what is named', async () => {
       await node.must(0, 'pull');
       await node.must(0, 'pull', B);
-      expect((await node.must(0, 'prune')).said).toContain(`${B} stays: a channel of the farm shows it`);
+      expect((await node.must(0, 'prune')).said).toContain(
+        `${B} stays: a channel of the farm shows it`,
+      );
       farm.publish({ stable: A });
       await node.must(0, 'pull');
       expect((await node.must(0, 'prune', '--dry-run')).said).toContain(`would remove ${B}`);
@@ -381,13 +418,20 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
 
   it('explains itself, refuses what it does not know, and works alone', async () => {
     expect((await node.must(0, '--help')).said).toContain('Exit status: 0 done');
-    for (const args of [[], ['pul'], ['pull', '--force'], ['pull', '--bwlimit', 'x'], ['pull', '../x'], ['activate']]) {
+    for (const args of [
+      [],
+      ['pul'],
+      ['pull', '--force'],
+      ['pull', '--bwlimit', 'x'],
+      ['pull', '../x'],
+      ['activate'],
+    ]) {
       const { exitCode, said } = await node.php(...args);
       expect([args, exitCode, said]).toEqual([args, 2, '']);
     }
     const lock = node.path('var/lib/rookery/php/lock');
     await node.must(0, 'pull');
-    const holder = run(['flock', lock, 'sleep', '2'], { env: toolEnvironment() });
+    const holder = run(['flock', lock, 'sleep', '5'], { env: toolEnvironment() });
     await delay(300);
     expect((await node.must(9, 'pull')).stderr).toContain('another rookery-php is at work');
     await holder;

@@ -46,10 +46,7 @@ export class WebServer {
     }
     node.put('etc/php-site/pools/local.conf', 'request_terminate_timeout = 30\n');
     node.put('srv/www/id.php', "<?php echo get_cfg_var('rookery.tree');");
-    node.put(
-      'srv/www/slow.php',
-      "<?php usleep(400000); echo get_cfg_var('rookery.tree');",
-    );
+    node.put('srv/www/slow.php', "<?php usleep(400000); echo get_cfg_var('rookery.tree');");
     server.configure(false);
     await runChecked(server.#command(), { env: toolEnvironment() });
     server.configure(true);
@@ -72,14 +69,18 @@ export class WebServer {
       : ['apache2', '-d', folder, '-f', this.#conf, ...args];
   }
 
+  get reloadCommand(): string {
+    const args = this.kind === 'nginx' ? ['-s', 'reload'] : ['-k', 'graceful'];
+    return this.#command(...args).join(' ');
+  }
+
   /** Writes etc/rookery/php.conf, with more of it. */
   settings(more: Readonly<Record<string, string>> = {}): void {
-    const [test, reload] = this.kind === 'nginx' ? [['-t'], ['-s', 'reload']] : [['-t'], ['-k', 'graceful']];
     const values = {
       'web-server': this.kind,
       include: this.include,
-      'test-command': this.#command(...test).join(' '),
-      'reload-command': this.#command(...reload).join(' '),
+      'test-command': this.#command('-t').join(' '),
+      'reload-command': this.reloadCommand,
       'stop-command': this.#command('-k', 'graceful-stop').join(' '),
       'start-command': this.#command('-k', 'start').join(' '),
       'check-url': `${this.url}/rookery-php-check`,
@@ -162,7 +163,7 @@ export class WebServer {
         throw error;
       }
     }
-    await poll('the web server to end', () => existsSync(`/proc/${pid}`) ? undefined : true);
+    await poll('the web server to end', () => (existsSync(`/proc/${pid}`) ? undefined : true));
   }
 }
 

@@ -61,13 +61,14 @@ need_programs() {
 }
 
 # One change at a time. The kernel gives the lock back when this program ends; what stays running must not inherit it.
+# A moment is waited for, because the end of a keep time takes it as well.
 take_lock() {
   [ "$dry" = no ] || return 0
   mkdir -p "$store"
   exec 9> "$store/lock"
-  if [ "${1:-}" = wait ]; then
-    flock 9
-  else
-    flock -n 9 || fail 9 "another rookery-php is at work here"
-  fi
+  for wait in 1 2 3 4 5 6 7 8 9 10; do
+    ! flock -n 9 || return 0
+    sleep 0.2
+  done
+  fail 9 "another rookery-php is at work here"
 }

@@ -23,7 +23,7 @@ call_rsync() {
       5 | 10 | 12 | 30 | 35) [ "$tries" -lt 4 ] || return 0 ;;
       *) return 0 ;;
     esac
-    if grep -Eq 'Unknown module|auth failed|access denied' "$work/log"; then return 0; fi
+    if grep -Eq 'Unknown module|auth failed|access denied|Connection refused' "$work/log"; then return 0; fi
     note "$(grep -v '^rsync error' "$work/log" | tail -n 1); trying again"
     sleep "$tries"
   done

@@ -143,7 +143,8 @@ retire() {
     flock -n 8 || exit 0
     while [ -f "$state" ] && grep -q '^keep ' "$state"; do
       sleep 5
-      (take_lock wait; retire_masters)
+      awk -v now="$(date +%s)" '$1 == "keep" && $3 <= now { due = 1 } END { exit !due }' "$state" || continue
+      (take_lock && retire_masters) || true
     done
     exit 0
   fi
