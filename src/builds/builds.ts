@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { BuildLimits } from '../gentoo/build-limits.ts';
+import type { PlanProblem } from '../gentoo/plan-problem.ts';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
@@ -157,6 +158,8 @@ export interface Builds {
   packagesOf(
     requestId: string,
   ): Promise<readonly { readonly package: PackageRecord; readonly how: 'built' | 'reused' }[]>;
+  /** Why Portage could make no plan of the request, once it has failed of that; else empty. */
+  problemsOf(requestId: string): Promise<readonly PlanProblem[]>;
   /** Jobs not yet begun are cancelled; those under way are told at their next word. Throws `unknown-request`, `request-finished`. */
   cancelRequest(id: string, actor: string): Promise<BuildRequest>;
   /** Hands out no more of its jobs; those under way go on. Throws `unknown-request`, `request-finished`. */

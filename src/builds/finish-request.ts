@@ -1,6 +1,7 @@
 import { isAppError, isPassing, messageOf } from '../support/errors.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { countJobs, firstFailedJob, hasOpenJobs, toJob } from './job-store.ts';
+import { joinedReason } from './join-jobs.ts';
 import { concludeRequest, FINAL_REQUEST_STATES, type RequestState } from './request.ts';
 import {
   findRequestRow,
@@ -13,6 +14,8 @@ import {
 
 /** What has to happen once the transaction is on disk. */
 export type AfterConclusion = 'publish' | 'nothing';
+/** The requests that are to be published once the transaction is on disk. */
+export type Conclusions = readonly string[];
 
 /** Does what comes after a transaction that may have concluded a request. */
 export function followUp(context: BuildsContext, requestId: string, after: AfterConclusion): void {
@@ -21,6 +24,24 @@ export function followUp(context: BuildsContext, requestId: string, after: After
       await publishRequest(context, requestId);
     });
   }
+}
+
+/** Does what comes after a transaction that may have concluded several requests. */
+export function followUpAll(context: BuildsContext, conclusions: Conclusions): void {
+  for (const requestId of conclusions) {
+    followUp(context, requestId, 'publish');
+  }
+}
+
+/** Moves each of these requests on whose last job has ended. */
+export async function concludeAll(deed: Deed, requestIds: readonly string[]): Promise<Conclusions> {
+  const concluded: string[] = [];
+  for (const id of new Set(requestIds)) {
+    if ((await concludeIfComplete(deed, id)) === 'publish') {
+      concluded.push(id);
+    }
+  }
+  return concluded;
 }
 
 /** Moves a request on when its last job has ended. */
@@ -44,7 +65,8 @@ export async function concludeIfComplete(deed: Deed, requestId: string): Promise
   if (conclusion.state === 'open') {
     return 'nothing';
   }
-  const reason = 'reason' in conclusion ? conclusion.reason : null;
+  const reason =
+    'reason' in conclusion ? conclusion.reason : await joinedReason(queries, requestId);
   await move(deed, requestId, toRequest(request).state, { state: conclusion.state, reason });
   return conclusion.state === 'publishing' ? 'publish' : 'nothing';
 }
@@ -104,7 +126,7 @@ export async function publishRequest(context: BuildsContext, requestId: string):
       context,
       requestId,
       refusal === undefined
-        ? { state: 'done', reason: null }
+        ? { state: 'done', reason: row.reason }
         : {
             state: 'failed',
             reason: `Everything was built, but it could not be published on ${row.publish_channel}. ${refusal}`,

@@ -32,6 +32,7 @@ export function newJobRow(
     collected_package_id: null,
     not_before: null,
     inputs: null,
+    joined_job_id: null,
     ...job,
   };
 }

@@ -36,6 +36,7 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
   if (request.reason !== null) {
     output.line(request.reason);
   }
+  showProblems(request.problems, output);
   if (request.expectedAt !== null) {
     output.line(timeLeft(request.expectedAt, now));
   }
@@ -74,6 +75,27 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
     output.line();
     output.line(`published on ${channel} as publication ${serial}`);
   }
+}
+
+function showProblems(problems: RequestDetail['problems'], output: CommandContext['output']): void {
+  for (const { sentence, lines, enough, advice } of problems) {
+    output.line();
+    output.line(`- ${sentence}`);
+    if (lines.length > 0) {
+      output.line(`  ${remedyTitle(lines.length, enough)}`);
+      for (const { file, line } of lines) {
+        output.line(`    ${file}: ${line}`);
+      }
+    }
+    if (advice !== null) {
+      output.line(`  ${advice}`);
+    }
+  }
+}
+
+function remedyTitle(count: number, enough: 'all' | 'one'): string {
+  const which = count > 1 && enough === 'one' ? 'One of these lines' : 'This';
+  return `${which} in the portage folder of the profile would help:`;
 }
 
 /** What a running job does; the first error of a failed one; else why it is as it is. */

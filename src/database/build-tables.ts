@@ -65,6 +65,8 @@ export interface JobRow {
   readonly not_before: number | null;
   /** Digest of what is known to decide how the build ends; null when nothing is, as for a plan. */
   readonly inputs: string | null;
+  /** The job of another request that builds this one as well, or has built it; `builds/join-jobs.ts`. */
+  readonly joined_job_id: string | null;
 }
 
 /** What jobs need of an agent; jobs with the same needs share one. */

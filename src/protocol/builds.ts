@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { planFixSchema, planProblemSchema } from '../gentoo/plan-problem.ts';
 import { failureViewSchema, progressViewSchema } from './build-records.ts';
 import { nameSchema } from './common.ts';
 import { whySchema } from './why.ts';
@@ -112,6 +113,22 @@ export const attemptViewSchema = z.object({
 });
 export const jobDetailSchema = jobViewSchema.extend({ attempts: z.array(attemptViewSchema) });
 
+/** Why Portage found no way to build what was asked for. */
+export const planProblemViewSchema = z.object({
+  /** `masked`, `use-change`, `required-use`, `blocker`, `slot-conflict`, `cycle` and others; `said` of an old agent. */
+  code: z.string(),
+  sentence: z.string(),
+  /** Lines for files of the profile's folder `portage/`. */
+  lines: z.array(planFixSchema),
+  /** Whether one of the lines is enough, or all are needed. */
+  enough: z.enum(['all', 'one']),
+  /** What else would help. */
+  advice: z.string().nullable(),
+  /** As the resolver knows it. */
+  data: planProblemSchema,
+});
+export type PlanProblemView = z.infer<typeof planProblemViewSchema>;
+
 export const requestDetailSchema = requestViewSchema.extend({
   jobs: z.array(jobViewSchema),
   packages: z.array(
@@ -122,6 +139,8 @@ export const requestDetailSchema = requestViewSchema.extend({
       how: z.enum(['built', 'reused']),
     }),
   ),
+  /** Why no plan could be made; empty when it did not fail of that. An older server says nothing. */
+  problems: z.array(planProblemViewSchema).default([]),
   publication: z.object({ channel: z.string(), serial: z.number() }).nullable(),
   /** When its last job is expected to end. */
   expectedAt: z.number().nullable(),

@@ -15,8 +15,10 @@ import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
 import { checkChannel } from './gate/check-channel.ts';
 import { allowancesOf } from './gate/gate-store.ts';
+import { partToPublish } from './gate/part-to-publish.ts';
 import { ReportedBase } from './gate/reported-base.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
+import { toRebuild } from './gate/to-rebuild.ts';
 import { importPackage } from './import-package.ts';
 import { Intents, type ServerNames } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -111,6 +113,8 @@ function repositoryOf(
     promote: async (request) => await promoteChannel(context, request),
     rollback: async (request) => await rollBackChannel(context, request),
     check: async (request) => await checkChannel(context, request),
+    partToPublish: async (request) => await partToPublish(context, request),
+    toRebuild: async (request) => await toRebuild(context, request),
     allowances: async (key) => await allowancesOf(database, key),
     lastRefusal: async (key) => await findLastRefusal(context.journal, key),
     compare: async (request) => await comparePublications(context, request),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { namesIn, readTextIfPresent, writeFileAtomic } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { makeDurableFolder } from './durable-folder.ts';
+import { makeDurableFolder } from '../support/durable-folder.ts';
 
 const intentSchema = z.discriminatedUnion('kind', [
   z.strictObject({

@@ -243,6 +243,25 @@ export async function references(
   };
 }
 
+/** When these packages were imported, by id. */
+export async function importTimes(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const times = new Map<string, number>();
+  for (const chunk of chunksOf(ids)) {
+    const rows = await queries
+      .selectFrom('packages')
+      .select(['id', 'imported_at'])
+      .where('id', 'in', chunk)
+      .execute();
+    for (const row of rows) {
+      times.set(row.id, row.imported_at);
+    }
+  }
+  return times;
+}
+
 export function chunksOf(ids: readonly string[]): string[][] {
   const chunks: string[][] = [];
   for (let start = 0; start < ids.length; start += CHUNK) {

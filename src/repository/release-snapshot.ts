@@ -6,7 +6,7 @@ import { AppError, isErrno } from '../support/errors.ts';
 import { exists, namesIn, readSymlink, replaceSymlink, syncDirectory } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
 import { writePublication } from './blocks/write-publication.ts';
-import { makeDurableFolder } from './durable-folder.ts';
+import { makeDurableFolder } from '../support/durable-folder.ts';
 import { type Allowance, allowanceOf, allowancesOf, insertAllowances } from './gate/gate-store.ts';
 import { type GateRequest, type JudgedFinding, passGate } from './gate/pass-gate.ts';
 import { indexHeader } from './index-header.ts';

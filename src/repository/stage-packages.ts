@@ -4,7 +4,7 @@ import { epochSeconds } from '../support/clock.ts';
 import { AppError } from '../support/errors.ts';
 import { exists, namesIn, syncDirectory } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { makeDurableFolder } from './durable-folder.ts';
+import { makeDurableFolder } from '../support/durable-folder.ts';
 import { indexHeader } from './index-header.ts';
 import { indexedPackages } from './package-store.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';

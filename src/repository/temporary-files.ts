@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { namesIn } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { makeDurableFolder } from './durable-folder.ts';
+import { makeDurableFolder } from '../support/durable-folder.ts';
 
 /** A folder of files that nobody needs once the process that made them is gone. */
 export class TemporaryFiles {

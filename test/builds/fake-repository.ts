@@ -73,6 +73,8 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
       disk.staged.delete(name);
     },
     check: async () => ({ findings: [], rebuild: [] }),
+    partToPublish: async ({ packageIds }) => ({ serial: 0, packageIds, leftOut: [] }),
+    toRebuild: async () => [],
     allowances: async () => [],
     lastRefusal: async () => undefined,
     compare: async () => {

@@ -75,6 +75,7 @@ export function requestDetail(values: Partial<RequestDetail> = {}): RequestDetai
     paused: null,
     jobs: [],
     packages: [],
+    problems: [],
     publication: null,
     expectedAt: null,
     ...values,

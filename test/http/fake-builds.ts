@@ -17,6 +17,7 @@ import {
   type Job,
 } from '../../src/builds/request.ts';
 import type { BuildLimits } from '../../src/gentoo/build-limits.ts';
+import type { PlanProblem } from '../../src/gentoo/plan-problem.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Journal } from '../../src/journal/journal.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -52,6 +53,7 @@ export class FakeBuilds implements Builds {
   readonly blocked: BlockedBuild[] = [];
   readonly attempts = new Map<string, Attempt[]>();
   readonly plans: PortagePlan[] = [];
+  readonly problems = new Map<string, readonly PlanProblem[]>();
   readonly results: {
     readonly key: LeaseKey;
     readonly outcome: string;
@@ -202,6 +204,10 @@ export class FakeBuilds implements Builds {
     return agent === undefined || agent.state === 'active'
       ? undefined
       : { state: agent.state, reason: agent.stateReason ?? '' };
+  }
+
+  async problemsOf(requestId: string): Promise<readonly PlanProblem[]> {
+    return this.problems.get(requestId) ?? [];
   }
 
   async packagesOf(requestId: string) {

@@ -251,6 +251,14 @@ export class FakeRepository implements Repository {
     return { findings: this.findings, rebuild: rebuildsFor(this.findings) };
   }
 
+  async partToPublish({ packageIds }: { readonly packageIds: readonly string[] }) {
+    return { serial: 0, packageIds, leftOut: [] };
+  }
+
+  async toRebuild() {
+    return [];
+  }
+
   async lastRefusal(): Promise<undefined> {
     return undefined;
   }

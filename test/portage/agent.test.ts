@@ -6,6 +6,7 @@ import { runAgent } from '../../src/agent/run-agent.ts';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
 import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
 import { readMetadata } from '../../src/binpkg/metadata.ts';
+import { problemSentence } from '../../src/gentoo/plan-problem.ts';
 import { type PortagePlan, portagePlanSchema } from '../../src/gentoo/portage-plan.ts';
 import type { HardwareProfile } from '../../src/gentoo/profile.ts';
 import type { LeaseMessage } from '../../src/protocol/agents.ts';
@@ -187,9 +188,13 @@ async function configurationOf(path: string): Promise<string[]> {
   it('says in words why there is no plan', async () => {
     const missing = planOf(await doJob(planWork(['app-misc/nothing-of-that-name'])));
     expect(missing).toMatchObject({ ok: false, packages: [] });
-    expect(missing.problems.join()).toContain('app-misc/nothing-of-that-name cannot be had');
+    expect(missing.problems.map(problemSentence).join()).toContain(
+      'app-misc/nothing-of-that-name cannot be had',
+    );
     const flag = planOf(await doJob(planWork(['app-misc/rookery-hello[doc]'])));
-    expect(flag.problems.join()).toContain('no package has the USE flags [doc]');
+    expect(flag.problems.map(problemSentence).join()).toContain(
+      'app-misc/rookery-hello-1.0::rookery-sample has no USE flag doc',
+    );
   });
 
   it('refuses to compile a dependency that was not staged', async () => {

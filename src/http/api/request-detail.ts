@@ -1,5 +1,6 @@
 import type { BuildRequest } from '../../builds/request.ts';
-import type { RequestDetail } from '../../protocol/builds.ts';
+import { type PlanProblem, problemSentence, remedyOf } from '../../gentoo/plan-problem.ts';
+import type { PlanProblemView, RequestDetail } from '../../protocol/builds.ts';
 import type { HttpContext } from '../context.ts';
 import { jobViews } from './job-views.ts';
 import { requireRequest } from './lookups.ts';
@@ -11,10 +12,11 @@ const RECENT_PUBLICATIONS = 200;
 /** Everything there is to say about a request now. Throws `unknown-request`. */
 export async function requestDetail(context: HttpContext, id: string): Promise<RequestDetail> {
   const request = await requireRequest(context, id);
-  const [jobs, packages, publication] = await Promise.all([
+  const [jobs, packages, publication, problems] = await Promise.all([
     context.builds.jobsOf(id),
     context.builds.packagesOf(id),
     publicationOf(context, request),
+    request.state === 'failed' ? context.builds.problemsOf(id) : [],
   ]);
   const views = await jobViews(context, request, jobs);
   return {
@@ -26,7 +28,20 @@ export async function requestDetail(context: HttpContext, id: string): Promise<R
       buildId,
       how,
     })),
+    problems: problems.map(problemView),
     publication,
+  };
+}
+
+function problemView(problem: PlanProblem): PlanProblemView {
+  const { kind, lines, advice } = remedyOf(problem);
+  return {
+    code: typeof problem === 'string' ? 'said' : problem.code,
+    sentence: problemSentence(problem),
+    lines: [...lines],
+    enough: kind,
+    advice,
+    data: problem,
   };
 }
 

@@ -10,6 +10,7 @@ import { channelHref, jobHref, packageHref, profileHref, timelineHref } from '..
 import { copyBox, crumbs, factList, person, stateBadge, table } from '../parts.ts';
 import { progressLine, timeLeft } from '../progress-line.ts';
 import { duration, timeAgo, utc } from '../units.ts';
+import { problemsSection } from './problems-section.ts';
 import { atomsText } from './request-table.ts';
 
 /** With more attempts, the picture is a page of its own. */
@@ -25,6 +26,7 @@ export async function requestPage(context: HttpContext, id: string): Promise<Pag
   const content = html`<h1>${title} ${stateBadge(request.state)}</h1>
 ${request.reason !== null && html`<p class="lead">${request.reason}</p>`}
 ${request.paused !== null && html`<p class="lead">Paused by ${person(request.paused.by)} ${timeAgo(request.paused.pausedAt, now)}: ${request.paused.reason}</p>`}
+${problemsSection(request)}
 ${progress(request, now)}
 ${facts(request, now)}
 ${jobGraph(request.jobs)}
