@@ -7,7 +7,9 @@ import { faultsOf } from './tree-meta.ts';
 
 export const INDEX = 'INDEX.json';
 const SIGNATURE = /^INDEX\.json\.([0-9a-f]{16})\.sig$/;
-const treeId = z.string().refine((id) => parseTreeId(id) !== undefined, 'has to be the id of a tree');
+const treeId = z
+  .string()
+  .refine((id) => parseTreeId(id) !== undefined, 'has to be the id of a tree');
 
 export const indexTreeSchema = z.strictObject({
   id: treeId,
@@ -42,6 +44,8 @@ export const phpIndexSchema = z
     message: 'a tree is of another profile',
   });
 export type PhpIndex = z.infer<typeof phpIndexSchema>;
+/** What somebody decides of it. */
+export type IndexContents = Pick<PhpIndex, 'channels' | 'trees'>;
 
 /** One record a line, trees from the oldest version on, so that awk can read it: the same text for equal values. */
 export function formatIndex(index: PhpIndex): string {

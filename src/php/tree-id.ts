@@ -45,8 +45,14 @@ function compareVersions(a: string, b: string): number {
   return partsA.suffix.localeCompare(partsB.suffix, 'en', { numeric: true });
 }
 
-function partsOf(version: string): { readonly numbers: readonly number[]; readonly suffix: string } {
+function partsOf(version: string): {
+  readonly numbers: readonly number[];
+  readonly suffix: string;
+} {
   const suffix = /[A-Za-z].*$/.exec(version)?.[0] ?? '';
-  const numbers = version.slice(0, version.length - suffix.length).split('.').map(Number);
+  const numbers = version
+    .slice(0, version.length - suffix.length)
+    .split('.')
+    .map(Number);
   return { numbers, suffix };
 }

@@ -7,7 +7,10 @@ export const SAPIS = ['cli', 'fpm', 'apache'] as const;
 export type Sapi = (typeof SAPIS)[number];
 
 const word = z.string().regex(/^[\x21-\x7e]{1,200}$/, 'has to be one word of ASCII');
-const line = z.string().max(500).regex(/^\P{Cc}*$/u, 'has to be one line without control characters');
+const line = z
+  .string()
+  .max(500)
+  .regex(/^\P{Cc}*$/u, 'has to be one line without control characters');
 
 /** Where a tree comes from. */
 export const treeBuildSchema = z.strictObject({
@@ -29,7 +32,9 @@ export const treeFactsSchema = z.strictObject({
   isDebug: z.boolean(),
   /** As `php -m` names them, with the tree's own configuration. */
   extensions: z
-    .array(z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_ .-]{0,60}$/, 'has to be the name of an extension'))
+    .array(
+      z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_ .-]{0,60}$/, 'has to be the name of an extension'),
+    )
     .min(1)
     .max(500),
   build: treeBuildSchema.omit({ when: true }),
