@@ -14,6 +14,7 @@ import * as failures from './migrations/0012-failures.ts';
 import * as attemptHistory from './migrations/0014-attempt-history.ts';
 import * as schedules from './migrations/0016-schedules.ts';
 import * as joinedJobs from './migrations/0021-joined-jobs.ts';
+import * as phpOfNodes from './migrations/0024-php-of-nodes.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -36,6 +37,7 @@ const MIGRATIONS: readonly Migration[] = [
   attemptHistory,
   schedules,
   joinedJobs,
+  phpOfNodes,
 ];
 
 /** How the two engines write what they do not write alike. */

@@ -24,7 +24,9 @@ const PARTS = [
  * `@PREFIX@` is replaced by the EPREFIX of the node. Formats: docs/decisions/0025.
  */
 export function phpProgram(): string {
-  const read = (part: string): string =>
-    readFileSync(join(import.meta.dirname, 'php-program', `${part}.sh`), 'utf8');
-  return read('head') + GNUPG_PART + PARTS.map(read).join('');
+  return readPart('head') + GNUPG_PART + PARTS.map(readPart).join('');
+}
+
+function readPart(name: string): string {
+  return readFileSync(join(import.meta.dirname, 'php-program', `${name}.sh`), 'utf8');
 }

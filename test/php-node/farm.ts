@@ -19,15 +19,8 @@ import { renderClientScript } from '../../src/http/client-script.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { systemClock } from '../../src/support/clock.ts';
-import {
-  ended,
-  killGroup,
-  runChecked,
-  spawnGroup,
-  toolEnvironment,
-} from '../../src/support/processes.ts';
-import { poll } from '../support/poll.ts';
-import { freePort } from '../support/rookery-process.ts';
+import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
+import { type RsyncDaemon, startRsync } from './rsync-daemon.ts';
 
 export const PROFILE = 'web-v3';
 const API = '20220829';
@@ -81,28 +74,26 @@ export function sign(signer: Signer, text: string): string {
 export class PhpFarm {
   readonly folder: string;
   readonly signer: Signer;
-  readonly #port: number;
-  #daemon: (() => Promise<void>) | undefined;
+  #daemon: RsyncDaemon | undefined;
   #serial = 0;
   readonly #listed = new Map<string, { manifest: string; bytes: number; files: number }>();
 
-  private constructor(folder: string, signer: Signer, port: number) {
+  private constructor(folder: string, signer: Signer) {
     this.folder = folder;
     this.signer = signer;
-    this.#port = port;
   }
 
   static async open(folder: string): Promise<PhpFarm> {
     mkdirSync(join(folder, 'php', PROFILE), { recursive: true });
     const signer = await makeSigner(join(folder, 'signing'), 'farm');
-    const farm = new PhpFarm(folder, signer, await freePort());
+    const farm = new PhpFarm(folder, signer);
     await farm.makeBase();
-    await farm.serve();
+    farm.#daemon = await startRsync(join(folder, 'php'), join(folder, 'rsyncd.conf'));
     return farm;
   }
 
   get url(): string {
-    return `rsync://127.0.0.1:${this.#port}/php`;
+    return this.#daemon?.url ?? '';
   }
 
   /** The folder that the daemon shows for the profile. */
@@ -114,32 +105,8 @@ export class PhpFarm {
     return this.#serial;
   }
 
-  async serve(): Promise<void> {
-    const settings = join(this.folder, 'rsyncd.conf');
-    writeFileSync(
-      settings,
-      `use chroot = no\n[php]\npath = ${join(this.folder, 'php')}\nread only = yes\nlist = no\n`,
-    );
-    const command = ['rsync', '--daemon', '--no-detach', `--config=${settings}`];
-    const all = [...command, '--address=127.0.0.1', `--port=${this.#port}`];
-    const child = spawnGroup(all, { env: toolEnvironment() }, 'ignore');
-    const ending = ended(child, all);
-    this.#daemon = async () => {
-      killGroup(child, 'SIGKILL');
-      await ending;
-    };
-    await poll('the rsync daemon to answer', async () => {
-      const probe = ['rsync', '--contimeout=2', `${this.url}/`];
-      return await runChecked(probe, { env: toolEnvironment() }).then(
-        () => true,
-        () => undefined,
-      );
-    });
-  }
-
   async close(): Promise<void> {
-    await this.#daemon?.();
-    this.#daemon = undefined;
+    await this.#daemon?.stop();
   }
 
   /** What every tree has: copied once, hard-linked into each. */
@@ -150,12 +117,10 @@ export class PhpFarm {
     }
     copyFileSync(PROGRAMS.php, join(base, 'bin/php'));
     copyFileSync(PROGRAMS.fpm, join(base, 'sbin/php-fpm'));
-    // All but the largest.
-    const isTaken = (name: string): boolean => !name.includes('fileinfo');
-    for (const name of readdirSync(EXTENSIONS).filter(isTaken)) {
+    for (const name of namesIn(EXTENSIONS)) {
       copyFileSync(join(EXTENSIONS, name), join(base, 'lib/extensions', name));
     }
-    for (const name of readdirSync(CONF).filter(isTaken)) {
+    for (const name of namesIn(CONF)) {
       cpSync(join(CONF, name), join(base, 'etc/conf.d', name), { dereference: true });
     }
     writeFileSync(join(base, 'etc/php.ini'), 'memory_limit = 64M\nopcache.enable = 1\n');
@@ -268,21 +233,35 @@ export class PhpFarm {
   }
 
   setupScript(): string {
-    return renderClientScript({
-      profile: PROFILE,
-      channel: 'stable',
-      uri: `http://127.0.0.1:9/binhost/${PROFILE}/stable`,
-      server: 'http://127.0.0.1:9',
-      publicKey: this.signer.publicKey,
-      fingerprint: this.signer.primaryFingerprint,
-      php: this.url,
-    });
+    return setupScript(PROFILE, this.signer, this.url);
   }
+}
+
+/** As the farm hands it out to a node of its channel stable. */
+export function setupScript(
+  profile: string,
+  key: Pick<Signer, 'publicKey' | 'primaryFingerprint'>,
+  php: string,
+): string {
+  return renderClientScript({
+    profile,
+    channel: 'stable',
+    uri: `http://127.0.0.1:9/binhost/${profile}/stable`,
+    server: 'http://127.0.0.1:9',
+    publicKey: key.publicKey,
+    fingerprint: key.primaryFingerprint,
+    php,
+  });
 }
 
 export async function makeSigner(folder: string, name: string): Promise<Signer> {
   const email = `${name}@example.org`;
   return await openSigner({ folder, name, email, validDays: 100, clock: systemClock });
+}
+
+/** All of them but the largest. */
+function namesIn(folder: string): string[] {
+  return readdirSync(folder).filter((name) => !name.includes('fileinfo'));
 }
 
 function setModes(folder: string): void {

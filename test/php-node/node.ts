@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { nodeReportSchema } from '../../src/protocol/nodes.ts';
 import {
   type RunResult,
   run,
@@ -8,6 +9,9 @@ import {
   toolEnvironment,
 } from '../../src/support/processes.ts';
 import { type PhpFarm, PROFILE } from './farm.ts';
+
+/** What `rookery-php status --json` prints is what a node reports. */
+export const statusSchema = nodeReportSchema.shape.php.unwrap();
 
 export interface Said extends RunResult {
   /** Standard output. */
@@ -25,7 +29,7 @@ export class PhpNode {
     this.root = root;
   }
 
-  static async open(root: string, farm: PhpFarm): Promise<PhpNode> {
+  static async open(root: string, farm: Pick<PhpFarm, 'setupScript'>): Promise<PhpNode> {
     const node = new PhpNode(root);
     mkdirSync(join(root, 'etc/portage'), { recursive: true });
     chmodSync(root, 0o755);
@@ -96,7 +100,6 @@ export class PhpNode {
   /** What `status --json` says of a tree. */
   async standing(id: string): Promise<string | undefined> {
     const { said } = await this.must(0, 'status', '--json', '--profile', PROFILE);
-    const { trees } = JSON.parse(said) as { trees: { id: string; state: string }[] };
-    return trees.find((tree) => tree.id === id)?.state;
+    return statusSchema.parse(JSON.parse(said)).trees.find((tree) => tree.id === id)?.state;
   }
 }
