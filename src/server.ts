@@ -132,7 +132,7 @@ function listening(
   config: Config,
   rooms: Rooms,
 ): { readonly listenService: ListenService; readonly reached: () => string } {
-  const { http, builds, paths } = config;
+  const { http, rsync, builds, paths } = config;
   const reached = (): string => http.publicUrl ?? listenService.url();
   const listenService = createListenService({
     host: http.host,
@@ -152,6 +152,7 @@ function listening(
         heartbeatMs: builds.heartbeatMs,
         folders: { mirrorRoot: paths.mirrorRoot, staging: join(paths.state, 'staging') },
         publicUrl: reached,
+        phpUrl: rsync.publicUrl === null ? null : `${rsync.publicUrl}/php`,
         isPublicUrlKnown: () => http.publicUrl !== null || !listenService.isOnEveryAddress(),
         readiness: async () => await faultsOf(rooms),
         warnings: () => [rooms.diskWatch.warning()].filter((one) => one !== undefined),
