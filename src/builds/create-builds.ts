@@ -40,6 +40,7 @@ import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } fro
 import { LogFindings } from './log-findings.ts';
 import { pauseProfile, resumeProfile } from './pause-profile.ts';
 import { allPauses } from './pause-store.ts';
+import { publishEndedRequest } from './publish-request.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
@@ -157,6 +158,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     problemsOf: async (requestId) => await problemsOf(context, requestId),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
+    publishRequest: async (id, wanted) => await publishEndedRequest(context, id, wanted),
     ...steering(context),
     listBlocked: async (profile) => (await blockedRows(database, profile)).map(toBlockedBuild),
     unblock: async (wanted, actor) => await unblock(context, wanted, actor),

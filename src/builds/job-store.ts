@@ -372,6 +372,7 @@ export function toJob(row: JobRow, needs: readonly string[], reason = row.reason
     name: row.name,
     executor: executorSchema.parse(row.executor),
     state: toState(row.state),
+    because: row.because,
     reason,
     attempt: row.attempt,
     agent: row.agent,

@@ -1,8 +1,7 @@
 import type { JobRow } from '../database/tables.ts';
-import type { PackageRecord } from '../repository/package-record.ts';
 import { agentRows, toAgent } from './agent-store.ts';
 import { findAttempt } from './attempt-store.ts';
-import type { AgentRecord, Builds } from './builds.ts';
+import type { AgentRecord, Builds, RequestPackage } from './builds.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { JobExplainer, type NeedsOf } from './explain-jobs.ts';
 import {
@@ -113,12 +112,12 @@ async function explained(
 export async function packagesOf(
   context: BuildsContext,
   requestId: string,
-): Promise<{ readonly package: PackageRecord; readonly how: 'built' | 'reused' }[]> {
-  const found: { readonly package: PackageRecord; readonly how: 'built' | 'reused' }[] = [];
-  for (const { id, how } of await packagesOfRequest(context.database, requestId)) {
+): Promise<RequestPackage[]> {
+  const found: RequestPackage[] = [];
+  for (const { id, how, leftOut } of await packagesOfRequest(context.database, requestId)) {
     const record = await context.repository.findPackage(id);
     if (record !== undefined) {
-      found.push({ package: record, how });
+      found.push({ package: record, how, leftOut });
     }
   }
   return found;

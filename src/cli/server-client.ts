@@ -159,6 +159,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly profile: string;
       readonly atoms: readonly string[];
       readonly publish?: string;
+      readonly partial?: boolean;
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
       readonly priority?: number;

@@ -7,8 +7,10 @@ import { failureText, progressText, timeLeft } from './job-progress.ts';
 export function summaryLine(request: RequestDetail): string {
   const built = request.packages.filter(({ how }) => how === 'built').length;
   const reused = request.packages.length - built;
+  const leftOut = request.packages.filter((one) => one.leftOut !== null).length;
   const parts = [
     `${counted(request.packages.length, 'package')} (${built} built, ${reused} reused)`,
+    ...(leftOut === 0 ? [] : [`${leftOut} left out`]),
     ...(request.publication === null
       ? []
       : [`published on ${request.publication.channel} as ${request.publication.serial}`]),
@@ -70,6 +72,11 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
       request.packages.map(({ cpv, buildId, how, id }) => [cpv, String(buildId), how, id]),
     );
   }
+  for (const { cpv, leftOut } of request.packages) {
+    if (leftOut !== null) {
+      output.line(`left out: ${cpv}. ${leftOut}`);
+    }
+  }
   if (request.publication !== null) {
     const { channel, serial } = request.publication;
     output.line();
@@ -98,8 +105,13 @@ function remedyTitle(count: number, enough: 'all' | 'one'): string {
   return `${which} in the portage folder of the profile would help:`;
 }
 
-/** What a running job does; the first error of a failed one; else why it is as it is. */
+/** What a running job does; the first error of a failed one; else why it is as it is. And why there is such a job. */
 function whyOf(job: JobView, now: number): string {
+  const why = standOf(job, now);
+  return [why, job.because ?? ''].filter((part) => part !== '').join(' ');
+}
+
+function standOf(job: JobView, now: number): string {
   if (job.state === 'leased') {
     return [progressText(job, now), job.reason ?? ''].filter((part) => part !== '').join('; ');
   }

@@ -231,6 +231,12 @@ export interface Repository {
   >;
 
   currentPublication(profile: string, channel: string): Promise<PublicationRecord | undefined>;
+  /** What was published on a channel for a request. */
+  publicationOfRequest(key: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly requestId: string;
+  }): Promise<PublicationRecord | undefined>;
   /** Newest first. */
   publications(profile: string, channel: string, limit: number): Promise<PublicationRecord[]>;
   findSnapshot(id: string): Promise<SnapshotRecord | undefined>;

@@ -263,6 +263,15 @@ export class FakeRepository implements Repository {
     return [];
   }
 
+  async publicationOfRequest(key: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly requestId: string;
+  }): Promise<PublicationRecord | undefined> {
+    const all = await this.publications(key.profile, key.channel, 1000);
+    return all.find(({ requestId }) => requestId === key.requestId);
+  }
+
   async lastRefusal(): Promise<undefined> {
     return undefined;
   }
