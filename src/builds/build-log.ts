@@ -220,6 +220,10 @@ export class BuildLogs {
     };
   }
 
+  isFollowed(jobId: string): boolean {
+    return this.#followers.has(jobId);
+  }
+
   notify(jobId: string): void {
     for (const listener of this.#followers.get(jobId) ?? []) {
       listener();

@@ -1,11 +1,10 @@
 import { sleep } from '../support/clock.ts';
 import { touchAgent } from './agent-store.ts';
-import { markHeard } from './attempt-store.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
-import { heldJob, staleAttempt } from './fence.ts';
+import { hear, heldJob, staleAttempt } from './fence.ts';
 import { updateLeasedJob } from './job-store.ts';
-import { findRequestRow } from './request-store.ts';
+import { isRequestCancelled } from './request-store.ts';
 
 export interface HeartbeatWait {
   readonly waitMs: number;
@@ -73,23 +72,20 @@ export async function heartbeat(
 /** The request of the job; undefined when it is cancelled. */
 async function extendLease(context: BuildsContext, key: LeaseKey): Promise<string | undefined> {
   return await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
-    await touchAgent(queries, key.agent, now);
-    const job = await heldJob(queries, key);
-    await markHeard(queries, key, now);
-    const request = await findRequestRow(queries, job.request_id);
-    if (request !== undefined && request.cancelled_by !== null) {
+    await touchAgent(queries, key.agent, { now });
+    const { request_id: requestId } = await hear(queries, key, now);
+    if (await isRequestCancelled(queries, requestId)) {
       return undefined;
     }
     const expiresAt = now + context.settings.leaseMs;
     if (!(await updateLeasedJob(queries, key, { lease_expires_at: expiresAt }))) {
       throw staleAttempt(key);
     }
-    return job.request_id;
+    return requestId;
   });
 }
 
 async function isCancelled(context: BuildsContext, key: LeaseKey): Promise<boolean> {
-  const job = await heldJob(context.database, key);
-  const request = await findRequestRow(context.database, job.request_id);
-  return request !== undefined && request.cancelled_by !== null;
+  const { request_id: requestId } = await heldJob(context.database, key);
+  return await isRequestCancelled(context.database, requestId);
 }

@@ -22,6 +22,8 @@ export interface ServedJob {
   state: 'ready' | 'leased' | 'ended';
   attempt: number;
   log: Buffer;
+  /** Whether somebody looks on. */
+  isFollowed: boolean;
   command: 'go-on' | 'cancel';
   heartbeats: number;
   uploads: number;
@@ -97,6 +99,7 @@ export class BuildServer {
       state: 'ready',
       attempt: 0,
       log: Buffer.alloc(0),
+      isFollowed: true,
       command: 'go-on',
       heartbeats: 0,
       uploads: 0,
@@ -234,7 +237,7 @@ async function appendLog(...[request, response, { job, url }]: Parameters<Handle
     return;
   }
   target.log = Buffer.concat([target.log, bytes.subarray(length - offset)]);
-  json(response, { size: target.log.length });
+  json(response, { size: target.log.length, isFollowed: target.isFollowed });
 }
 
 async function notFound(...[, response]: Parameters<Handler>): Promise<void> {
