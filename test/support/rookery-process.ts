@@ -34,10 +34,19 @@ export async function requireFreshBuild(): Promise<void> {
   }
 }
 
+/** Of `fetch`, when a server is not there. In tests errors of Node are of another realm. */
+export function isNetworkError(error: unknown): boolean {
+  return (
+    typeof error === 'object' && error !== null && 'name' in error && error.name === 'TypeError'
+  );
+}
+
 interface ProgramOptions {
   readonly cwd: string;
   readonly logFile: string;
   readonly env?: Record<string, string>;
+  /** A command that the program is started with, and that becomes it (`exec`). */
+  readonly within?: readonly string[];
 }
 
 /** A program of the project in a process group of its own, its output in a file. */
@@ -54,7 +63,8 @@ export class Program {
 
   start(): void {
     const log = openSync(this.#options.logFile, 'a');
-    const command = [process.execPath, MAIN, ...this.#args];
+    const { within = [] } = this.#options;
+    const command = [...within, process.execPath, MAIN, ...this.#args];
     const env = { PATH: process.env['PATH'] ?? '', ...this.#options.env };
     this.#child = spawnGroup(command, { cwd: this.#options.cwd, env }, ['ignore', log, log]);
     this.#ended = ended(this.#child, command);
@@ -145,7 +155,8 @@ export class TestServer {
     return (await readFile(join(this.folder, 'state/tokens', `${role}.token`), 'utf8')).trim();
   }
 
-  agent(name: string): Program {
+  /** Its work is in the folder `work-<name>`. */
+  agent(name: string, within: readonly string[] = []): Program {
     const work = join(this.folder, `work-${name}`);
     return new Program(
       [
@@ -159,7 +170,7 @@ export class TestServer {
         '--work',
         work,
       ],
-      { cwd: this.folder, logFile: join(this.folder, `agent-${name}.log`) },
+      { cwd: this.folder, logFile: join(this.folder, `agent-${name}.log`), within },
     );
   }
 
