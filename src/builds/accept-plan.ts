@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RequestRow } from '../database/tables.ts';
+import { type PlanProblem, problemText } from '../gentoo/plan-problem.ts';
 import { type PortagePlan, portagePlanSchema } from '../gentoo/portage-plan.ts';
 import { hardwareProfileSchema } from '../gentoo/profile.ts';
 import { AppError } from '../support/errors.ts';
@@ -45,6 +46,33 @@ export function storedPlan(request: RequestRow, attempt: number): PortagePlan | 
   return stored.attempt === attempt ? stored.plan : undefined;
 }
 
+/** What stood in the way of the last plan of a request that has failed. */
+export async function problemsOf(
+  { database }: BuildsContext,
+  requestId: string,
+): Promise<readonly PlanProblem[]> {
+  const row = await findRequestRow(database, requestId);
+  if (row?.state !== 'failed' || row.plan_json === null) {
+    return [];
+  }
+  const { plan } = storedPlanSchema.parse(JSON.parse(row.plan_json));
+  return plan.ok ? [] : plan.problems;
+}
+
+/** More would be read by nobody in one sentence; all of them are told with the request. */
+const MOST_TOLD = 3;
+
+function refusal(problems: readonly PlanProblem[]): AppError {
+  const told = problems.slice(0, MOST_TOLD).map(problemText);
+  const more = problems.length - told.length;
+  const rest = more > 0 ? [`There are ${more} more problems.`] : [];
+  return new AppError(
+    'plan-refused',
+    ['Portage found no way to build this.', ...told, ...rest].join(' '),
+    { details: { problems } },
+  );
+}
+
 /** Throws `plan-refused` with Portage's problems when it found no way, and what `planFromPortage` throws. */
 export async function resolvePlan(
   context: BuildsContext,
@@ -52,10 +80,7 @@ export async function resolvePlan(
   plan: PortagePlan,
 ): Promise<BuildPlan> {
   if (!plan.ok) {
-    throw new AppError(
-      'plan-refused',
-      `Portage found no way to build this. ${plan.problems.join(' ')}`.trimEnd(),
-    );
+    throw refusal(plan.problems);
   }
   const known = new Map<string, Awaited<ReturnType<KnownBuilds['get']>> & object>();
   for (const cpv of cpvsToLookUp(plan)) {

@@ -5,10 +5,11 @@ import type { Deed } from './builds-context.ts';
 import { type JobSpec, skipReason } from './job.ts';
 import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf, skipDependants } from './job-store.ts';
+import { offerJobs } from './join-jobs.ts';
 import { newJobRow } from './new-job-row.ts';
 import { type PlacedRequest, placePackages } from './place-jobs.ts';
 import { addPackages } from './request-store.ts';
-import { tellJobFinished, tellJobReady } from './tell-jobs.ts';
+import { tellJobFinished } from './tell-jobs.ts';
 import { blockedReason, tellUnblocked } from './unblock.ts';
 
 /** What a request comes to: packages to build, and packages that are there already. */
@@ -116,14 +117,14 @@ function stateOf(
 
 async function tellJobs(deed: Deed, requestId: string): Promise<void> {
   const rows = (await jobRowsOf(deed.queries, requestId)).filter(({ kind }) => kind === 'package');
-  await tellJobReady(
-    deed,
-    rows.filter(({ state }) => state === 'ready'),
-  );
   const blocked = rows.filter(({ state }) => state === 'failed');
   await tellJobFinished(deed, blocked);
   for (const job of blocked) {
     const end = { reason: skipReason(job), now: deed.now };
     await tellJobFinished(deed, await skipDependants(deed.queries, job.id, end));
   }
+  await offerJobs(
+    deed,
+    rows.filter(({ state }) => state === 'ready'),
+  );
 }

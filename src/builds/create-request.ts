@@ -25,6 +25,8 @@ export interface NewRequest {
   readonly profile: string;
   readonly atoms: readonly string[];
   readonly publish?: string;
+  /** When not everything can be published, what breaks nothing is; needs `publish`. */
+  readonly partial?: boolean;
   readonly rebuild?: boolean;
   /** From -10 to 10; 0 when it is not given. */
   readonly priority?: number;
@@ -71,9 +73,18 @@ export async function createRequest(
 }
 
 /** What is built first and refused then has cost hours: said at once. */
-function requirePublishable(profile: HardwareProfile, wanted: NewRequest): void {
+export function requirePublishable(
+  profile: HardwareProfile,
+  wanted: Pick<NewRequest, 'publish' | 'partial' | 'force' | 'reason'>,
+): void {
   const { publish, force = false, reason = '' } = wanted;
   if (publish === undefined) {
+    if (wanted.partial === true) {
+      throw new AppError(
+        'channel-required',
+        'A part can only be published on a channel: name one.',
+      );
+    }
     return;
   }
   const details = { profile: profile.name, channel: publish };
@@ -100,38 +111,16 @@ function requirePublishable(profile: HardwareProfile, wanted: NewRequest): void 
   }
 }
 
-async function insertNew(
-  deed: Deed,
-  request: {
-    readonly id: string;
-    readonly profile: HardwareProfile;
-    readonly wanted: NewRequest;
-    readonly isPlanned: boolean;
-  },
-): Promise<RequestRow> {
+interface RequestToInsert {
+  readonly id: string;
+  readonly profile: HardwareProfile;
+  readonly wanted: NewRequest;
+  readonly isPlanned: boolean;
+}
+
+async function insertNew(deed: Deed, request: RequestToInsert): Promise<RequestRow> {
   const { id, profile, wanted } = request;
-  const row: RequestRow = {
-    id,
-    profile: profile.name,
-    atoms_json: JSON.stringify(wanted.atoms),
-    rebuild: wanted.rebuild === true ? 1 : 0,
-    publish_channel: wanted.publish ?? null,
-    publish_forced: wanted.force === true ? 1 : 0,
-    publish_reason: wanted.reason ?? '',
-    state: request.isPlanned ? 'building' : 'planning',
-    reason: null,
-    author: wanted.author,
-    created_at: deed.now,
-    finished_at: null,
-    profile_json: JSON.stringify(profile),
-    plan_json: null,
-    cancelled_by: null,
-    priority: wanted.priority ?? 0,
-    paused_at: null,
-    paused_by: null,
-    pause_reason: null,
-    retry_blocked: wanted.retry === true ? 1 : 0,
-  };
+  const row = newRow(deed, request);
   await insertRequest(deed.queries, row);
   await deed.tell({
     actor: deed.actor,
@@ -143,11 +132,43 @@ async function insertNew(
       atoms: wanted.atoms.slice(0, 100),
       publish: wanted.publish ?? null,
       priority: row.priority,
+      ...(wanted.partial === true && { partial: true }),
       ...(wanted.force === true && { force: true }),
       ...((wanted.reason ?? '') !== '' && { reason: wanted.reason }),
     },
   });
   return row;
+}
+
+function newRow({ now }: Deed, { id, profile, wanted, isPlanned }: RequestToInsert): RequestRow {
+  return {
+    id,
+    profile: profile.name,
+    atoms_json: JSON.stringify(wanted.atoms),
+    rebuild: bit(wanted.rebuild),
+    publish_channel: wanted.publish ?? null,
+    publish_forced: bit(wanted.force),
+    publish_reason: wanted.reason ?? '',
+    state: isPlanned ? 'building' : 'planning',
+    reason: null,
+    author: wanted.author,
+    created_at: now,
+    finished_at: null,
+    profile_json: JSON.stringify(profile),
+    plan_json: null,
+    cancelled_by: null,
+    priority: wanted.priority ?? 0,
+    paused_at: null,
+    paused_by: null,
+    pause_reason: null,
+    retry_blocked: bit(wanted.retry),
+    publish_partial: bit(wanted.partial),
+    publish_not_over: null,
+  };
+}
+
+function bit(value: boolean | undefined): number {
+  return value === true ? 1 : 0;
 }
 
 async function insertPlanJob(

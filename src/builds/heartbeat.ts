@@ -1,9 +1,12 @@
+import type { Queries } from '../database/database.ts';
+import type { JobRow } from '../database/tables.ts';
 import { sleep } from '../support/clock.ts';
 import { touchAgent } from './agent-store.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
 import { hear, heldJob, staleAttempt } from './fence.ts';
 import { updateLeasedJob } from './job-store.ts';
+import { isWantedElsewhere } from './join-store.ts';
 import { isRequestCancelled } from './request-store.ts';
 
 export interface HeartbeatWait {
@@ -73,19 +76,26 @@ export async function heartbeat(
 async function extendLease(context: BuildsContext, key: LeaseKey): Promise<string | undefined> {
   return await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
     await touchAgent(queries, key.agent, { now });
-    const { request_id: requestId } = await hear(queries, key, now);
-    if (await isRequestCancelled(queries, requestId)) {
+    const job = await hear(queries, key, now);
+    if (await isToStop(queries, job)) {
       return undefined;
     }
     const expiresAt = now + context.settings.leaseMs;
     if (!(await updateLeasedJob(queries, key, { lease_expires_at: expiresAt }))) {
       throw staleAttempt(key);
     }
-    return requestId;
+    return job.request_id;
   });
 }
 
 async function isCancelled(context: BuildsContext, key: LeaseKey): Promise<boolean> {
-  const { request_id: requestId } = await heldJob(context.database, key);
-  return await isRequestCancelled(context.database, requestId);
+  return await isToStop(context.database, await heldJob(context.database, key));
+}
+
+/** What another request waits for goes on. */
+async function isToStop(queries: Queries, job: JobRow): Promise<boolean> {
+  return (
+    (await isRequestCancelled(queries, job.request_id)) &&
+    !(await isWantedElsewhere(queries, job.id))
+  );
 }

@@ -7,7 +7,7 @@ import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { type Asked, QueueView } from './choose-job.ts';
 import { compileHosts } from './compile-hosts.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
-import { type AfterConclusion, followUp } from './finish-request.ts';
+import { type Conclusions, followUpAll } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
 import { limitsFor, profileOf } from './job-limits.ts';
 import {
@@ -17,6 +17,7 @@ import {
   leasedJobsByAgent,
   updateLeasedJob,
 } from './job-store.ts';
+import { joinTwins } from './join-jobs.ts';
 import { findRequestRow, lockRequest, packagesOfRequest } from './request-store.ts';
 import { jobsToLeave, mayTake } from './retry-choice.ts';
 import { keyOf, settleAttempt } from './settle-job.ts';
@@ -83,6 +84,7 @@ async function claimNext(
     if (job !== undefined && request !== undefined) {
       await insertAttempt(queries, keyOf(job), now);
       await tellJobLeased({ ...deed, actor: `agent:${agent}` }, job);
+      await joinTwins(deed, job);
       return { job, request };
     }
     view.forget(choice.lane);
@@ -151,7 +153,7 @@ export async function endAttempt(
   const after = await transact(
     context,
     'server',
-    async (deed): Promise<AfterConclusion | undefined> => {
+    async (deed): Promise<Conclusions | undefined> => {
       const request = await lockRequest(deed.queries, job.request_id);
       const held = await findLeasedJob(deed.queries, keyOf(job));
       if (held === undefined || !isStillDue(held)) {
@@ -164,7 +166,7 @@ export async function endAttempt(
   if (after !== undefined) {
     unstageInBackground(context, job);
     packInBackground(context, { jobId: job.id, attempt: job.attempt });
-    followUp(context, job.request_id, after);
+    followUpAll(context, after);
   }
 }
 

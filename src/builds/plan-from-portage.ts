@@ -96,7 +96,7 @@ const STRENGTHS: readonly (readonly [Strength, readonly string[]])[] = [
   ['run', ['runtime', 'runtime_slot_op']],
 ];
 
-/** `runtime_post` and `optional` edges block nothing. */
+/** `runtime_post` and `optional` edges block nothing. What is to be renewed may be needed at run time too. */
 function toEdge(
   edge: PortagePlan['edges'][number],
   indexOf: ReadonlyMap<string, number>,
@@ -107,8 +107,15 @@ function toEdge(
     const unknown = from === undefined ? edge.from : edge.to;
     throw invalid(`an edge names ${unknown}, which is not among its packages`);
   }
-  const found = STRENGTHS.find(([, kinds]) => edge.kinds.some((kind) => kinds.includes(kind)));
-  return found === undefined ? [] : [{ from, to, strength: found[0] }];
+  const [strength, ...weaker] = STRENGTHS.flatMap(([name, kinds]) =>
+    edge.kinds.some((kind) => kinds.includes(kind)) ? [name] : [],
+  );
+  if (strength === undefined) {
+    return [];
+  }
+  return strength === 'build' && edge.satisfied === true
+    ? (['renew', ...weaker] as const).map((each) => ({ from, to, strength: each }))
+    : [{ from, to, strength }];
 }
 
 function reusedPackage(node: PlanPackage, known: KnownBuilds): string[] {

@@ -1,8 +1,11 @@
 import { AppError } from '../support/errors.ts';
 import { at, describeCycle, findCycle, type Graph, stronglyConnected } from './job-graph.ts';
 
-/** How firmly a package needs another: to be built, where it is installed, or when it runs. */
-export type Strength = 'build' | 'install' | 'run';
+/**
+ * How firmly a package needs another: to be built, to be built with rather than with what is installed already, where
+ * it is installed, or when it runs.
+ */
+export type Strength = 'build' | 'renew' | 'install' | 'run';
 
 export interface PlanNode {
   /** For people: a CPV. */
@@ -18,7 +21,7 @@ export interface PlanEdge {
   readonly strength: Strength;
 }
 
-const FIRMNESS: Readonly<Record<Strength, number>> = { run: 0, install: 1, build: 2 };
+const FIRMNESS: Readonly<Record<Strength, number>> = { run: 0, install: 1, renew: 2, build: 3 };
 
 /** Most pairs of a job and what it needs that one plan may come to, and most steps to find them. */
 const MAX_PAIRS = 2_000_000;
@@ -29,7 +32,8 @@ const MAX_STEPS = 20_000_000;
  *
  * A job waits for what it needs to be built, with everything that needs at run time at any depth, and for its own
  * run-time needs likewise. Where that leads round in a circle, run-time needs give way first, then the run-time
- * needs of what it is built and installed with, then what it is installed with.
+ * needs of what it is built and installed with, then what it is installed with, then newer versions of what it can be
+ * built with as it is installed.
  *
  * Throws `plan-cycle`, naming the packages, when packages need each other to be built; `plan-too-large`.
  */
@@ -38,6 +42,7 @@ export function planNeeds(nodes: readonly PlanNode[], edges: readonly PlanEdge[]
   graph.loosen('run');
   graph.narrow();
   graph.loosen('install');
+  graph.loosen('renew');
   graph.refuseCycles();
   return graph.expand();
 }
@@ -59,7 +64,7 @@ class NeedGraph {
     this.#edges = edges.filter(({ from, to }) => from !== to);
     this.#runtime = nodes.map(() => []);
     for (const { from, to, strength } of this.#edges) {
-      if (strength !== 'build') {
+      if (strength === 'run' || strength === 'install') {
         at(this.#runtime, from).push(to);
       }
     }

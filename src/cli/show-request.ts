@@ -7,8 +7,10 @@ import { failureText, progressText, timeLeft } from './job-progress.ts';
 export function summaryLine(request: RequestDetail): string {
   const built = request.packages.filter(({ how }) => how === 'built').length;
   const reused = request.packages.length - built;
+  const leftOut = request.packages.filter((one) => one.leftOut !== null).length;
   const parts = [
     `${counted(request.packages.length, 'package')} (${built} built, ${reused} reused)`,
+    ...(leftOut === 0 ? [] : [`${leftOut} left out`]),
     ...(request.publication === null
       ? []
       : [`published on ${request.publication.channel} as ${request.publication.serial}`]),
@@ -36,6 +38,7 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
   if (request.reason !== null) {
     output.line(request.reason);
   }
+  showProblems(request.problems, output);
   if (request.expectedAt !== null) {
     output.line(timeLeft(request.expectedAt, now));
   }
@@ -69,6 +72,11 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
       request.packages.map(({ cpv, buildId, how, id }) => [cpv, String(buildId), how, id]),
     );
   }
+  for (const { cpv, leftOut } of request.packages) {
+    if (leftOut !== null) {
+      output.line(`left out: ${cpv}. ${leftOut}`);
+    }
+  }
   if (request.publication !== null) {
     const { channel, serial } = request.publication;
     output.line();
@@ -76,8 +84,34 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
   }
 }
 
-/** What a running job does; the first error of a failed one; else why it is as it is. */
+function showProblems(problems: RequestDetail['problems'], output: CommandContext['output']): void {
+  for (const { sentence, lines, enough, advice } of problems) {
+    output.line();
+    output.line(`- ${sentence}`);
+    if (lines.length > 0) {
+      output.line(`  ${remedyTitle(lines.length, enough)}`);
+      for (const { file, line } of lines) {
+        output.line(`    ${file}: ${line}`);
+      }
+    }
+    if (advice !== null) {
+      output.line(`  ${advice}`);
+    }
+  }
+}
+
+function remedyTitle(count: number, enough: 'all' | 'one'): string {
+  const which = count > 1 && enough === 'one' ? 'One of these lines' : 'This';
+  return `${which} in the portage folder of the profile would help:`;
+}
+
+/** What a running job does; the first error of a failed one; else why it is as it is. And why there is such a job. */
 function whyOf(job: JobView, now: number): string {
+  const why = standOf(job, now);
+  return [why, job.because ?? ''].filter((part) => part !== '').join(' ');
+}
+
+function standOf(job: JobView, now: number): string {
   if (job.state === 'leased') {
     return [progressText(job, now), job.reason ?? ''].filter((part) => part !== '').join('; ');
   }

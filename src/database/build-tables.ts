@@ -10,6 +10,10 @@ export interface RequestRow {
   readonly publish_forced: number;
   /** Why it is published; empty for what it builds. */
   readonly publish_reason: string;
+  /** Whether what breaks nothing is published when not everything can be. */
+  readonly publish_partial: number;
+  /** When it had ended before it was to be published: it replaces nothing that is newer. */
+  readonly publish_not_over: number | null;
   readonly state: string;
   readonly reason: string | null;
   readonly author: string;
@@ -63,8 +67,12 @@ export interface JobRow {
    * those are the jobs that some agents have to pass over.
    */
   readonly not_before: number | null;
+  /** Why it is built although the plan did not come to it; a sentence. Null for what it did come to. */
+  readonly because: string | null;
   /** Digest of what is known to decide how the build ends; null when nothing is, as for a plan. */
   readonly inputs: string | null;
+  /** The job of another request that builds this one as well, or has built it; `builds/join-jobs.ts`. */
+  readonly joined_job_id: string | null;
 }
 
 /** What jobs need of an agent; jobs with the same needs share one. */
@@ -220,6 +228,8 @@ export interface RequestPackageRow {
   readonly request_id: string;
   readonly package_id: string;
   readonly how: 'built' | 'reused';
+  /** Why it was not published with the others; a sentence. */
+  readonly left_out: string | null;
 }
 
 export interface AgentRow {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { planProblemSchema } from './plan-problem.ts';
 
 /** Attributes of Portage's dependency priorities (`_emerge/DepPriority.py`, `UnmergeDepPriority.py`). */
 export const EDGE_KINDS = [
@@ -43,10 +44,12 @@ export const portagePlanSchema = z.object({
         from: z.string().max(500),
         to: z.string().max(500),
         kinds: z.array(z.enum(EDGE_KINDS)),
+        /** What is installed does for `from` to be built, in the build root of the plan. */
+        satisfied: z.boolean().optional(),
       }),
     )
     .max(1_000_000),
-  /** What stands in the way when `ok` is false, a sentence each. */
-  problems: z.array(z.string().max(10_000)).max(1000),
+  /** What stands in the way when `ok` is false. */
+  problems: z.array(planProblemSchema).max(1000),
 });
 export type PortagePlan = z.infer<typeof portagePlanSchema>;

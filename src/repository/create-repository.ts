@@ -15,8 +15,10 @@ import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
 import { checkChannel } from './gate/check-channel.ts';
 import { allowancesOf } from './gate/gate-store.ts';
+import { partToPublish } from './gate/part-to-publish.ts';
 import { ReportedBase } from './gate/reported-base.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
+import { toRebuild } from './gate/to-rebuild.ts';
 import { importPackage } from './import-package.ts';
 import { Intents, type ServerNames } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -29,7 +31,7 @@ import {
 } from './package-store.ts';
 import { Pool } from './pool.ts';
 import { promoteChannel } from './promote-channel.ts';
-import { newestPublication, publicationsOf } from './publication-store.ts';
+import { newestPublication, publicationOfRequest, publicationsOf } from './publication-store.ts';
 import { publishSnapshot } from './publish-snapshot.ts';
 import { readPackages } from './read-packages.ts';
 import { receiveUpload } from './receive-upload.ts';
@@ -98,6 +100,9 @@ function repositoryOf(
         stream,
         expected,
       ),
+    discardUpload: async (file) => {
+      await uploads.discard(file);
+    },
     importPackage: async (request) => await importPackage(context, request),
     findPackage: async (id) => await findPackage(database, id),
     findPackageByUpload: async (profile, sha512) =>
@@ -111,11 +116,14 @@ function repositoryOf(
     promote: async (request) => await promoteChannel(context, request),
     rollback: async (request) => await rollBackChannel(context, request),
     check: async (request) => await checkChannel(context, request),
+    partToPublish: async (request) => await partToPublish(context, request),
+    toRebuild: async (request) => await toRebuild(context, request),
     allowances: async (key) => await allowancesOf(database, key),
     lastRefusal: async (key) => await findLastRefusal(context.journal, key),
     compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
+    publicationOfRequest: async (key) => await publicationOfRequest(database, key),
     publications: async (profile, channel, limit) =>
       await publicationsOf(database, { profile, channel }, limit),
     findSnapshot: async (id) => await findSnapshot(database, id),

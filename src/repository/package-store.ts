@@ -158,14 +158,13 @@ export async function choicesOf(
 ): Promise<PackageChoice[]> {
   const found: PackageChoice[] = [];
   for (const chunk of chunksOf(ids)) {
-    found.push(
-      ...(await queries
-        .selectFrom('packages')
-        .select(CHOICE)
-        .where('profile', '=', profile)
-        .where('id', 'in', chunk)
-        .execute()),
-    );
+    const rows = await queries
+      .selectFrom('packages')
+      .select([...CHOICE, 'profile'])
+      .where('id', 'in', chunk)
+      .execute();
+    // Asked for the profile too, SQLite goes through all packages of it.
+    found.push(...rows.filter((row) => row.profile === profile));
   }
   return found;
 }
@@ -241,6 +240,25 @@ export async function references(
     path: rows.some((row) => row.profile === file.profile && row.path === file.path),
     pool: rows.some((row) => row.sha512 === file.sha512),
   };
+}
+
+/** When these packages were imported, by id. */
+export async function importTimes(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const times = new Map<string, number>();
+  for (const chunk of chunksOf(ids)) {
+    const rows = await queries
+      .selectFrom('packages')
+      .select(['id', 'imported_at'])
+      .where('id', 'in', chunk)
+      .execute();
+    for (const row of rows) {
+      times.set(row.id, row.imported_at);
+    }
+  }
+  return times;
 }
 
 export function chunksOf(ids: readonly string[]): string[][] {

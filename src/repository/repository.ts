@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { SnapshotDifference } from './difference/snapshot-difference.ts';
 import type { Allowance } from './gate/gate-store.ts';
 import type { JudgedFinding } from './gate/pass-gate.ts';
+import type { Planned, Rebuild } from './gate/rebuilds-after.ts';
 import type { PackageRecord } from './package-record.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';
 import type { Refusal } from './refusal.ts';
@@ -39,6 +40,22 @@ export interface PackageQuery {
   readonly offset: number;
 }
 
+/** What of some packages can be published. */
+export interface PartToPublish {
+  /** What the channel showed; 0 for nothing. */
+  readonly serial: number;
+  /** Those that the channel does not have yet. */
+  readonly packageIds: readonly string[];
+  readonly leftOut: readonly {
+    readonly id: string;
+    readonly cpv: string;
+    /** A sentence. */
+    readonly reason: string;
+    /** `category/pn` of what it lacks. */
+    readonly lacks: readonly string[];
+  }[];
+}
+
 export interface RecoverOptions {
   /** Other servers are at work on the same folders: only what those that are gone have declared is touched. */
   readonly othersRun: boolean;
@@ -56,6 +73,9 @@ export interface Repository {
     stream: Readable,
     expected: { readonly sha512: string; readonly size?: number },
   ): Promise<string>;
+
+  /** Removes an upload that `importPackage` is not given. */
+  discardUpload(file: string): Promise<void>;
 
   /**
    * Verifies an uploaded package (an XPAK is converted to a GPKG first), gives it its BUILD_ID, signs it, puts it into the pool and the binhost folder
@@ -155,6 +175,33 @@ export interface Repository {
     readonly rebuild: readonly string[];
   }>;
 
+  /**
+   * The largest part of these packages that breaks nothing on a channel: each finds what it needs in the part, on the
+   * channel or in the base system, and so does what stays on the channel. Throws `unknown-profile`, `unknown-channel`,
+   * `unknown-package`.
+   */
+  partToPublish(request: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly packageIds: readonly string[];
+    /** Takes the place of nothing that was imported later than this. */
+    readonly notOver?: number;
+  }): Promise<PartToPublish>;
+
+  /**
+   * What would have to be built again once these packages, and those that are planned, are on a channel: what stays
+   * there, or is among these packages, and loses a sub-slot or a library. Throws `unknown-profile`, `unknown-channel`,
+   * `unknown-package`.
+   */
+  toRebuild(request: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly packageIds: readonly string[];
+    /** Ids of those among them that are new: when these break nothing, nothing else is looked at. */
+    readonly changed?: readonly string[];
+    readonly planned: readonly Planned[];
+  }): Promise<readonly Rebuild[]>;
+
   /** The findings that were let pass for a publication. */
   allowances(key: {
     readonly profile: string;
@@ -184,6 +231,12 @@ export interface Repository {
   >;
 
   currentPublication(profile: string, channel: string): Promise<PublicationRecord | undefined>;
+  /** What was published on a channel for a request. */
+  publicationOfRequest(key: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly requestId: string;
+  }): Promise<PublicationRecord | undefined>;
   /** Newest first. */
   publications(profile: string, channel: string, limit: number): Promise<PublicationRecord[]>;
   findSnapshot(id: string): Promise<SnapshotRecord | undefined>;

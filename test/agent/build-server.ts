@@ -47,6 +47,9 @@ export class BuildServer {
   readonly token = 'rky_test';
   /** Served at /staging/<any name>/. */
   stagingFolder: string | undefined;
+  /** Whoever asks for the index of a staging binhost again finds nobody there. */
+  givesIndexOnce = false;
+  readonly #givenIndexes = new Set<string>();
   /** `what job` of every call, refused ones too. */
   readonly calls: string[] = [];
   publicKey = 'none';
@@ -114,6 +117,10 @@ export class BuildServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     if (url.pathname.startsWith('/staging/')) {
+      if (this.#isIndexRefused(url)) {
+        request.destroy();
+        return;
+      }
       await this.#serveStaging(url, response);
       return;
     }
@@ -213,6 +220,16 @@ export class BuildServer {
     target.package = join(this.#folder, `${target.lease.jobId}.gpkg.tar`);
     await writeFile(target.package, bytes);
     json(response, packageView(sha512, bytes.length));
+  }
+
+  #isIndexRefused(url: URL): boolean {
+    const [binhost = '', name] = url.pathname.split(/(?<=^\/staging\/[^/]+)\//);
+    const isIndex = name === 'Packages' || name === 'Packages.gz';
+    const wasGiven = isIndex && this.#givenIndexes.has(binhost);
+    if (isIndex) {
+      this.#givenIndexes.add(binhost);
+    }
+    return wasGiven && this.givesIndexOnce;
   }
 
   async #serveStaging(url: URL, response: ServerResponse): Promise<void> {

@@ -18,13 +18,17 @@ const DIAMOND = makePlan(
 describe('a plan', () => {
   it('that Portage could not make fails the request with what Portage said', async () => {
     const farm = await newFarm();
-    const plan = makePlan([], [], { ok: false, problems: ['No ebuild for a/b.', 'Masked: a/c.'] });
+    const plan = makePlan([], [], {
+      ok: false,
+      problems: ['No ebuild for a/b.', 'Masked: a/c.', 'No.', 'Never.', 'So.'],
+    });
     const request = await farm.plan(plan);
     expect(await farm.finished(request.id)).toMatchObject({
       state: 'failed',
       reason:
-        'No plan could be made. Portage found no way to build this. No ebuild for a/b. Masked: a/c.',
+        'No plan could be made. Portage found no way to build this. No ebuild for a/b. Masked: a/c. No. There are 2 more problems.',
     });
+    expect(await farm.builds.problemsOf(request.id)).toEqual(plan.problems);
   });
 
   it('is refused when it cannot be true, and the job stays with the agent', async () => {

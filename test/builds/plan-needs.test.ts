@@ -8,9 +8,9 @@ import {
   type Strength,
 } from '../../src/builds/plan-needs.ts';
 
-const STRENGTHS: readonly Strength[] = ['build', 'install', 'run'];
+const STRENGTHS: readonly Strength[] = ['build', 'renew', 'install', 'run'];
 
-/** Jobs are lower case, what is there already upper case; `a>b` to build, `a:b` to install, `a~b` to run. */
+/** Jobs are lower case, what is there already upper case; `a>b` to build, `a^b` to renew, `a:b` to install, `a~b` to run. */
 function needsOf(names: string, ...edges: readonly string[]): Record<string, string> {
   const nodes = names.split('').map((name) => ({ name, isJob: name === name.toLowerCase() }));
   const needs = planNeeds(
@@ -18,7 +18,7 @@ function needsOf(names: string, ...edges: readonly string[]): Record<string, str
     edges.map((edge) => ({
       from: names.indexOf(edge.charAt(0)),
       to: names.indexOf(edge.charAt(2)),
-      strength: ({ '>': 'build', ':': 'install', '~': 'run' } as const)[edge.charAt(1)] ?? 'run',
+      strength: WORDS[edge.charAt(1)] ?? 'run',
     })),
   );
   return Object.fromEntries(
@@ -27,6 +27,13 @@ function needsOf(names: string, ...edges: readonly string[]): Record<string, str
     ),
   );
 }
+
+const WORDS: Readonly<Record<string, Strength>> = {
+  '>': 'build',
+  '^': 'renew',
+  ':': 'install',
+  '~': 'run',
+};
 
 describe('planNeeds', () => {
   it('waits for what a package is built with and for what it runs with', () => {
@@ -43,6 +50,15 @@ describe('planNeeds', () => {
 
   it('drops run-time needs that go round, but whoever is built with one of them waits for all', () => {
     expect(needsOf('abcd', 'b~c', 'c~b', 'c~d', 'a>b')).toEqual({ a: 'bc', b: '', c: 'd', d: '' });
+  });
+
+  it('builds with what is installed where the new version would close a circle', () => {
+    expect(needsOf('abc', 'a>b', 'b^a', 'c^a')).toEqual({ a: 'b', b: '', c: 'a' });
+    expect(() => needsOf('ab', 'a>b', 'b>a')).toThrow('need each other to be built');
+  });
+
+  it('waits for a renewed tool where that closes no circle, and then for what it runs with', () => {
+    expect(needsOf('abc', 'a^b', 'b~c')).toEqual({ a: 'b', b: 'c', c: '' });
   });
 
   it('keeps building needs where a circle is closed by a run-time need', () => {
@@ -140,9 +156,12 @@ describe('planNeeds', () => {
     fc.assert(
       fc.property(anyPlan(), ({ nodes, edges }) => {
         const downhill = edges.filter(({ from, to }) => from < to);
+        const firm = downhill.map(
+          (edge): PlanEdge => (edge.strength === 'renew' ? { ...edge, strength: 'build' } : edge),
+        );
         const needs = planNeeds(nodes, downhill);
         for (const [node, { isJob }] of nodes.entries()) {
-          const expected = isJob ? closureByRule(node, nodes, downhill) : new Set();
+          const expected = isJob ? closureByRule(node, nodes, firm) : new Set();
           expect(reachable(node, needs)).toEqual(expected);
         }
       }),

@@ -8,6 +8,7 @@ import type {
   Lease,
   LeaseKey,
   Leftovers,
+  RequestPackage,
 } from '../../src/builds/builds.ts';
 import type { ProfilePause } from '../../src/builds/profile-pause.ts';
 import {
@@ -17,9 +18,9 @@ import {
   type Job,
 } from '../../src/builds/request.ts';
 import type { BuildLimits } from '../../src/gentoo/build-limits.ts';
+import type { PlanProblem } from '../../src/gentoo/plan-problem.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Journal } from '../../src/journal/journal.ts';
-import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
@@ -46,12 +47,14 @@ export class FakeBuilds implements Builds {
   readonly requests: BuildRequest[] = [];
   readonly jobs: ExplainedJob[] = [];
   readonly pauses: ProfilePause[] = [];
-  readonly built: { requestId: string; package: PackageRecord; how: 'built' | 'reused' }[] = [];
+  readonly built: (Omit<RequestPackage, 'leftOut'> & { requestId: string; leftOut?: string })[] =
+    [];
   readonly agents: AgentRecord[] = [];
   readonly leases: Lease[] = [];
   readonly blocked: BlockedBuild[] = [];
   readonly attempts = new Map<string, Attempt[]>();
   readonly plans: PortagePlan[] = [];
+  readonly problems = new Map<string, readonly PlanProblem[]>();
   readonly results: {
     readonly key: LeaseKey;
     readonly outcome: string;
@@ -81,6 +84,7 @@ export class FakeBuilds implements Builds {
       atoms: ['dev-lang/php'],
       rebuild: false,
       publish: null,
+      partial: false,
       state: 'building',
       reason: null,
       author: 'token:ops',
@@ -102,6 +106,7 @@ export class FakeBuilds implements Builds {
       position: this.jobs.length,
       name: `app-misc/${given.id}-1.0`,
       executor: 'portage',
+      because: null,
       state: 'waiting',
       reason: 'Waits for an agent.',
       attempt: 0,
@@ -144,6 +149,7 @@ export class FakeBuilds implements Builds {
       profile: request.profile,
       atoms: request.atoms,
       publish: request.publish ?? null,
+      partial: request.partial ?? false,
       rebuild: request.rebuild ?? false,
       priority: request.priority ?? 0,
       author: request.author,
@@ -204,8 +210,22 @@ export class FakeBuilds implements Builds {
       : { state: agent.state, reason: agent.stateReason ?? '' };
   }
 
+  async problemsOf(requestId: string): Promise<readonly PlanProblem[]> {
+    return this.problems.get(requestId) ?? [];
+  }
+
   async packagesOf(requestId: string) {
-    return this.built.filter((entry) => entry.requestId === requestId);
+    const built = this.built.filter((entry) => entry.requestId === requestId);
+    return built.map((entry) => ({ leftOut: null, ...entry }));
+  }
+
+  async publishRequest(id: string, wanted: Parameters<Builds['publishRequest']>[1]) {
+    if (this.#request(id).finishedAt === null) {
+      throw new AppError('request-unfinished', `The request ${id} has not ended.`);
+    }
+    const publish = wanted.channel ?? this.#request(id).publish;
+    await this.changeRequest(id, { state: 'publishing', partial: wanted.partial, publish });
+    return this.#request(id);
   }
 
   async cancelRequest(id: string, actor: string): Promise<BuildRequest> {
@@ -358,7 +378,7 @@ export class FakeBuilds implements Builds {
   async acceptPackage(
     key: LeaseKey,
     upload: { readonly stream: Readable; readonly sha512: string; readonly size?: number },
-  ): Promise<PackageRecord> {
+  ): ReturnType<Builds['acceptPackage']> {
     const job = this.#fenced(key);
     const file = await this.#repository.receiveUpload(upload.stream, upload);
     const { profile } = this.#request(job.requestId);

@@ -105,6 +105,46 @@ describe('what anybody may read', () => {
     expect(detail.publication).toEqual({ channel: 'testing', serial: made.serial });
   });
 
+  it('why there is no plan, with the lines that would help, in the API and on the page', async () => {
+    const fix = { file: 'package.use', line: '>=dev-libs/egg-1 -<fresh>' };
+    const problem = {
+      code: 'cycle',
+      packages: ['dev-libs/egg-1::lab', 'dev-libs/hen-1::lab'],
+      alternatives: [fix, { file: 'package.use', line: '>=dev-libs/hen-1 x' }],
+    } as const;
+    farm.builds.addRequest({ id: 'rq-stuck', state: 'failed', finishedAt: 1 });
+    farm.builds.problems.set('rq-stuck', [
+      { ...problem, packages: [...problem.packages], alternatives: [...problem.alternatives] },
+      'What an old agent says.',
+    ]);
+    const { problems } = await get('/api/requests/rq-stuck', requestDetailSchema);
+    expect(
+      problems.map(({ data, ...shown }) => ({ ...shown, isData: typeof data === 'object' })),
+    ).toEqual([
+      {
+        code: 'cycle',
+        sentence:
+          'These packages need each other to be built: dev-libs/egg-1::lab -> dev-libs/hen-1::lab -> dev-libs/egg-1::lab.',
+        lines: problem.alternatives,
+        enough: 'one',
+        advice: null,
+        isData: true,
+      },
+      {
+        code: 'said',
+        sentence: 'What an old agent says.',
+        lines: [],
+        enough: 'all',
+        advice: null,
+        isData: false,
+      },
+    ]);
+    const page = await (await fetch(`${farm.url}/requests/rq-stuck`)).text();
+    expect(page).toContain('Why there is no plan');
+    expect(page).toContain('One of these lines in the <code>portage</code> folder');
+    expect(page).toMatch(/<code>package\.use<\/code>[^]*&gt;=dev-libs\/egg-1 -&lt;fresh&gt;/);
+  });
+
   it('agents, and whether they are here', async () => {
     const before = await get('/api/agents', agentListSchema);
     farm.clock.advance(60_000 + 15_000);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from '@jest/globals';
@@ -9,6 +9,8 @@ export class GpgHome {
   readonly path = mkdtempSync(join(tmpdir(), 'rkt-'));
 
   constructor() {
+    // Else its agent makes each passphrase as expensive as it can within 100 ms, and takes a second for each key.
+    writeFileSync(join(this.path, 'gpg-agent.conf'), 's2k-count 65536\n');
     afterAll(async () => {
       await this.killAgent();
       rmSync(this.path, { recursive: true, force: true });

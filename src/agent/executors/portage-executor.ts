@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { copyFile, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { problemText } from '../../gentoo/plan-problem.ts';
 import { type PortagePlan, portagePlanSchema } from '../../gentoo/portage-plan.ts';
 import type { LeaseMessage } from '../../protocol/agents.ts';
 import { AppError } from '../../support/errors.ts';
@@ -21,9 +22,13 @@ import { explainFailure } from './explain-failure.ts';
 import { buildFailure } from './failure-code.ts';
 import { type PortageFolders, renderConfiguration } from './render-configuration.ts';
 import { type RootAccess, withRoot } from './root-access.ts';
+import { keepIndexFor } from './staged-packages.ts';
 import { withPhasesNoted } from './watch-phases.ts';
 
-const PLAN_PROGRAM = join(import.meta.dirname, '../portage/emerge_plan.py');
+const PLAN_FOLDER = join(import.meta.dirname, '../portage');
+const PLAN_PROGRAM = 'emerge_plan.py';
+/** What it imports, and itself. */
+const PLAN_FILES = [PLAN_PROGRAM, 'plan_problems.py'];
 const MAXIMUM_PLAN_BYTES = 256 * 1024 * 1024;
 /** Ends with 0 where this Portage can write its status. */
 const KNOWS_OBSERVABILITY =
@@ -96,6 +101,7 @@ async function executeWith(
   job.traces.addFolder(cachedIndex);
   job.limits.addFolder(root.folder);
   try {
+    await keepIndexFor(job, cachedIndex);
     if (work.kind === 'plan') {
       return { kind: 'plan', plan: await makePlan(portage, work) };
     }
@@ -149,7 +155,7 @@ async function buildPackage(
  */
 function checkOnlyTarget(plan: PortagePlan, cpv: string): void {
   if (!plan.ok) {
-    throw new AppError('plan-failed', plan.problems.join(' '), {
+    throw new AppError('plan-failed', plan.problems.map(problemText).join(' '), {
       details: { problems: plan.problems },
     });
   }
@@ -203,9 +209,11 @@ class PortageCommands {
 
   /** Throws `plan-program-failed`. */
   async plan(words: readonly string[]): Promise<PortagePlan> {
-    const program = join(this.root.folder, 'emerge_plan.py');
+    const program = join(this.root.folder, PLAN_PROGRAM);
     const answer = join(this.root.folder, 'plan.json');
-    await copyFile(PLAN_PROGRAM, program);
+    for (const name of PLAN_FILES) {
+      await copyFile(join(PLAN_FOLDER, name), join(this.root.folder, name));
+    }
     const stdout = openSync(answer, 'w');
     try {
       const command = ['python3', this.root.inside(program), ...words];

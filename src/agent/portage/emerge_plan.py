@@ -43,13 +43,12 @@ from _emerge.actions import (  # noqa: E402
 from _emerge.create_depgraph_params import create_depgraph_params  # noqa: E402
 from _emerge.DependencyArg import DependencyArg  # noqa: E402
 from _emerge.depgraph import backtrack_depgraph  # noqa: E402
-from _emerge.is_valid_package_atom import is_valid_package_atom  # noqa: E402
 from _emerge.main import parse_opts  # noqa: E402
 from _emerge.Package import Package  # noqa: E402
-from portage._sets import SETPREFIX  # noqa: E402
 from portage.dep import Atom, use_reduce  # noqa: E402
 from portage.exception import AmbiguousPackageName, InvalidAtom, PackageSetNotFound  # noqa: E402
-from portage.package.ebuild.getmaskingstatus import getmaskingstatus  # noqa: E402
+
+from plan_problems import Problems, argument_problems  # noqa: E402
 
 EDGE_KINDS = (
     "buildtime",
@@ -62,11 +61,14 @@ EDGE_KINDS = (
 )
 RUNTIME_KINDS = frozenset(("runtime", "runtime_slot_op", "runtime_post"))
 RUNTIME_VARIABLES = (("RDEPEND", "runtime"), ("IDEPEND", "installtime"), ("PDEPEND", "runtime_post"))
-MASKED_CANDIDATES_SHOWN = 3
 
 
 class Refusal(Exception):
-    """The question itself is wrong; the message says how."""
+    """The question itself is wrong; the problem says how."""
+
+    def __init__(self, **problem):
+        super().__init__(problem["code"])
+        self.problem = problem
 
 
 def identity(package):
@@ -180,94 +182,25 @@ class InstalledClosure:
         return None
 
 
-def mask_reasons(atom, settings, portdb):
-    """Why the ebuilds that would match an atom may not be used."""
-    candidates = portdb.xmatch("match-all-cpv-only", atom.without_use)
-    if not candidates:
-        return "no ebuild repository has a package of that name and version"
-    masked = []
-    for cpv in reversed(candidates):
-        reasons = getmaskingstatus(cpv, settings=settings, portdb=portdb)
-        if reasons:
-            masked.append(f"{cpv} is masked by {', '.join(str(reason) for reason in reasons)}")
-    if not masked:
-        if atom.use:
-            return f"no package has the USE flags {atom.use}"
-        return "no package of that slot or repository fits with the rest of the plan"
-    more = len(masked) - MASKED_CANDIDATES_SHOWN
-    shown = "; ".join(masked[:MASKED_CANDIDATES_SHOWN])
-    return shown + (f"; and {more} more" if more > 0 else "")
-
-
-def unsatisfied_problems(graph, trees):
-    for (root, atom), context in graph._dynamic_config._unsatisfied_deps_for_display:
-        parent = context.get("myparent")
-        portdb = trees[root]["porttree"].dbapi
-        why = mask_reasons(atom, portdb.settings, portdb)
-        if isinstance(parent, Package):
-            yield f"{parent.cpv}::{parent.repo} needs {atom}, which cannot be had: {why}."
-        else:
-            yield f"{atom} cannot be had: {why}."
-
-
-def circular_problems(graph):
-    circular = graph._dynamic_config._circular_deps_for_display
-    names = sorted({str(node.cpv) for node in (circular or ()) if isinstance(node, Package)})
-    if names:
-        yield f"These packages need each other to be built: {', '.join(names)}."
-
-
-def configuration_problems(graph):
-    dynamic = graph._dynamic_config
-    for package in dynamic._needed_unstable_keywords:
-        yield f"{package.cpv}::{package.repo} is needed, and its keywords ({package._metadata['KEYWORDS']}) are not accepted."
-    for package in dynamic._needed_p_mask_changes:
-        yield f"{package.cpv}::{package.repo} is needed, and package.mask masks it."
-    for package, licenses in dynamic._needed_license_changes.items():
-        yield f"{package.cpv}::{package.repo} is needed, and its license is not accepted: {', '.join(sorted(licenses))}."
-    for package, (_, changes) in dynamic._needed_use_config_changes.items():
-        flags = " ".join(flag if enabled else f"-{flag}" for flag, enabled in sorted(changes.items()))
-        yield f"{package.cpv}::{package.repo} is needed with other USE flags: {flags}."
-
-
-def conflict_problems(graph):
-    for conflict in graph._dynamic_config._package_tracker.slot_conflicts():
-        names = ", ".join(sorted(identity(package) for package in conflict.pkgs))
-        yield f"The slot {conflict.atom} would have to hold several packages at once: {names}."
-    for blocker in graph._dynamic_config._unsatisfied_blockers_for_display or ():
-        yield f"{blocker.atom} blocks a package of the plan."
-
-
-def argument_problems(arguments):
-    for argument in arguments:
-        if not argument.startswith(SETPREFIX) and not is_valid_package_atom(argument, allow_repo=True):
-            yield f"{argument} is not a package atom."
-
-
-def problems_of(graph, trees, arguments):
-    found = [
-        *argument_problems(arguments),
-        *unsatisfied_problems(graph, trees),
-        *circular_problems(graph),
-        *configuration_problems(graph),
-        *conflict_problems(graph),
-    ]
-    return list(dict.fromkeys(found)) or ["Portage could not resolve the request; the log of this job says more."]
-
-
 def kinds_of(priorities):
     return tuple(kind for kind in EDGE_KINDS if any(getattr(priority, kind, None) for priority in priorities))
 
 
+def is_satisfied(priorities):
+    """Whether something installed does for a package to be built, so that it need not wait for the new one."""
+    needed = [priority for priority in priorities if getattr(priority, "buildtime", None)]
+    return bool(needed) and all(getattr(priority, "satisfied", None) for priority in needed)
+
+
 def graph_edges(graph, package):
-    """(child, kinds) of what a package of the graph needs."""
+    """(child, kinds, satisfied) of what a package of the graph needs."""
     nodes = graph._dynamic_config.digraph.nodes
     if package not in nodes:
         return
     children, _, _ = nodes[package]
     for child, priorities in children.items():
         if isinstance(child, Package) and child is not package:
-            yield child, kinds_of(priorities)
+            yield child, kinds_of(priorities), is_satisfied(priorities)
 
 
 def is_requested(graph, package, arguments):
@@ -285,9 +218,12 @@ def collect(graph, arguments):
     ]
     closure = InstalledClosure(graph, merge)
     edges = []
+    satisfied = set()
     for package in merge:
-        for child, kinds in graph_edges(graph, package):
+        for child, kinds, is_there in graph_edges(graph, package):
             edges.append((identity(package), identity(child), kinds))
+            if is_there:
+                satisfied.add((identity(package), identity(child)))
             if child.installed and RUNTIME_KINDS.intersection(kinds):
                 closure.add(child)
     closure.follow()
@@ -299,7 +235,12 @@ def collect(graph, arguments):
         if start in known and end in known:
             listed.setdefault((start, end), set()).update(kinds)
     return packages, [
-        {"from": start, "to": end, "kinds": [kind for kind in EDGE_KINDS if kind in kinds]}
+        {
+            "from": start,
+            "to": end,
+            "kinds": [kind for kind in EDGE_KINDS if kind in kinds],
+            **({"satisfied": True} if (start, end) in satisfied else {}),
+        }
         for (start, end), kinds in listed.items()
     ]
 
@@ -321,38 +262,56 @@ def prepare(argv):
             )
     adjust_configs(options, config.trees)
     if profile_check(config.trees, action) != os.EX_OK:
-        raise Refusal("The build root has no usable profile: its make.profile leads nowhere.")
+        raise Refusal(code="no-profile")
     expanded, status = expand_set_arguments(arguments, action, config.target_config)
     if status != os.EX_OK:
-        raise Refusal(f"A package set is not known: {' '.join(arguments)}.")
+        raise Refusal(code="unknown-set", set=" ".join(argument for argument in arguments if argument.startswith("@")))
     return action, options, expanded, config
+
+
+def resolve(configuration):
+    """(ok, graph) for what `prepare` made."""
+    action, options, arguments, config = configuration
+    parameters = create_depgraph_params(options, action)
+    settings = config.target_config.settings
+    ok, graph, _ = backtrack_depgraph(settings, config.trees, options, parameters, action, arguments, None)
+    return bool(ok), graph
+
+
+def problems_of(graph, configuration):
+    """Why this graph could not be resolved. Where that is a mask, all that would have to be unmasked, at any depth,
+    is found by letting the resolver unmask for itself."""
+    action, options, arguments, config = configuration
+    found = [*argument_problems(arguments), *Problems(graph, config.trees).all()]
+    if any(problem["code"] == "masked" for problem in found):
+        unmasked = {**options, "--autounmask": True, "--autounmask-license": "y", "--autounmask-keep-masks": "n"}
+        _, other = resolve((action, unmasked, arguments, config))
+        if other.need_config_change():
+            found = Problems(other, config.trees).all() or found
+    return found or [{"code": "unresolved"}]
 
 
 def plan(argv):
     answer = {"ok": False, "portage": str(portage.VERSION), "chost": "", "packages": [], "edges": [], "problems": []}
     try:
-        action, options, arguments, config = prepare(argv)
-        settings = config.target_config.settings
-        answer["chost"] = settings.get("CHOST", "")
-        parameters = create_depgraph_params(options, action)
-        ok, graph, _ = backtrack_depgraph(
-            settings, config.trees, options, parameters, action, arguments, None
-        )
-        answer["ok"] = bool(ok)
-        if ok:
+        configuration = prepare(argv)
+        _, _, arguments, config = configuration
+        answer["chost"] = config.target_config.settings.get("CHOST", "")
+        answer["ok"], graph = resolve(configuration)
+        if answer["ok"]:
             answer["packages"], answer["edges"] = collect(graph, set(arguments))
         else:
-            answer["problems"] = problems_of(graph, config.trees, arguments)
             graph.display_problems()
+            answer["problems"] = problems_of(graph, configuration)
     except Refusal as refusal:
-        answer["problems"] = [str(refusal)]
+        answer["problems"] = [refusal.problem]
     except PackageSetNotFound as missing:
-        answer["problems"] = [f"The package set @{missing.value} is not known."]
+        answer["problems"] = [{"code": "unknown-set", "set": f"@{missing.value}"}]
     except AmbiguousPackageName as ambiguous:
-        names = ", ".join(str(name) for name in ambiguous.args[0])
-        answer["problems"] = [f"A short name fits several packages: {names}."]
+        names = [str(name) for name in ambiguous.args[0]]
+        answer["problems"] = [{"code": "ambiguous-name", "packages": names}]
     except InvalidAtom as invalid:
-        answer["problems"] = [f"This is not an atom: {invalid}."]
+        answer["problems"] = [{"code": "invalid-atom", "atom": str(invalid)}]
     return answer
 
 

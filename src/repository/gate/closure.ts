@@ -5,14 +5,35 @@ import type { Universe } from './universe.ts';
 
 const SHOWN = 5;
 
+/** One thing that a package needs and would not find. */
+export interface Lack {
+  /** Its own words for it. */
+  readonly text: string;
+  /** An atom or a choice of them, or a soname. */
+  readonly wanted: Requirement | string;
+  readonly finding: Finding;
+}
+
 /** What a package needs and would not find: atoms, built slot operators (`:0/2=`), sonames. */
-export function closureFindings(one: GatePackage, universe: Universe): Finding[] {
+export function lacksOf(one: GatePackage, universe: Universe): Lack[] {
   const needs = one.needs.filter(({ requirement }) => !universe.satisfies(requirement));
   const sonames = one.requires.filter((soname) => !universe.isProvided(soname));
   return [
-    ...needs.map((need) => needFinding(one, need, universe)),
-    ...sonames.map((soname) => sonameFinding(one, soname, universe)),
+    ...needs.map((need) => ({
+      text: `${need.key} ${need.text}`,
+      wanted: need.requirement,
+      finding: needFinding(one, need, universe),
+    })),
+    ...sonames.map((soname) => ({
+      text: soname,
+      wanted: soname,
+      finding: sonameFinding(one, soname, universe),
+    })),
   ];
+}
+
+export function closureFindings(one: GatePackage, universe: Universe): Finding[] {
+  return lacksOf(one, universe).map(({ finding }) => finding);
 }
 
 function needFinding(one: GatePackage, need: Need, universe: Universe): Finding {
