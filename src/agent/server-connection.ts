@@ -7,6 +7,7 @@ import {
   heartbeatReplySchema,
   type IdleMessage,
   type LeaseMessage,
+  type LogReply,
   leaseReplySchema,
   logReplySchema,
   type portagePlanSchema,
@@ -108,18 +109,18 @@ export class ServerConnection {
     return (await this.#ask(call, heartbeatReplySchema, signal)).command;
   }
 
-  /** Appends to the job's log; the answer is the size that the server has now. */
+  /** Appends to the job's log; the answer has the size that the server has now. */
   async appendLog(
     attempt: Attempt,
     offset: number,
     bytes: Uint8Array,
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<LogReply> {
     const call: Call = {
       ...this.#jobCall(attempt, 'POST', 'log', { offset: String(offset) }),
       body: () => ({ content: bytes, type: 'application/octet-stream' }),
     };
-    return (await this.#ask(call, logReplySchema, signal)).size;
+    return await this.#ask(call, logReplySchema, signal);
   }
 
   async sendPlan(

@@ -307,6 +307,8 @@ export interface Builds {
    * began. The returned function ends that.
    */
   followLog(jobId: string, listener: () => void): () => void;
+  /** Whether somebody does, on this server. */
+  isLogFollowed(jobId: string): boolean;
 
   /**
    * Clears away staging trees of attempts that have ended, packed sources that are older than `sourcesMs` and that

@@ -16,6 +16,16 @@ export async function findRequestRow(
   return await queries.selectFrom('requests').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** Without reading the plan of the request, which can be large. */
+export async function isRequestCancelled(queries: Queries, id: string): Promise<boolean> {
+  const row = await queries
+    .selectFrom('requests')
+    .select('cancelled_by')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row !== undefined && row.cancelled_by !== null;
+}
+
 /** Newest first. */
 export async function listRequestRows(
   queries: Queries,

@@ -121,7 +121,12 @@ export const heartbeatQuerySchema = attemptQuerySchema.extend({
   wait: z.coerce.number().int().min(0).max(60_000).default(0),
 });
 export const heartbeatReplySchema = z.object({ command: z.enum(['go-on', 'cancel']) });
-export const logReplySchema = z.object({ size: z.number().int() });
+export const logReplySchema = z.object({
+  size: z.number().int(),
+  /** Somebody looks on, so that what comes next should come soon. An older server does not say. */
+  isFollowed: z.boolean().default(true),
+});
+export type LogReply = z.infer<typeof logReplySchema>;
 
 export const resultSchema = z.strictObject({
   outcome: z.enum(['succeeded', 'failed', 'cancelled']),

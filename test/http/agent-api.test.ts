@@ -153,7 +153,7 @@ describe('an agent', () => {
     });
 
     expect(heartbeatReplySchema.parse(beat.body)).toEqual({ command: 'go-on' });
-    expect(logReplySchema.parse(log.body)).toEqual({ size: 14 });
+    expect(logReplySchema.parse(log.body)).toEqual({ size: 14, isFollowed: false });
     expect([source.headers['content-length'], source.body]).toEqual([
       String(SOURCE_BYTES.length),
       SOURCE_BYTES,

@@ -415,6 +415,10 @@ export class FakeBuilds implements Builds {
     };
   }
 
+  isLogFollowed(jobId: string): boolean {
+    return this.followerCount(jobId) > 0;
+  }
+
   followerCount(jobId: string): number {
     return this.#followers.get(jobId)?.size ?? 0;
   }

@@ -22,6 +22,7 @@ import { explainFailure } from './explain-failure.ts';
 import { buildFailure } from './failure-code.ts';
 import { type PortageFolders, renderConfiguration } from './render-configuration.ts';
 import { type RootAccess, withRoot } from './root-access.ts';
+import { keepIndexFor } from './staged-packages.ts';
 import { withPhasesNoted } from './watch-phases.ts';
 
 const PLAN_FOLDER = join(import.meta.dirname, '../portage');
@@ -100,6 +101,7 @@ async function executeWith(
   job.traces.addFolder(cachedIndex);
   job.limits.addFolder(root.folder);
   try {
+    await keepIndexFor(job, cachedIndex);
     if (work.kind === 'plan') {
       return { kind: 'plan', plan: await makePlan(portage, work) };
     }

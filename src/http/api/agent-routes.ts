@@ -133,7 +133,7 @@ function logRoute({ builds }: HttpContext): Route {
     handle: async ({ params, query, request }) => {
       const bytes = await readBody(request, LOG_PIECE_BYTES);
       const size = await builds.appendLog(keyOf(params('job'), query), query.offset, bytes);
-      return { status: 200, json: { size } };
+      return { status: 200, json: { size, isFollowed: builds.isLogFollowed(params('job')) } };
     },
   });
 }
