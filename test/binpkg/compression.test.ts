@@ -165,7 +165,7 @@ describe('zstd', () => {
     const endless = async function* endless(): AsyncGenerator<Buffer> {
       try {
         for (;;) {
-          yield await Promise.resolve(randomBytes(8_000_000));
+          yield await Promise.resolve(randomBytes(20_000_000));
         }
       } finally {
         isEnded = true;
