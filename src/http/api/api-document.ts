@@ -77,6 +77,7 @@ import {
 import {
   collectBodySchema,
   collectionProgressSchema,
+  collectionTaskSchema,
   collectionViewSchema,
   pinBodySchema,
   pinViewSchema,
@@ -129,6 +130,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Resign: resignViewSchema,
   ResignAnswer: resignAnswerSchema,
   Collection: collectionViewSchema,
+  CollectionTask: collectionTaskSchema,
   CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
   FailureDetail: failureDetailSchema,
