@@ -115,7 +115,7 @@ async function whatIsPublished(
   const published = packages.filter(({ leftOut }) => leftOut === null).length;
   const leftOut = packages.length - published;
   if (failure === null && leftOut === 0) {
-    return { state: 'done', reason: null };
+    return { state: 'done', reason: row.reason };
   }
   const built = failure ?? 'Everything was built.';
   const left = leftOut === 0 ? '' : `, ${leftOut} left out`;

@@ -49,7 +49,7 @@ export async function publishEndedRequest(
     });
     await moveOn(deed, id, toRequest(row).state, {
       state: 'publishing',
-      reason: `${actor} publishes it on ${channel}.`,
+      reason: null,
       finishedAt: row.finished_at,
     });
   });

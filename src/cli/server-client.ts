@@ -21,6 +21,7 @@ import { collectionTaskSchema, pinViewSchema } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
+import { phpCalls } from './php-calls.ts';
 import { retryCalls } from './retry-calls.ts';
 import { scheduleCalls } from './schedule-calls.ts';
 import { steeringCalls } from './steering-calls.ts';
@@ -125,6 +126,7 @@ export interface Calls {
 
 function packageCalls({ get, ask }: Pick<Calls, 'get' | 'ask'>) {
   return {
+    ...phpCalls({ get, ask }),
     profiles: async () => await get('/api/profiles', profileListSchema),
     packages: async (
       profile: string,

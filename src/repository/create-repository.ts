@@ -104,6 +104,9 @@ function repositoryOf(
         stream,
         expected,
       ),
+    discardUpload: async (file) => {
+      await uploads.discard(file);
+    },
     importPackage: async (request) => await importPackage(context, request),
     findPackage: async (id) => await findPackage(database, id),
     findPackageByUpload: async (profile, sha512) =>

@@ -194,12 +194,16 @@ describe('the events of a collection', () => {
     await poll('the change', () => reading.text().includes('"done":5,') || undefined);
     retention.move(undefined);
     await poll('the end', () => reading.ended() || undefined);
-    expect(reading.text()).toMatch(/data: {"task":null,"underWay":null}\n\nevent: end\ndata: {}\n\n$/);
+    expect(reading.text()).toMatch(
+      /data: {"task":null,"underWay":null}\n\nevent: end\ndata: {}\n\n$/,
+    );
   });
 
   it('are over at once when none is under way', async () => {
     const response = await fetch(`${farm.url}/api/repository/collect/events`);
-    expect(await response.text()).toBe('data: {"task":null,"underWay":null}\n\nevent: end\ndata: {}\n\n');
+    expect(await response.text()).toBe(
+      'data: {"task":null,"underWay":null}\n\nevent: end\ndata: {}\n\n',
+    );
   });
 });
 

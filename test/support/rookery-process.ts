@@ -145,13 +145,14 @@ export class TestServer {
     return (await readFile(join(this.folder, 'state/tokens', `${role}.token`), 'utf8')).trim();
   }
 
-  agent(name: string): Program {
+  /** `url` is where it finds the server, when that is not the server itself. */
+  agent(name: string, url = this.url): Program {
     const work = join(this.folder, `work-${name}`);
     return new Program(
       [
         'agent',
         '--server',
-        this.url,
+        url,
         '--token-file',
         join(this.folder, 'state/tokens/builder.token'),
         '--name',
