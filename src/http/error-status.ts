@@ -79,6 +79,8 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'check-cancelled',
       'check-not-running',
       'check-running',
+      'collection-running',
+      'collection-stopped',
       'invalid-index-value',
       'invalid-packages-index',
       'job-takes-no-package',

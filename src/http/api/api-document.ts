@@ -89,6 +89,7 @@ import {
 import {
   collectBodySchema,
   collectionProgressSchema,
+  collectionTaskSchema,
   collectionViewSchema,
   pinBodySchema,
   pinViewSchema,
@@ -145,6 +146,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Resign: resignViewSchema,
   ResignAnswer: resignAnswerSchema,
   Collection: collectionViewSchema,
+  CollectionTask: collectionTaskSchema,
   CollectionProgress: collectionProgressSchema,
   Difference: differenceViewSchema,
   FailureDetail: failureDetailSchema,
