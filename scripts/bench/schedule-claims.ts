@@ -130,6 +130,7 @@ async function fillQueue(database: Database): Promise<void> {
         paused_by: null,
         pause_reason: null,
         retry_blocked: 0,
+        resolve_json: '[]',
       });
       const jobs = packageGraph(REQUEST_JOBS, request + 1);
       const placements = await placePackages(queries, of, jobs);

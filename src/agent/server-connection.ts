@@ -9,6 +9,7 @@ import {
   type LeaseMessage,
   leaseReplySchema,
   logReplySchema,
+  planReplySchema,
   type portagePlanSchema,
   type Registration,
   type ResultMessage,
@@ -122,12 +123,18 @@ export class ServerConnection {
     return (await this.#ask(call, logReplySchema, signal)).size;
   }
 
+  /** `category/pn:slot` of what is to be planned anew, from ebuilds. */
   async sendPlan(
     attempt: Attempt,
     plan: z.infer<typeof portagePlanSchema>,
     signal: AbortSignal,
-  ): Promise<void> {
-    await this.#tell({ ...this.#jobCall(attempt, 'POST', 'plan'), body: json(plan) }, signal);
+  ): Promise<readonly string[]> {
+    const call: Call = { ...this.#jobCall(attempt, 'POST', 'plan'), body: json(plan) };
+    return await this.#retrying(signal, async () => {
+      const response = await this.#send({ answerMs: ANSWER_MS, ...call }, signal);
+      // An older server takes every plan as it is.
+      return response.status === 204 ? [] : (await readJson(response, planReplySchema)).rebuild;
+    });
   }
 
   async sendResult(attempt: Attempt, result: ResultMessage, signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@ import type { BlockedBuildRow, JobRow } from '../database/tables.ts';
 import { newId } from '../support/ids.ts';
 import { blockedAmong, removeBlocks } from './blocked-store.ts';
 import type { Deed } from './builds-context.ts';
-import { type JobSpec, skipReason } from './job.ts';
+import { type JobIngredients, type JobSpec, skipReason } from './job.ts';
 import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf, skipDependants } from './job-store.ts';
 import { newJobRow } from './new-job-row.ts';
@@ -10,6 +10,7 @@ import { type PlacedRequest, placePackages } from './place-jobs.ts';
 import { addPackages } from './request-store.ts';
 import { tellJobFinished, tellJobReady } from './tell-jobs.ts';
 import { blockedReason, tellUnblocked } from './unblock.ts';
+import { withoutUnchanged } from './unchanged-jobs.ts';
 
 /** What a request comes to: packages to build, and packages that are there already. */
 export interface BuildPlan {
@@ -25,8 +26,18 @@ export interface PlannedJob {
   readonly spec: JobSpec;
   /** Digest of what is known to decide how the build ends, unless `spec` has it. */
   readonly inputs?: string;
+  /** Of what Portage builds; `job` is an index. */
+  readonly ingredients?: PlannedIngredients;
   /** Indices of the jobs that must have succeeded before. */
   readonly needs: readonly number[];
+}
+
+export interface PlannedIngredients extends Omit<JobIngredients, 'with'> {
+  readonly with: readonly {
+    readonly cpv: string;
+    readonly slot: string;
+    readonly job: number | null;
+  }[];
 }
 
 /**
@@ -61,6 +72,7 @@ export async function insertPlan(
         executor: request.profile.executor,
         spec_json: JSON.stringify(job.spec),
         inputs: inputsOf(job),
+        ingredients_json: ingredientsJson(job, idOf),
         created_at: deed.now,
         ...stateOf(deed, job, blocks),
       }),
@@ -77,7 +89,7 @@ export async function insertPlan(
     subject: `request:${request.id}`,
     data: { requestId: request.id, jobs: plan.jobs.length, reused: plan.reused.length },
   });
-  await tellJobs(deed, request.id);
+  await tellJobs(deed, request);
 }
 
 /** The blocks that stop jobs of the plan, by CPV. */
@@ -114,12 +126,30 @@ function stateOf(
     : { state: 'failed', reason: blockedReason(block), finished_at: now };
 }
 
-async function tellJobs(deed: Deed, requestId: string): Promise<void> {
-  const rows = (await jobRowsOf(deed.queries, requestId)).filter(({ kind }) => kind === 'package');
-  await tellJobReady(
-    deed,
-    rows.filter(({ state }) => state === 'ready'),
-  );
+function ingredientsJson(
+  { ingredients }: PlannedJob,
+  idOf: (index: number) => string,
+): string | null {
+  if (ingredients === undefined) {
+    return null;
+  }
+  const made: JobIngredients = {
+    ...ingredients,
+    with: ingredients.with.map(({ job, ...one }) => ({
+      ...one,
+      job: job === null ? null : idOf(job),
+    })),
+  };
+  return JSON.stringify(made);
+}
+
+async function tellJobs(
+  deed: Deed,
+  request: PlacedRequest & { readonly id: string },
+): Promise<void> {
+  const rows = (await jobRowsOf(deed.queries, request.id)).filter(({ kind }) => kind === 'package');
+  const ready = rows.filter(({ state }) => state === 'ready');
+  await tellJobReady(deed, await withoutUnchanged(deed, request.profile.name, ready));
   const blocked = rows.filter(({ state }) => state === 'failed');
   await tellJobFinished(deed, blocked);
   for (const job of blocked) {

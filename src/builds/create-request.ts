@@ -3,12 +3,14 @@ import type { RequestRow } from '../database/tables.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
 import { isProofNeeded } from '../gentoo/promotion-policy.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
+import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import { AppError } from '../support/errors.ts';
 import { newId } from '../support/ids.ts';
 import { type BuildPlan, insertPlan } from './build-plan.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { concludeIfComplete, followUp } from './finish-request.ts';
 import { inputsDigest } from './inputs-digest.ts';
+import type { JobSpec } from './job.ts';
 import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf } from './job-store.ts';
 import { newJobRow } from './new-job-row.ts';
@@ -26,6 +28,8 @@ export interface NewRequest {
   readonly atoms: readonly string[];
   readonly publish?: string;
   readonly rebuild?: boolean;
+  /** Only for the executor `portage`. */
+  readonly resolve?: readonly ResolveOption[];
   /** From -10 to 10; 0 when it is not given. */
   readonly priority?: number;
   /** Packages that are blocked are tried again. */
@@ -46,6 +50,7 @@ export async function createRequest(
   checkPriority(wanted.priority ?? 0);
   const profile = context.profiles.get(wanted.profile);
   requirePublishable(profile, wanted);
+  requireResolver(profile, wanted.resolve ?? []);
   const atoms = expandAtoms(wanted.atoms, profile);
   const plan =
     profile.executor === 'source'
@@ -56,7 +61,8 @@ export async function createRequest(
     const row = await insertNew(deed, { id, profile, wanted, isPlanned: plan !== undefined });
     const request = { ...row, profile };
     if (plan === undefined) {
-      await insertPlanJob(deed, request, { atoms, rebuild: wanted.rebuild ?? false });
+      const { rebuild = false, resolve = [] } = wanted;
+      await insertPlanJob(deed, request, { atoms, rebuild, resolve: [...resolve] });
       return 'nothing';
     }
     await insertPlan(deed, request, plan);
@@ -68,6 +74,18 @@ export async function createRequest(
     throw new Error(`the request ${id} is gone`);
   }
   return toRequest(row);
+}
+
+/** Recipes have no installed packages that could be newer or built otherwise. */
+function requireResolver(profile: HardwareProfile, resolve: readonly ResolveOption[]): void {
+  if (resolve.length > 0 && profile.executor !== 'portage') {
+    const options = resolve.map((option) => `--${option}`).join(' ');
+    throw new AppError(
+      'no-resolver',
+      `The profile ${profile.name} builds recipes, not ebuilds: there is no resolver that ${options} could be for.`,
+      { details: { profile: profile.name, resolve } },
+    );
+  }
 }
 
 /** What is built first and refused then has cost hours: said at once. */
@@ -100,6 +118,10 @@ function requirePublishable(profile: HardwareProfile, wanted: NewRequest): void 
   }
 }
 
+function listJson(list: readonly string[] = []): string {
+  return JSON.stringify(list);
+}
+
 async function insertNew(
   deed: Deed,
   request: {
@@ -115,6 +137,7 @@ async function insertNew(
     profile: profile.name,
     atoms_json: JSON.stringify(wanted.atoms),
     rebuild: wanted.rebuild === true ? 1 : 0,
+    resolve_json: listJson(wanted.resolve),
     publish_channel: wanted.publish ?? null,
     publish_forced: wanted.force === true ? 1 : 0,
     publish_reason: wanted.reason ?? '',
@@ -153,7 +176,7 @@ async function insertNew(
 async function insertPlanJob(
   deed: Deed,
   request: PlacedRequest & { readonly id: string },
-  spec: { readonly atoms: readonly string[]; readonly rebuild: boolean },
+  spec: Omit<Extract<JobSpec, { readonly kind: 'plan' }>, 'kind'>,
 ): Promise<void> {
   await insertJobs(
     deed.queries,

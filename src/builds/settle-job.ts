@@ -26,6 +26,7 @@ import { recordBuildTime } from './record-build-time.ts';
 import { addPackages } from './request-store.ts';
 import { candidates } from './retry-choice.ts';
 import { tellJobFinished, tellJobReady, tellPackageBlocked } from './tell-jobs.ts';
+import { withoutUnchanged } from './unchanged-jobs.ts';
 
 /**
  * Ends an attempt, with all that follows from it: the job's own state, the jobs that needed it, what is thought of the
@@ -157,7 +158,8 @@ async function follow(
     if (job.package_id !== null) {
       await addPackages(queries, job.request_id, [{ id: job.package_id, how: 'built' }]);
     }
-    await tellJobReady(deed, await readyDependants(queries, job.id));
+    const ready = await readyDependants(queries, job.id);
+    await tellJobReady(deed, await withoutUnchanged(deed, request.profile, ready));
     return;
   }
   const skipped = await skipDependants(queries, job.id, { reason: skipReason(job), now });

@@ -24,7 +24,7 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
   const now = clock.now();
   output.line(`${output.paint('bold', request.id)}  ${request.state}`);
   output.line(
-    `${request.atoms.join(' ')} for ${request.profile}, asked by ${request.author} ${formatAge(request.createdAt, now)}`,
+    `${askedFor(request)} for ${request.profile}, asked by ${request.author} ${formatAge(request.createdAt, now)}`,
   );
   if (request.priority !== 0) {
     output.line(`priority ${request.priority}`);
@@ -75,6 +75,11 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
     output.line();
     output.line(`published on ${channel} as publication ${serial}`);
   }
+}
+
+/** The atoms, and how they are to be resolved, as emerge would be asked. */
+function askedFor({ atoms, resolve }: RequestDetail): string {
+  return [...resolve.map((option) => `--${option}`), ...atoms].join(' ');
 }
 
 function showProblems(problems: RequestDetail['problems'], output: CommandContext['output']): void {

@@ -13,6 +13,7 @@ import * as schedule from './migrations/0011-schedule.ts';
 import * as failures from './migrations/0012-failures.ts';
 import * as attemptHistory from './migrations/0014-attempt-history.ts';
 import * as schedules from './migrations/0016-schedules.ts';
+import * as plans from './migrations/0018-plans.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -34,6 +35,7 @@ const MIGRATIONS: readonly Migration[] = [
   failures,
   attemptHistory,
   schedules,
+  plans,
 ];
 
 /** How the two engines write what they do not write alike. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { planFixSchema, planProblemSchema } from '../gentoo/plan-problem.ts';
+import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { failureViewSchema, progressViewSchema } from './build-records.ts';
 import { nameSchema } from './common.ts';
 import { whySchema } from './why.ts';
@@ -28,6 +29,8 @@ export const requestBodySchema = z.strictObject({
   atoms: z.array(z.string().min(1).max(500)).max(10_000),
   publish: nameSchema.optional(),
   rebuild: z.boolean().default(false),
+  /** With these options of emerge; only where the profile builds with Portage. */
+  resolve: z.array(z.enum(RESOLVE_OPTIONS)).max(10).default([]),
   /** Packages that are blocked are tried again. */
   retry: z.boolean().default(false),
   /** Publishes on a later channel also without the proof that a promotion would need; needs a reason. */
@@ -57,6 +60,7 @@ export const requestViewSchema = z.object({
   profile: z.string(),
   atoms: z.array(z.string()),
   rebuild: z.boolean(),
+  resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
   publish: z.string().nullable(),
   state: z.enum(['planning', 'building', 'publishing', 'done', 'failed', 'cancelled']),
   reason: z.string().nullable(),

@@ -82,6 +82,7 @@ export class FakeBuilds implements Builds {
       profile: 'web-zen4',
       atoms: ['dev-lang/php'],
       rebuild: false,
+      resolve: [],
       publish: null,
       state: 'building',
       reason: null,
@@ -147,6 +148,7 @@ export class FakeBuilds implements Builds {
       atoms: request.atoms,
       publish: request.publish ?? null,
       rebuild: request.rebuild ?? false,
+      resolve: request.resolve ?? [],
       priority: request.priority ?? 0,
       author: request.author,
       state: 'planning',
@@ -356,9 +358,10 @@ export class FakeBuilds implements Builds {
     return { stagingTrees: 0, sources: 0, logs: 0 };
   }
 
-  async acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<void> {
+  async acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<readonly string[]> {
     this.#fenced(key);
     this.plans.push(plan);
+    return [];
   }
 
   async acceptPackage(

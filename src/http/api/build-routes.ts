@@ -80,7 +80,7 @@ function createRoute(context: HttpContext): Route {
     body: requestBodySchema,
     replies: { 201: requestViewSchema },
     handle: async ({ body, identity }) => {
-      const { profile, atoms, publish, rebuild, rebuildFor, force, reason, retry, priority } = body;
+      const { profile, atoms, publish, rebuildFor, ...how } = body;
       if (atoms.length === 0 && rebuildFor === undefined) {
         const message = '"atoms" of the body is []: it has to have at least 1 entry.';
         throw new AppError('invalid-body', message, {
@@ -91,11 +91,8 @@ function createRoute(context: HttpContext): Route {
       const made = await context.builds.createRequest({
         profile,
         atoms: [...atoms, ...broken],
-        rebuild: rebuild || broken.length > 0,
-        force,
-        reason,
-        retry,
-        priority,
+        ...how,
+        rebuild: how.rebuild || broken.length > 0,
         author: actorOf(identity),
         ...(publish === undefined ? {} : { publish }),
       });
