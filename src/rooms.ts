@@ -9,11 +9,16 @@ import { type Cluster } from './database/cluster.ts';
 import { type Database } from './database/database.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
+import { phpLayout } from './php/layout.ts';
+import { TREE_LIMITS } from './php/limits.ts';
+import type { PhpContext } from './php/php-context.ts';
+import { createPhpTrees } from './php/php-trees.ts';
 import { openRepository } from './repository/create-repository.ts';
 import { watchDiskSpace } from './repository/disk-watch.ts';
 import { createProofs } from './repository/proof/proofs.ts';
 import { reportExpiry } from './signing/key-expiry.ts';
 import { Keyring } from './signing/keyring/keyring.ts';
+import type { AnySigner } from './signing/signer.ts';
 import type { Clock } from './support/clock.ts';
 import { DiskSpace } from './support/disk-space.ts';
 import { AppError } from './support/errors.ts';
@@ -54,6 +59,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     space,
     ...(cluster.isShared ? { servers: cluster } : {}),
   });
+  const php = createPhpTrees(phpContext(config, shared, keyring));
   const diskWatch = watchDiskSpace({
     ...shared,
     space,
@@ -89,8 +95,17 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     everyMs: KEYS_EVERY_MS,
   });
   const making = { builds, records, buildService, schedules, compilerCache };
-  const work = { ...making, check, resign, proofs, diskWatch };
+  const work = { ...making, check, resign, proofs, diskWatch, php };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
+}
+
+function phpContext(
+  { paths }: Config,
+  shared: Pick<PhpContext, 'journal' | 'locks' | 'clock' | 'log'>,
+  keyring: Keyring,
+): PhpContext {
+  const signer = (): AnySigner => keyring.signer();
+  return { ...shared, layout: phpLayout(paths), limits: TREE_LIMITS, signer };
 }
 
 function openJournal(database: Database, clock: Clock, cluster: Cluster): Journal {

@@ -113,6 +113,7 @@ async function enter(config: Config, ground: Ground): Promise<Rooms> {
   await ground.cluster.enter(async (isAlone) => {
     rooms = await openRooms(config, ground);
     await rooms.repository.recover({ othersRun: !isAlone });
+    await rooms.php.recover({ othersRun: !isAlone });
     await rooms.keys.inspect();
     await createFirstTokens(config.paths.state, rooms.tokens);
   });
@@ -211,12 +212,13 @@ function ccacheLimits(profiles: ProfileCatalog): ReadonlyMap<string, number> {
 }
 
 /** Servers that have ended leave things half done while others run: the leader sees to them. */
-function recovery({ repository, log }: Rooms): Service {
+function recovery({ repository, php, log }: Rooms): Service {
   return repeating({
     name: 'recovery',
     everyMs: RECOVERY_MS,
     work: async () => {
       await repository.recover({ othersRun: true });
+      await php.recover({ othersRun: true });
     },
     onError: (error) => {
       log.error({ error: messageOf(error) }, 'recovery failed');

@@ -129,6 +129,8 @@ async function fillQueue(database: Database): Promise<void> {
         paused_at: null,
         paused_by: null,
         pause_reason: null,
+        publish_partial: 0,
+        publish_not_over: null,
         retry_blocked: 0,
         resolve_json: '[]',
       });

@@ -8,7 +8,7 @@ import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { heldJob, staleAttempt } from './fence.ts';
-import { type AfterConclusion, followUp } from './finish-request.ts';
+import { type Conclusions, followUpAll } from './finish-request.ts';
 import type { AttemptEnd, ReportedOutcome } from './job.ts';
 import { findLeasedJob } from './job-store.ts';
 import { packageOf } from './limits.ts';
@@ -47,7 +47,7 @@ export async function acceptResult(
   const after = await transact(
     context,
     `agent:${key.agent}`,
-    async (deed): Promise<AfterConclusion> => {
+    async (deed): Promise<Conclusions> => {
       const locked = await lockRequest(deed.queries, job.request_id);
       const held = await heldJob(deed.queries, key);
       await markHeard(deed.queries, key, deed.now);
@@ -63,7 +63,7 @@ export async function acceptResult(
   );
   unstageInBackground(context, job);
   packInBackground(context, key);
-  followUp(context, job.request_id, after);
+  followUpAll(context, after);
 }
 
 async function agreeToRepetition(

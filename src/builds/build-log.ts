@@ -36,6 +36,8 @@ export class BuildLogs {
   readonly #maxBytes: number;
   readonly #locks: Locks;
   readonly #followers = new Map<string, Set<() => void>>();
+  /** Followed jobs whose logs are those of another job -> that one. */
+  readonly #builtAs = new Map<string, string>();
 
   constructor(options: {
     readonly folder: string;
@@ -216,13 +218,24 @@ export class BuildLogs {
       listeners.delete(entry);
       if (listeners.size === 0 && this.#followers.get(jobId) === listeners) {
         this.#followers.delete(jobId);
+        this.#builtAs.delete(jobId);
       }
     };
   }
 
+  /** Who follows the first job is told of the log of the other one as well. */
+  share(jobId: string, builtAs: string): void {
+    if (jobId !== builtAs && this.#followers.has(jobId)) {
+      this.#builtAs.set(jobId, builtAs);
+    }
+  }
+
   notify(jobId: string): void {
-    for (const listener of this.#followers.get(jobId) ?? []) {
-      listener();
+    const joined = [...this.#builtAs].flatMap(([id, builtAs]) => (builtAs === jobId ? id : []));
+    for (const id of [jobId, ...joined]) {
+      for (const listener of this.#followers.get(id) ?? []) {
+        listener();
+      }
     }
   }
 

@@ -5,12 +5,12 @@ import type { Deed } from './builds-context.ts';
 import { type JobIngredients, type JobSpec, skipReason } from './job.ts';
 import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf, skipDependants } from './job-store.ts';
+import { offerJobs } from './join-jobs.ts';
 import { newJobRow } from './new-job-row.ts';
 import { type PlacedRequest, placePackages } from './place-jobs.ts';
 import { addPackages } from './request-store.ts';
-import { tellJobFinished, tellJobReady } from './tell-jobs.ts';
+import { tellJobFinished } from './tell-jobs.ts';
 import { blockedReason, tellUnblocked } from './unblock.ts';
-import { withoutUnchanged } from './unchanged-jobs.ts';
 
 /** What a request comes to: packages to build, and packages that are there already. */
 export interface BuildPlan {
@@ -89,7 +89,7 @@ export async function insertPlan(
     subject: `request:${request.id}`,
     data: { requestId: request.id, jobs: plan.jobs.length, reused: plan.reused.length },
   });
-  await tellJobs(deed, request);
+  await tellJobs(deed, request.id);
 }
 
 /** The blocks that stop jobs of the plan, by CPV. */
@@ -143,17 +143,16 @@ function ingredientsJson(
   return JSON.stringify(made);
 }
 
-async function tellJobs(
-  deed: Deed,
-  request: PlacedRequest & { readonly id: string },
-): Promise<void> {
-  const rows = (await jobRowsOf(deed.queries, request.id)).filter(({ kind }) => kind === 'package');
-  const ready = rows.filter(({ state }) => state === 'ready');
-  await tellJobReady(deed, await withoutUnchanged(deed, request.profile.name, ready));
+async function tellJobs(deed: Deed, requestId: string): Promise<void> {
+  const rows = (await jobRowsOf(deed.queries, requestId)).filter(({ kind }) => kind === 'package');
   const blocked = rows.filter(({ state }) => state === 'failed');
   await tellJobFinished(deed, blocked);
   for (const job of blocked) {
     const end = { reason: skipReason(job), now: deed.now };
     await tellJobFinished(deed, await skipDependants(deed.queries, job.id, end));
   }
+  await offerJobs(
+    deed,
+    rows.filter(({ state }) => state === 'ready'),
+  );
 }

@@ -26,6 +26,7 @@ import {
   removeHistoryBefore,
 } from './history-store.ts';
 import { jobRowsOf, leasedJobsByAgent, needsOfRequest } from './job-store.ts';
+import { builtAs, joinedAmong } from './join-store.ts';
 import { packageOf } from './keep-history.ts';
 import type { LiveView } from './read-builds.ts';
 import { findRequestRow } from './request-store.ts';
@@ -78,17 +79,23 @@ export function createRecords(context: BuildsContext, live: LiveView): BuildReco
   const { database } = context;
   return {
     failures: async (jobIds) => {
-      const rows = await lastEnds(database, jobIds);
+      const joined = await joinedAmong(database, jobIds);
+      const builders = jobIds.map((id) => joined.get(id) ?? id);
+      const found = new Map(
+        (await lastEnds(database, builders)).map((row) => [row.job_id, row] as const),
+      );
       return new Map(
-        rows.flatMap((row) => {
-          const failure = failureOf(row);
-          return failure === null ? [] : [[row.job_id, { ...failure, attempt: row.attempt }]];
+        jobIds.flatMap((id) => {
+          const row = found.get(joined.get(id) ?? id);
+          const failure = row === undefined ? null : failureOf(row);
+          return failure === null ? [] : [[id, { ...failure, attempt: row?.attempt ?? 0 }]];
         }),
       );
     },
     progress: async (attempts) => await progressOf(context, attempts),
     excerpt: async (name) => await excerptOf(context, name),
-    openPackedLog: async (name) => await context.logs.openPacked(name),
+    openPackedLog: async ({ jobId, attempt }) =>
+      await context.logs.openPacked({ jobId: await builtAs(database, jobId), attempt }),
     history: async (query) => (await historyRows(database, query)).map(toRecord),
     historyBy: async (grouping, query) => await historyGroups(database, grouping, query),
     forgetHistory: async (olderThanMs) =>
@@ -111,9 +118,10 @@ async function progressOf(
 
 async function excerptOf(
   { database, logs }: Pick<BuildsContext, 'database' | 'logs'>,
-  name: AttemptName,
+  { jobId, attempt }: AttemptName,
 ): Promise<Excerpt | undefined> {
-  const row = await findHistory(database, name.jobId, name.attempt);
+  const name = { jobId: await builtAs(database, jobId), attempt };
+  const row = await findHistory(database, name.jobId, attempt);
   const failure = row === undefined ? null : failureOf(row);
   if (failure === null) {
     return undefined;

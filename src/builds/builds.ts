@@ -121,6 +121,14 @@ export interface BlockedBuild {
   readonly blockedAt: number;
 }
 
+/** A package of a request. */
+export interface RequestPackage {
+  readonly package: PackageRecord;
+  readonly how: 'built' | 'reused';
+  /** Why it was not published with the others; a sentence. */
+  readonly leftOut: string | null;
+}
+
 /** How many were removed; of `logs`, how many jobs lost theirs. */
 export interface Leftovers {
   readonly stagingTrees: number;
@@ -133,7 +141,7 @@ export interface Builds {
   /**
    * What is to be published on a channel that needs proof has to be forced, with a reason: what is only built now
    * cannot be proven. Throws `promotion-not-proven`, `reason-required`, `invalid-priority`, `unknown-profile`,
-   * `profile-broken`, `unknown-channel`, `invalid-atom`, `unknown-set`; for the executor
+   * `profile-broken`, `unknown-channel`, `channel-required`, `invalid-atom`, `unknown-set`; for the executor
    * `source` also `unknown-recipe`, `plan-cycle` and the codes of packing a source folder (`source-missing`,
    * `source-too-large`, `source-unsupported`, `source-changed`).
    */
@@ -141,6 +149,8 @@ export interface Builds {
     readonly profile: string;
     readonly atoms: readonly string[];
     readonly publish?: string;
+    /** When not everything can be published, what breaks nothing is; needs `publish`. */
+    readonly partial?: boolean;
     readonly rebuild?: boolean;
     /** With these options of emerge; `no-resolver` where the profile builds recipes. */
     readonly resolve?: readonly ResolveOption[];
@@ -163,11 +173,26 @@ export interface Builds {
   findJob(id: string): Promise<ExplainedJob | undefined>;
   /** The first one first. */
   attemptsOf(jobId: string): Promise<Attempt[]>;
-  packagesOf(
-    requestId: string,
-  ): Promise<readonly { readonly package: PackageRecord; readonly how: 'built' | 'reused' }[]>;
   /** Why Portage could make no plan of the request, once it has failed of that; else empty. */
   problemsOf(requestId: string): Promise<readonly PlanProblem[]>;
+  packagesOf(requestId: string): Promise<readonly RequestPackage[]>;
+  /**
+   * Publishes what a request that has ended has built: one that failed when it was to be published, one that was not to
+   * be, or the part that breaks nothing of one that was not finished. It replaces nothing that came after its end.
+   * Throws `unknown-request`, `request-unfinished`, `request-published`, `request-incomplete`, `nothing-built`,
+   * `channel-required`, and for the channel what `createRequest` throws.
+   */
+  publishRequest(
+    id: string,
+    publish: {
+      readonly actor: string;
+      readonly partial: boolean;
+      /** The one that it was to be published on when it is not given. */
+      readonly channel?: string;
+      readonly force?: boolean;
+      readonly reason?: string;
+    },
+  ): Promise<BuildRequest>;
   /** Jobs not yet begun are cancelled; those under way are told at their next word. Throws `unknown-request`, `request-finished`. */
   cancelRequest(id: string, actor: string): Promise<BuildRequest>;
   /** Hands out no more of its jobs; those under way go on. Throws `unknown-request`, `request-finished`. */

@@ -1,7 +1,8 @@
 import { AppError } from '../support/errors.ts';
-import { type BuildsContext, transact } from './builds-context.ts';
-import { concludeIfComplete } from './finish-request.ts';
+import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { concludeAll } from './finish-request.ts';
 import { cancelUnstartedJobs } from './job-store.ts';
+import { leadersFor, wantedElsewhere } from './join-store.ts';
 import type { BuildRequest } from './request.ts';
 import { FINAL_REQUEST_STATES } from './request.ts';
 import { findRequestRow, lockRequest, markCancelled, toRequest } from './request-store.ts';
@@ -9,7 +10,7 @@ import { tellJobFinished } from './tell-jobs.ts';
 
 /**
  * Cancels what has not begun; agents at work are told at their next word, and the request ends with the last of
- * them. Asking again changes nothing.
+ * them. What another request waits for goes on, and the request ends with that. Asking again changes nothing.
  *
  * Throws `unknown-request`, `request-finished`.
  */
@@ -32,9 +33,11 @@ export async function cancelRequest(
       );
     }
     const reason = `Cancelled by ${actor}.`;
+    const wanted = (await wantedElsewhere(queries, id)).size;
+    const but = wanted === 0 ? '' : `, but for ${wanted} that other requests wait for`;
     await markCancelled(queries, id, {
       by: actor,
-      reason: `${reason} The jobs under way are told to stop.`,
+      reason: `${reason} The jobs under way are told to stop${but}.`,
     });
     await deed.tell({
       actor: deed.actor,
@@ -43,11 +46,27 @@ export async function cancelRequest(
       data: { requestId: id },
     });
     await tellJobFinished(deed, await cancelUnstartedJobs(queries, id, { reason, now }));
-    await concludeIfComplete(deed, id);
+    const abandoned = await cancelAbandoned(deed, id);
+    await concludeAll(deed, [id, ...abandoned]);
   });
   const row = await findRequestRow(context.database, id);
   if (row === undefined) {
     throw new Error(`the request ${id} is gone`);
   }
   return toRequest(row);
+}
+
+/** What a request that was cancelled before has gone on with for this one alone. Returns such requests. */
+async function cancelAbandoned(deed: Deed, id: string): Promise<string[]> {
+  const { queries, now } = deed;
+  const requests: string[] = [];
+  for (const leader of await leadersFor(queries, id)) {
+    const { cancelled_by: by } = await lockRequest(queries, leader.request_id);
+    if (by !== null && leader.state === 'ready') {
+      const end = { reason: `Cancelled by ${by}.`, now };
+      await tellJobFinished(deed, await cancelUnstartedJobs(queries, leader.request_id, end));
+      requests.push(leader.request_id);
+    }
+  }
+  return requests;
 }

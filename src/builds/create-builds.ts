@@ -35,10 +35,12 @@ import { heldJob } from './fence.ts';
 import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
 import { leasedJobsByAgent } from './job-store.ts';
+import { builtAs } from './join-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
 import { LogFindings } from './log-findings.ts';
 import { pauseProfile, resumeProfile } from './pause-profile.ts';
 import { allPauses } from './pause-store.ts';
+import { publishEndedRequest } from './publish-request.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
@@ -151,10 +153,12 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     listRequests: async (query) => (await listRequestRows(database, query)).map(toRequest),
     jobsOf: async (requestId) => await jobsOf(context, live, requestId),
     findJob: async (id) => await findJob(context, live, id),
-    attemptsOf: async (jobId) => (await attemptsOf(database, jobId)).map(toAttempt),
+    attemptsOf: async (jobId) =>
+      (await attemptsOf(database, await builtAs(database, jobId))).map(toAttempt),
     problemsOf: async (requestId) => await problemsOf(context, requestId),
     packagesOf: async (requestId) => await packagesOf(context, requestId),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
+    publishRequest: async (id, wanted) => await publishEndedRequest(context, id, wanted),
     ...steering(context),
     listBlocked: async (profile) => (await blockedRows(database, profile)).map(toBlockedBuild),
     unblock: async (wanted, actor) => await unblock(context, wanted, actor),

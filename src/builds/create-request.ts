@@ -27,6 +27,8 @@ export interface NewRequest {
   readonly profile: string;
   readonly atoms: readonly string[];
   readonly publish?: string;
+  /** When not everything can be published, what breaks nothing is; needs `publish`. */
+  readonly partial?: boolean;
   readonly rebuild?: boolean;
   /** Only for the executor `portage`. */
   readonly resolve?: readonly ResolveOption[];
@@ -89,9 +91,18 @@ function requireResolver(profile: HardwareProfile, resolve: readonly ResolveOpti
 }
 
 /** What is built first and refused then has cost hours: said at once. */
-function requirePublishable(profile: HardwareProfile, wanted: NewRequest): void {
+export function requirePublishable(
+  profile: HardwareProfile,
+  wanted: Pick<NewRequest, 'publish' | 'partial' | 'force' | 'reason'>,
+): void {
   const { publish, force = false, reason = '' } = wanted;
   if (publish === undefined) {
+    if (wanted.partial === true) {
+      throw new AppError(
+        'channel-required',
+        'A part can only be published on a channel: name one.',
+      );
+    }
     return;
   }
   const details = { profile: profile.name, channel: publish };
@@ -118,43 +129,16 @@ function requirePublishable(profile: HardwareProfile, wanted: NewRequest): void 
   }
 }
 
-function listJson(list: readonly string[] = []): string {
-  return JSON.stringify(list);
+interface RequestToInsert {
+  readonly id: string;
+  readonly profile: HardwareProfile;
+  readonly wanted: NewRequest;
+  readonly isPlanned: boolean;
 }
 
-async function insertNew(
-  deed: Deed,
-  request: {
-    readonly id: string;
-    readonly profile: HardwareProfile;
-    readonly wanted: NewRequest;
-    readonly isPlanned: boolean;
-  },
-): Promise<RequestRow> {
+async function insertNew(deed: Deed, request: RequestToInsert): Promise<RequestRow> {
   const { id, profile, wanted } = request;
-  const row: RequestRow = {
-    id,
-    profile: profile.name,
-    atoms_json: JSON.stringify(wanted.atoms),
-    rebuild: wanted.rebuild === true ? 1 : 0,
-    resolve_json: listJson(wanted.resolve),
-    publish_channel: wanted.publish ?? null,
-    publish_forced: wanted.force === true ? 1 : 0,
-    publish_reason: wanted.reason ?? '',
-    state: request.isPlanned ? 'building' : 'planning',
-    reason: null,
-    author: wanted.author,
-    created_at: deed.now,
-    finished_at: null,
-    profile_json: JSON.stringify(profile),
-    plan_json: null,
-    cancelled_by: null,
-    priority: wanted.priority ?? 0,
-    paused_at: null,
-    paused_by: null,
-    pause_reason: null,
-    retry_blocked: wanted.retry === true ? 1 : 0,
-  };
+  const row = newRow(deed, request);
   await insertRequest(deed.queries, row);
   await deed.tell({
     actor: deed.actor,
@@ -166,11 +150,44 @@ async function insertNew(
       atoms: wanted.atoms.slice(0, 100),
       publish: wanted.publish ?? null,
       priority: row.priority,
+      ...(wanted.partial === true && { partial: true }),
       ...(wanted.force === true && { force: true }),
       ...((wanted.reason ?? '') !== '' && { reason: wanted.reason }),
     },
   });
   return row;
+}
+
+function newRow({ now }: Deed, { id, profile, wanted, isPlanned }: RequestToInsert): RequestRow {
+  return {
+    id,
+    profile: profile.name,
+    atoms_json: JSON.stringify(wanted.atoms),
+    rebuild: bit(wanted.rebuild),
+    resolve_json: JSON.stringify(wanted.resolve ?? []),
+    publish_channel: wanted.publish ?? null,
+    publish_forced: bit(wanted.force),
+    publish_reason: wanted.reason ?? '',
+    state: isPlanned ? 'building' : 'planning',
+    reason: null,
+    author: wanted.author,
+    created_at: now,
+    finished_at: null,
+    profile_json: JSON.stringify(profile),
+    plan_json: null,
+    cancelled_by: null,
+    priority: wanted.priority ?? 0,
+    paused_at: null,
+    paused_by: null,
+    pause_reason: null,
+    retry_blocked: bit(wanted.retry),
+    publish_partial: bit(wanted.partial),
+    publish_not_over: null,
+  };
+}
+
+function bit(value: boolean | undefined): number {
+  return value === true ? 1 : 0;
 }
 
 async function insertPlanJob(

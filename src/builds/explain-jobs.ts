@@ -2,6 +2,7 @@ import type { JobRow, RequestRow } from '../database/tables.ts';
 import type { AgentRecord } from './builds.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { needsOfJob, runningJobs, toState, troubledJobs } from './job-store.ts';
+import { leadersFor, wantedElsewhere } from './join-store.ts';
 import { lanesOfProfile } from './lane-store.ts';
 import { allPauses } from './pause-store.ts';
 import { requestPause } from './request-store.ts';
@@ -31,6 +32,10 @@ export class JobExplainer {
   readonly #lanes: ReadonlyMap<string, Lane>;
   readonly #failedOn: ReadonlyMap<string, ReadonlySet<string>>;
   readonly #needsOf: NeedsOf;
+  /** Jobs of this request that jobs of others have joined and wait for. */
+  readonly #wantedElsewhere: ReadonlySet<string>;
+  /** Jobs of other requests that jobs of this one have joined. */
+  readonly #leaders: ReadonlyMap<string, JobRow>;
   /** What a waiting job waits for in the end. */
   readonly #roots = new Map<string, JobRow>();
   /** By lane, or by job when it is a special case. */
@@ -42,6 +47,8 @@ export class JobExplainer {
     readonly lanes: ReadonlyMap<string, Lane>;
     readonly failedOn: ReadonlyMap<string, ReadonlySet<string>>;
     readonly needsOf: NeedsOf;
+    readonly leaders: readonly JobRow[];
+    readonly wantedElsewhere: ReadonlySet<string>;
   }) {
     this.#request = parts.request;
     this.#facts = parts.facts;
@@ -49,6 +56,8 @@ export class JobExplainer {
     this.#lanes = parts.lanes;
     this.#failedOn = parts.failedOn;
     this.#needsOf = parts.needsOf;
+    this.#wantedElsewhere = parts.wantedElsewhere;
+    this.#leaders = new Map(parts.leaders.map((job) => [job.id, job]));
   }
 
   /** Without `needsOf`, what jobs need is asked of the database, one by one. */
@@ -74,6 +83,8 @@ export class JobExplainer {
       },
       lanes,
       failedOn,
+      wantedElsewhere: await wantedElsewhere(database, of.request?.id ?? ''),
+      leaders: of.request === undefined ? [] : await leadersFor(database, of.request.id),
     });
   }
 
@@ -92,10 +103,24 @@ export class JobExplainer {
       case 'skipped':
         break;
     }
-    return whyOver(job, state);
+    return whyOver(job, state, this.leaderOf(job)?.request_id ?? null);
+  }
+
+  /** The job of another request that this one has joined. */
+  leaderOf(job: JobRow): JobRow | undefined {
+    return this.#leaders.get(job.joined_job_id ?? '');
   }
 
   async #whyWaiting(job: JobRow): Promise<Why> {
+    const leader = this.leaderOf(job);
+    if (leader !== undefined) {
+      return {
+        code: 'joined',
+        request: leader.request_id,
+        ...this.#needed(leader),
+        because: leader.state === 'ready' ? this.#whyReady(leader) : null,
+      };
+    }
     const open = await this.#openNeeds(job);
     const need = firstNeed(open);
     if (need === undefined) {
@@ -151,7 +176,9 @@ export class JobExplainer {
 
   #whyReady(job: JobRow): Standstill {
     const failedOn = this.#failedOn.get(job.id) ?? new Set<string>();
-    const key = job.not_before === null && failedOn.size === 0 ? (job.lane ?? '') : job.id;
+    const isOwn = job.request_id === this.#request?.id;
+    const isUsual = job.not_before === null && failedOn.size === 0 && isOwn;
+    const key = isUsual ? (job.lane ?? '') : job.id;
     const known =
       this.#standstills.get(key) ??
       whyReady(
@@ -159,7 +186,7 @@ export class JobExplainer {
           lane: this.#lanes.get(job.lane ?? ''),
           attempt: job.attempt,
           notBefore: job.not_before,
-          requestPause: this.#request === undefined ? null : requestPause(this.#request),
+          requestPause: this.#request && isOwn ? requestPause(this.#request) : null,
           failedOn,
         },
         this.#facts,
@@ -171,7 +198,7 @@ export class JobExplainer {
   #whyLeased(job: JobRow): Why {
     const agent = job.agent ?? '';
     const by = this.#request?.cancelled_by ?? null;
-    if (by !== null) {
+    if (by !== null && !this.#wantedElsewhere.has(job.id)) {
       return { code: 'stopping', agent, by };
     }
     const { sinceMs, leftMs } = this.#needed(job);
@@ -179,11 +206,15 @@ export class JobExplainer {
   }
 }
 
-function whyOver(job: JobRow, state: 'succeeded' | 'failed' | 'cancelled' | 'skipped'): Why {
+function whyOver(
+  job: JobRow,
+  state: 'succeeded' | 'failed' | 'cancelled' | 'skipped',
+  request: string | null,
+): Why {
   const { agent, attempt, started_at: begun, finished_at: ended } = job;
   if (state !== 'succeeded') {
     return { code: state, agent, attempt, reason: job.reason ?? 'No reason was kept.' };
   }
   const tookMs = begun === null || ended === null ? null : ended - begun;
-  return { code: 'succeeded', agent: agent ?? '', attempt, tookMs };
+  return { code: 'succeeded', agent: agent ?? '', attempt, tookMs, request };
 }

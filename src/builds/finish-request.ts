@@ -1,7 +1,15 @@
-import { isAppError, isPassing, messageOf } from '../support/errors.ts';
+import type { RequestRow } from '../database/tables.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
-import { countJobs, firstFailedJob, hasOpenJobs, toJob } from './job-store.ts';
-import { concludeRequest, FINAL_REQUEST_STATES, type RequestState } from './request.ts';
+import { conclusionOf } from './conclusion.ts';
+import { hasOpenJobs } from './job-store.ts';
+import { joinedReason } from './join-jobs.ts';
+import {
+  type PublishEnd,
+  publishPart,
+  type RequestPublication,
+  refusalOf,
+} from './publish-part.ts';
+import { FINAL_REQUEST_STATES, type RequestState } from './request.ts';
 import {
   findRequestRow,
   lockRequest,
@@ -13,6 +21,8 @@ import {
 
 /** What has to happen once the transaction is on disk. */
 export type AfterConclusion = 'publish' | 'nothing';
+/** The requests that are to be published once the transaction is on disk. */
+export type Conclusions = readonly string[];
 
 /** Does what comes after a transaction that may have concluded a request. */
 export function followUp(context: BuildsContext, requestId: string, after: AfterConclusion): void {
@@ -23,6 +33,24 @@ export function followUp(context: BuildsContext, requestId: string, after: After
   }
 }
 
+/** Does what comes after a transaction that may have concluded several requests. */
+export function followUpAll(context: BuildsContext, conclusions: Conclusions): void {
+  for (const requestId of conclusions) {
+    followUp(context, requestId, 'publish');
+  }
+}
+
+/** Moves each of these requests on whose last job has ended. */
+export async function concludeAll(deed: Deed, requestIds: readonly string[]): Promise<Conclusions> {
+  const concluded: string[] = [];
+  for (const id of new Set(requestIds)) {
+    if ((await concludeIfComplete(deed, id)) === 'publish') {
+      concluded.push(id);
+    }
+  }
+  return concluded;
+}
+
 /** Moves a request on when its last job has ended. */
 export async function concludeIfComplete(deed: Deed, requestId: string): Promise<AfterConclusion> {
   const { queries } = deed;
@@ -30,35 +58,31 @@ export async function concludeIfComplete(deed: Deed, requestId: string): Promise
     return 'nothing';
   }
   const request = await lockRequest(queries, requestId);
-  const packageJobs = await countJobs(queries, requestId, 'package');
-  const failed = await firstFailedJob(queries, requestId);
-  const conclusion = concludeRequest(
-    { publish: request.publish_channel, cancelledBy: request.cancelled_by },
-    {
-      counts: await countJobs(queries, requestId),
-      built: packageJobs.succeeded ?? 0,
-      total: Object.values(packageJobs).reduce((sum, count) => sum + count, 0),
-      firstFailure: failed === undefined ? undefined : toJob(failed, []),
-    },
-  );
+  const conclusion = await conclusionOf(queries, request);
   if (conclusion.state === 'open') {
     return 'nothing';
   }
-  const reason = 'reason' in conclusion ? conclusion.reason : null;
-  await move(deed, requestId, toRequest(request).state, { state: conclusion.state, reason });
+  const reason =
+    'reason' in conclusion ? conclusion.reason : await joinedReason(queries, requestId);
+  await moveOn(deed, requestId, toRequest(request).state, { state: conclusion.state, reason });
   return conclusion.state === 'publishing' ? 'publish' : 'nothing';
 }
 
-async function move(
+/** Moves a request on, and tells so. False when it is not in `from` any more. */
+export async function moveOn(
   deed: Deed,
   requestId: string,
   from: RequestState,
-  to: { readonly state: RequestState; readonly reason: string | null },
-): Promise<void> {
+  to: {
+    readonly state: RequestState;
+    readonly reason: string | null;
+    readonly finishedAt?: number | null;
+  },
+): Promise<boolean> {
   const isFinal = FINAL_REQUEST_STATES.includes(to.state);
   const moved = await moveRequest(deed.queries, requestId, from, {
     ...to,
-    finishedAt: isFinal ? deed.now : null,
+    finishedAt: to.finishedAt ?? (isFinal ? deed.now : null),
   });
   if (moved) {
     await deed.tell({
@@ -68,6 +92,7 @@ async function move(
       data: { requestId, state: to.state, reason: to.reason },
     });
   }
+  return moved;
 }
 
 /**
@@ -80,31 +105,25 @@ export async function publishRequest(context: BuildsContext, requestId: string):
     if (row?.state !== 'publishing' || row.publish_channel === null) {
       return;
     }
-    const request = toRequest(row);
     const packages = await packagesOfRequest(context.database, requestId);
     if (packages.length === 0) {
-      await end(context, requestId, { state: 'done', reason: 'There was nothing to publish.' });
+      await end(context, row, { state: 'done', reason: 'There was nothing to publish.' });
+      return;
+    }
+    const publication = publicationOf(row, row.publish_channel);
+    if (row.publish_partial === 1) {
+      await end(context, row, await publishPart(context, row, publication));
       return;
     }
     const refusal = await refusalOf(async () => {
-      await context.repository.publish({
-        profile: request.profile,
-        channel: row.publish_channel ?? '',
-        packageIds: packages.map(({ id }) => id),
-        requestId,
-        author: request.author,
-        force: row.publish_forced === 1,
-        reason:
-          row.publish_reason === ''
-            ? `Build request for ${shorten(request.atoms.join(' '))}`
-            : row.publish_reason,
-      });
+      const packageIds = packages.map(({ id }) => id);
+      await context.repository.publish({ ...publication, packageIds });
     });
     await end(
       context,
-      requestId,
+      row,
       refusal === undefined
-        ? { state: 'done', reason: null }
+        ? { state: 'done', reason: row.reason }
         : {
             state: 'failed',
             reason: `Everything was built, but it could not be published on ${row.publish_channel}. ${refusal}`,
@@ -113,13 +132,24 @@ export async function publishRequest(context: BuildsContext, requestId: string):
   });
 }
 
-async function end(
-  context: BuildsContext,
-  requestId: string,
-  to: { readonly state: 'done' | 'failed'; readonly reason: string | null },
-): Promise<void> {
+function publicationOf(row: RequestRow, channel: string): RequestPublication {
+  const { profile, author, atoms } = toRequest(row);
+  return {
+    profile,
+    channel,
+    requestId: row.id,
+    author,
+    force: row.publish_forced === 1,
+    reason:
+      row.publish_reason === ''
+        ? `Build request for ${shorten(atoms.join(' '))}`
+        : row.publish_reason,
+  };
+}
+
+async function end(context: BuildsContext, row: RequestRow, to: PublishEnd): Promise<void> {
   await transact(context, 'server', async (deed) => {
-    await move(deed, requestId, 'publishing', to);
+    await moveOn(deed, row.id, 'publishing', { ...to, finishedAt: row.publish_not_over });
   });
 }
 
@@ -127,18 +157,6 @@ async function end(
 export async function resumePublishing(context: BuildsContext): Promise<void> {
   for (const id of await requestIdsInState(context.database, 'publishing')) {
     followUp(context, id, 'publish');
-  }
-}
-
-async function refusalOf(work: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    if (isAppError(error) && !isPassing(error)) {
-      return messageOf(error);
-    }
-    throw error;
   }
 }
 

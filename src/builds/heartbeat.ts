@@ -1,3 +1,5 @@
+import type { Queries } from '../database/database.ts';
+import type { JobRow, RequestRow } from '../database/tables.ts';
 import { sleep } from '../support/clock.ts';
 import { touchAgent } from './agent-store.ts';
 import { markHeard } from './attempt-store.ts';
@@ -5,6 +7,7 @@ import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
 import { heldJob, staleAttempt } from './fence.ts';
 import { updateLeasedJob } from './job-store.ts';
+import { isWantedElsewhere } from './join-store.ts';
 import { findRequestRow } from './request-store.ts';
 
 export interface HeartbeatWait {
@@ -77,7 +80,7 @@ async function extendLease(context: BuildsContext, key: LeaseKey): Promise<strin
     const job = await heldJob(queries, key);
     await markHeard(queries, key, now);
     const request = await findRequestRow(queries, job.request_id);
-    if (request !== undefined && request.cancelled_by !== null) {
+    if (request !== undefined && (await isToStop(queries, job, request))) {
       return undefined;
     }
     const expiresAt = now + context.settings.leaseMs;
@@ -91,5 +94,10 @@ async function extendLease(context: BuildsContext, key: LeaseKey): Promise<strin
 async function isCancelled(context: BuildsContext, key: LeaseKey): Promise<boolean> {
   const job = await heldJob(context.database, key);
   const request = await findRequestRow(context.database, job.request_id);
-  return request !== undefined && request.cancelled_by !== null;
+  return request !== undefined && (await isToStop(context.database, job, request));
+}
+
+/** What another request waits for goes on. */
+async function isToStop(queries: Queries, job: JobRow, request: RequestRow): Promise<boolean> {
+  return request.cancelled_by !== null && !(await isWantedElsewhere(queries, job.id));
 }

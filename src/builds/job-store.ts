@@ -195,7 +195,7 @@ export async function skipDependants(
   return skipped.toSorted((one, other) => one.position - other.position);
 }
 
-/** Cancels the jobs of a request that nobody has begun. */
+/** Cancels the jobs of a request that nobody has begun, but for those that jobs of other requests have joined. */
 export async function cancelUnstartedJobs(
   queries: Queries,
   requestId: string,
@@ -206,6 +206,17 @@ export async function cancelUnstartedJobs(
     .set({ state: 'cancelled', reason: end.reason, finished_at: end.now })
     .where('request_id', '=', requestId)
     .where('state', 'in', ['waiting', 'ready'])
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('jobs as follower')
+            .select('follower.id')
+            .whereRef('follower.joined_job_id', '=', 'jobs.id')
+            .where('follower.state', '=', 'waiting'),
+        ),
+      ),
+    )
     .returningAll()
     .execute();
   return rows.toSorted((one, other) => one.position - other.position);
@@ -361,6 +372,7 @@ export function toJob(row: JobRow, needs: readonly string[], reason = row.reason
     name: row.name,
     executor: executorSchema.parse(row.executor),
     state: toState(row.state),
+    because: row.because,
     reason,
     attempt: row.attempt,
     agent: row.agent,

@@ -8,7 +8,7 @@ import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { type Asked, QueueView } from './choose-job.ts';
 import { compileHosts } from './compile-hosts.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
-import { type AfterConclusion, followUp } from './finish-request.ts';
+import { type Conclusions, followUpAll } from './finish-request.ts';
 import { type AttemptEnd, jobSpecSchema } from './job.ts';
 import { limitsFor, profileOf } from './job-limits.ts';
 import {
@@ -18,6 +18,7 @@ import {
   leasedJobsByAgent,
   updateLeasedJob,
 } from './job-store.ts';
+import { joinTwins } from './join-jobs.ts';
 import { findRequestRow, lockRequest, packagesOfRequest } from './request-store.ts';
 import { jobsToLeave, mayTake } from './retry-choice.ts';
 import { keyOf, settleAttempt } from './settle-job.ts';
@@ -85,6 +86,7 @@ async function claimNext(
     if (job !== undefined && request !== undefined) {
       await insertAttempt(queries, keyOf(job), now);
       await tellJobLeased({ ...deed, actor: `agent:${agent}` }, job);
+      await joinTwins(deed, job);
       return { job, request };
     }
     view.forget(choice.lane);
@@ -168,7 +170,7 @@ export async function endAttempt(
   const after = await transact(
     context,
     'server',
-    async (deed): Promise<AfterConclusion | undefined> => {
+    async (deed): Promise<Conclusions | undefined> => {
       const request = await lockRequest(deed.queries, job.request_id);
       const held = await findLeasedJob(deed.queries, keyOf(job));
       if (held === undefined || !isStillDue(held)) {
@@ -181,7 +183,7 @@ export async function endAttempt(
   if (after !== undefined) {
     unstageInBackground(context, job);
     packInBackground(context, { jobId: job.id, attempt: job.attempt });
-    followUp(context, job.request_id, after);
+    followUpAll(context, after);
   }
 }
 

@@ -19,7 +19,7 @@ export function newJobRow(
     | 'estimate_source'
     | 'is_held'
   > &
-    Partial<Pick<JobRow, 'inputs' | 'ingredients_json' | 'reason' | 'finished_at'>>,
+    Partial<Pick<JobRow, 'inputs' | 'ingredients_json' | 'reason' | 'finished_at' | 'because'>>,
 ): JobRow {
   return {
     reason: null,
@@ -34,6 +34,8 @@ export function newJobRow(
     inputs: null,
     ingredients_json: null,
     full_inputs: null,
+    joined_job_id: null,
+    because: null,
     ...job,
   };
 }

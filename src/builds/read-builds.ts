@@ -1,8 +1,7 @@
 import type { JobRow } from '../database/tables.ts';
-import type { PackageRecord } from '../repository/package-record.ts';
 import { agentRows, toAgent } from './agent-store.ts';
 import { findAttempt } from './attempt-store.ts';
-import type { AgentRecord, Builds } from './builds.ts';
+import type { AgentRecord, Builds, RequestPackage } from './builds.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { JobExplainer, type NeedsOf } from './explain-jobs.ts';
 import {
@@ -14,10 +13,10 @@ import {
   toJob,
   toState,
 } from './job-store.ts';
+import { builtAs } from './join-store.ts';
 import { sentenceOf } from './reason-sentence.ts';
 import { type ExplainedJob, FINAL_JOB_STATES } from './request.ts';
 import { findRequestRow, packagesOfRequest } from './request-store.ts';
-import type { Why } from './waiting-reason.ts';
 
 /** What the answers take from the running service. */
 export interface LiveView {
@@ -59,7 +58,7 @@ export async function jobsOf(
   });
   const jobs: ExplainedJob[] = [];
   for (const row of rows) {
-    jobs.push(explained(row, needsOf.get(row.id) ?? [], await explainer.explain(row)));
+    jobs.push(await explained(explainer, row, needsOf.get(row.id) ?? []));
   }
   return jobs;
 }
@@ -75,7 +74,7 @@ export async function findJob(
   }
   const explainer = await openExplainer(context, live, { requestId: row.request_id });
   const needs = await needsOfJob(context.database, id);
-  return explained(row, needs, await explainer.explain(row));
+  return await explained(explainer, row, needs);
 }
 
 async function openExplainer(
@@ -89,25 +88,36 @@ async function openExplainer(
 }
 
 /** `reason` is a sentence only where something is to be said: not of what is being built, or was. */
-function explained(row: JobRow, needs: readonly JobRow[], why: Why): ExplainedJob {
+async function explained(
+  explainer: JobExplainer,
+  row: JobRow,
+  needs: readonly JobRow[],
+): Promise<ExplainedJob> {
+  const why = await explainer.explain(row);
   const isTold = row.state === 'waiting' || row.state === 'ready' || why.code === 'stopping';
   const job = toJob(
     row,
     needs.map(({ id }) => id),
     isTold ? sentenceOf(why) : row.reason,
   );
-  return { ...job, why };
+  const leader = row.state === 'waiting' ? explainer.leaderOf(row) : undefined;
+  const shared = leader && {
+    attempt: leader.attempt,
+    agent: leader.agent,
+    startedAt: leader.started_at,
+  };
+  return { ...job, ...shared, why };
 }
 
 export async function packagesOf(
   context: BuildsContext,
   requestId: string,
-): Promise<{ readonly package: PackageRecord; readonly how: 'built' | 'reused' }[]> {
-  const found: { readonly package: PackageRecord; readonly how: 'built' | 'reused' }[] = [];
-  for (const { id, how } of await packagesOfRequest(context.database, requestId)) {
+): Promise<RequestPackage[]> {
+  const found: RequestPackage[] = [];
+  for (const { id, how, leftOut } of await packagesOfRequest(context.database, requestId)) {
     const record = await context.repository.findPackage(id);
     if (record !== undefined) {
-      found.push({ package: record, how });
+      found.push({ package: record, how, leftOut });
     }
   }
   return found;
@@ -115,13 +125,15 @@ export async function packagesOf(
 
 /**
  * Part of the log of an attempt. It is complete when the attempt has ended and these bytes reach its end; the log of
- * a job that never began is when the job has ended.
+ * a job that never began is when the job has ended. A job that has joined one of another request has its log.
  */
 export async function readLog(
   context: BuildsContext,
-  jobId: string,
+  id: string,
   options: { readonly attempt?: number; readonly offset: number; readonly maxBytes: number },
 ): ReturnType<Builds['readLog']> {
+  const jobId = await builtAs(context.database, id);
+  context.logs.share(id, jobId);
   const job = await findJobRow(context.database, jobId);
   const attempt = options.attempt ?? job?.attempt ?? 0;
   if (job === undefined) {

@@ -6,6 +6,11 @@ export function sentenceOf(why: Why): string {
   if (why.code === 'needs-job') {
     return `${neededSentence(why)}${why.others === 0 ? '' : `, and for ${why.others} more`}`;
   }
+  if (why.code === 'joined') {
+    const { request, because } = why;
+    const standing = because === null ? progressOf(why) : `it ${sentenceOf(because)}`;
+    return `is built by request ${request}${why.state === 'leased' ? ', ' : '; '}${standing}`;
+  }
   if (why.code === 'building') {
     return `builds on ${why.agent} since ${span(why.sinceMs)}${leftSentence(why.leftMs)}`;
   }
@@ -15,7 +20,10 @@ export function sentenceOf(why: Why): string {
   return isOver(why) ? endSentence(why) : standstillSentence(why);
 }
 
-type Over = Exclude<Why, Standstill | { readonly code: 'needs-job' | 'building' | 'stopping' }>;
+type Over = Exclude<
+  Why,
+  Standstill | { readonly code: 'needs-job' | 'joined' | 'building' | 'stopping' }
+>;
 
 function isOver(why: Over | Standstill): why is Over {
   return ENDS.has(why.code);
@@ -29,7 +37,8 @@ function endSentence(why: Over): string {
   }
   if (why.code === 'succeeded') {
     const took = why.tookMs === null ? '' : ` in ${span(why.tookMs)}`;
-    return `was built on ${why.agent}${took}`;
+    const by = why.request === null ? '' : ` by request ${why.request}`;
+    return `was built${by} on ${why.agent}${took}`;
   }
   if (why.code === 'failed') {
     return why.agent === null ? `failed: ${why.reason}` : `failed on ${why.agent}: ${why.reason}`;

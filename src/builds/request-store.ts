@@ -74,7 +74,20 @@ export async function setPlan(queries: Queries, id: string, planJson: string): P
 export async function steerRequest(
   queries: Queries,
   id: string,
-  change: Partial<Pick<RequestRow, 'priority' | 'paused_at' | 'paused_by' | 'pause_reason'>>,
+  change: Partial<
+    Pick<
+      RequestRow,
+      | 'priority'
+      | 'paused_at'
+      | 'paused_by'
+      | 'pause_reason'
+      | 'publish_channel'
+      | 'publish_partial'
+      | 'publish_forced'
+      | 'publish_reason'
+      | 'publish_not_over'
+    >
+  >,
 ): Promise<void> {
   await queries.updateTable('requests').set(change).where('id', '=', id).execute();
 }
@@ -110,7 +123,7 @@ export async function addPackages(
   for (const { id, how } of packages) {
     await queries
       .insertInto('request_packages')
-      .values({ request_id: requestId, package_id: id, how })
+      .values({ request_id: requestId, package_id: id, how, left_out: null })
       .onConflict((conflict) => conflict.columns(['request_id', 'package_id']).doUpdateSet({ how }))
       .execute();
   }
@@ -120,15 +133,45 @@ export async function addPackages(
 export async function packagesOfRequest(
   queries: Queries,
   requestId: string,
-): Promise<{ readonly id: string; readonly cpv: string; readonly how: 'built' | 'reused' }[]> {
+): Promise<
+  {
+    readonly id: string;
+    readonly cpv: string;
+    readonly how: 'built' | 'reused';
+    readonly leftOut: string | null;
+  }[]
+> {
   return await queries
     .selectFrom('request_packages')
     .innerJoin('packages', 'packages.id', 'request_packages.package_id')
     .select(['request_packages.package_id as id', 'packages.cpv', 'request_packages.how'])
+    .select('request_packages.left_out as leftOut')
     .where('request_packages.request_id', '=', requestId)
     .orderBy('packages.cpv')
     .orderBy('packages.build_id')
     .execute();
+}
+
+/** Writes down what is left out of what is published, and nothing else is. Reasons by package id. */
+export async function noteLeftOut(
+  queries: Queries,
+  requestId: string,
+  reasons: ReadonlyMap<string, string>,
+): Promise<void> {
+  await queries
+    .updateTable('request_packages')
+    .set({ left_out: null })
+    .where('request_id', '=', requestId)
+    .where('left_out', 'is not', null)
+    .execute();
+  for (const [id, reason] of reasons) {
+    await queries
+      .updateTable('request_packages')
+      .set({ left_out: reason })
+      .where('request_id', '=', requestId)
+      .where('package_id', '=', id)
+      .execute();
+  }
 }
 
 export async function packageSize(queries: Queries, id: string): Promise<number | null> {
@@ -148,6 +191,7 @@ export function toRequest(row: RequestRow): BuildRequest {
     rebuild: row.rebuild === 1,
     resolve: resolveSchema.parse(JSON.parse(row.resolve_json)),
     publish: row.publish_channel,
+    partial: row.publish_partial === 1,
     state: toRequestState(row.state),
     reason: row.reason,
     author: row.author,

@@ -7,11 +7,17 @@ export const REQUEST_STATES = [
   'building',
   'publishing',
   'done',
+  'partial',
   'failed',
   'cancelled',
 ] as const;
 export type RequestState = (typeof REQUEST_STATES)[number];
-export const FINAL_REQUEST_STATES: readonly RequestState[] = ['done', 'failed', 'cancelled'];
+export const FINAL_REQUEST_STATES: readonly RequestState[] = [
+  'done',
+  'partial',
+  'failed',
+  'cancelled',
+];
 
 /** What somebody asked to have built. */
 export interface BuildRequest {
@@ -25,6 +31,9 @@ export interface BuildRequest {
   readonly resolve: readonly ResolveOption[];
   /** The channel to publish the results on, if any. */
   readonly publish: string | null;
+  /** When not everything can be published, what breaks nothing is. */
+  readonly partial: boolean;
+  /** `partial`: only a part of it is published. */
   readonly state: RequestState;
   /** Why it failed, was cancelled, or waits; a sentence. */
   readonly reason: string | null;
@@ -67,6 +76,8 @@ export interface Job {
   readonly name: string;
   readonly executor: Executor;
   readonly state: JobState;
+  /** Why it is built although the plan did not come to it; a sentence. */
+  readonly because: string | null;
   /** Why it waits, failed or was skipped; a sentence. Never null while it waits. */
   readonly reason: string | null;
   /** Number of the present or last attempt; 0 before the first. */
@@ -91,10 +102,14 @@ export type JobCounts = Readonly<Partial<Record<JobState, number>>>;
 export type Conclusion =
   | { readonly state: 'open' }
   | { readonly state: 'done' | 'publishing' }
-  | { readonly state: 'failed' | 'cancelled'; readonly reason: string };
+  | { readonly state: 'publishing' | 'failed' | 'cancelled'; readonly reason: string };
 
 export function concludeRequest(
-  request: { readonly publish: string | null; readonly cancelledBy: string | null },
+  request: {
+    readonly publish: string | null;
+    readonly partial: boolean;
+    readonly cancelledBy: string | null;
+  },
   jobs: {
     readonly counts: JobCounts;
     /** Package jobs alone. */
@@ -104,26 +119,33 @@ export function concludeRequest(
   },
 ): Conclusion {
   const { counts, built, total } = jobs;
-  const isOpen = JOB_STATES.some(
-    (state) => !FINAL_JOB_STATES.includes(state) && (counts[state] ?? 0) > 0,
-  );
-  if (isOpen) {
+  if (hasOpen(counts)) {
     return { state: 'open' };
   }
-  const tally =
-    total === 1 ? `${built} of 1 package was built` : `${built} of ${total} packages were built`;
+  const tally = tallyOf(built, total);
   if (request.cancelledBy !== null) {
     return { state: 'cancelled', reason: `Cancelled by ${request.cancelledBy}; ${tally}.` };
   }
   const first = jobs.firstFailure;
-  if (first?.kind === 'plan') {
+  if (first?.kind === 'plan' && total === 0) {
     return { state: 'failed', reason: `No plan could be made. ${first.reason ?? ''}`.trimEnd() };
   }
+  const isPublished = request.publish !== null;
   if (first !== undefined) {
     return {
-      state: 'failed',
+      state: isPublished && request.partial ? 'publishing' : 'failed',
       reason: `${tally}. First failure: ${first.name}. ${first.reason ?? ''}`.trimEnd(),
     };
   }
-  return { state: request.publish === null ? 'done' : 'publishing' };
+  return { state: isPublished ? 'publishing' : 'done' };
+}
+
+function tallyOf(built: number, total: number): string {
+  return total === 1
+    ? `${built} of 1 package was built`
+    : `${built} of ${total} packages were built`;
+}
+
+function hasOpen(counts: JobCounts): boolean {
+  return JOB_STATES.some((state) => !FINAL_JOB_STATES.includes(state) && (counts[state] ?? 0) > 0);
 }

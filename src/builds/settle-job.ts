@@ -9,7 +9,7 @@ import type { BuildSettings, Deed } from './builds-context.ts';
 import { judgeAgent } from './circuit-breaker.ts';
 import type { EndOfLog } from './end-of-log.ts';
 import type { Fault } from './fault.ts';
-import { type AfterConclusion, concludeIfComplete } from './finish-request.ts';
+import { type Conclusions, concludeAll } from './finish-request.ts';
 import {
   type AttemptEnd,
   faultOfEnd,
@@ -20,13 +20,14 @@ import {
   type Verdict,
 } from './job.ts';
 import { endLease, readyDependants, skipDependants } from './job-store.ts';
+import { endFollowers, offerJobs } from './join-jobs.ts';
+import { isWantedElsewhere } from './join-store.ts';
 import { keepHistory } from './keep-history.ts';
 import { needsOfLane } from './lane-store.ts';
 import { recordBuildTime } from './record-build-time.ts';
 import { addPackages } from './request-store.ts';
 import { candidates } from './retry-choice.ts';
 import { tellJobFinished, tellJobReady, tellPackageBlocked } from './tell-jobs.ts';
-import { withoutUnchanged } from './unchanged-jobs.ts';
 
 /**
  * Ends an attempt, with all that follows from it: the job's own state, the jobs that needed it, what is thought of the
@@ -41,7 +42,7 @@ export async function settleAttempt(
     readonly log: EndOfLog;
   },
   end: AttemptEnd,
-): Promise<AfterConclusion> {
+): Promise<Conclusions> {
   const { job, request, settings } = held;
   const key = keyOf(job);
   const before = await attemptsOf(deed.queries, job.id);
@@ -61,7 +62,7 @@ export async function settleAttempt(
   const verdict = judgeAttempt(end, fault, {
     kind: job.kind,
     agent: key.agent,
-    cancelledBy: request.cancelled_by,
+    cancelledBy: (await isWantedElsewhere(deed.queries, job.id)) ? null : request.cancelled_by,
     tries: triesOf(attempts, settings.maxAttempts),
     hasOtherAgent: await hasOtherAgent(deed, job, attempts),
   });
@@ -77,9 +78,9 @@ export async function settleAttempt(
   if (verdict.state === 'succeeded') {
     await recordBuildTime(deed, settled, request.profile);
   }
-  await follow(deed, { job: settled, request, log: held.log }, verdict);
+  const joined = await follow(deed, { job: settled, request, log: held.log }, verdict);
   await judgeAgent(deed, { key, kind: job.kind, end, fault }, settings.breaker);
-  return verdict.state === 'ready' ? 'nothing' : await concludeIfComplete(deed, request.id);
+  return verdict.state === 'ready' ? [] : await concludeAll(deed, [request.id, ...joined]);
 }
 
 /** The key of the attempt that holds a leased job. */
@@ -132,6 +133,7 @@ function notBefore(
   return now + backoffDelay(settings.retry, faults - 1, () => fractionOf(seed));
 }
 
+/** Does what follows from the end of a job. Returns the other requests whose jobs have ended with it. */
 async function follow(
   deed: Deed,
   {
@@ -144,11 +146,11 @@ async function follow(
     readonly log: EndOfLog;
   },
   verdict: Verdict,
-): Promise<void> {
+): Promise<string[]> {
   const { queries, now } = deed;
   if (verdict.state === 'ready') {
     await tellJobReady(deed, [job]);
-    return;
+    return [];
   }
   if (verdict.state === 'failed' && verdict.isBlocked) {
     await block(deed, { job, request }, verdict.reason);
@@ -158,12 +160,13 @@ async function follow(
     if (job.package_id !== null) {
       await addPackages(queries, job.request_id, [{ id: job.package_id, how: 'built' }]);
     }
-    const ready = await readyDependants(queries, job.id);
-    await tellJobReady(deed, await withoutUnchanged(deed, request.profile, ready));
-    return;
+    const joined = await endFollowers(deed, job);
+    await offerJobs(deed, await readyDependants(queries, job.id));
+    return joined;
   }
   const skipped = await skipDependants(queries, job.id, { reason: skipReason(job), now });
   await tellJobFinished(deed, skipped);
+  return await endFollowers(deed, job, log.failure);
 }
 
 /** A job whose inputs are not known cannot be recognized when it comes again. */

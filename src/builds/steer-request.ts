@@ -1,5 +1,6 @@
 import { AppError } from '../support/errors.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
+import { evenOut } from './join-store.ts';
 import { holdJobs, shiftTurns } from './lane-store.ts';
 import { type BuildRequest, FINAL_REQUEST_STATES } from './request.ts';
 import { findRequestRow, lockRequest, steerRequest, toRequest } from './request-store.ts';
@@ -91,6 +92,7 @@ async function steer(
       );
     }
     const { kind, data } = await work(deed, before);
+    await evenOut(deed.queries, id);
     await deed.tell({
       actor,
       kind,

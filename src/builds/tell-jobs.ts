@@ -48,6 +48,16 @@ export async function tellJobLeased(deed: Deed, job: JobRow): Promise<void> {
   });
 }
 
+/** Journal: `job-joined`: another request builds it as well. */
+export async function tellJobJoined(deed: Deed, job: JobRow, leader: JobRow): Promise<void> {
+  await deed.tell({
+    actor: deed.actor,
+    kind: 'job-joined',
+    subject: `job:${job.id}`,
+    data: { ...describe(job), joinedJobId: leader.id, builtByRequest: leader.request_id },
+  });
+}
+
 /** Journal: `package-blocked`, subject `job:<id>`. */
 export async function tellPackageBlocked(deed: Deed, job: JobRow, profile: string): Promise<void> {
   await deed.tell({

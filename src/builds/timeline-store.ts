@@ -1,15 +1,20 @@
 import type { Queries } from '../database/database.ts';
 import type { AttemptRow } from '../database/tables.ts';
 
-/** Every attempt at a job of the request, in the order in which they began. */
+/** Every attempt at a job of the request, also by one that it has joined, in the order in which they began. */
 export async function attemptsOfRequest(
   queries: Queries,
   requestId: string,
 ): Promise<AttemptRow[]> {
   return await queries
     .selectFrom('attempts')
-    .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
+    .innerJoin('jobs', (join) =>
+      join.on((eb) =>
+        eb(eb.fn.coalesce('jobs.joined_job_id', 'jobs.id'), '=', eb.ref('attempts.job_id')),
+      ),
+    )
     .selectAll('attempts')
+    .select('jobs.id as job_id')
     .where('jobs.request_id', '=', requestId)
     .orderBy('attempts.started_at')
     .orderBy('attempts.job_id')
@@ -77,10 +82,10 @@ export async function attemptsToSearch(
     .innerJoin('jobs', 'jobs.id', 'attempts.job_id')
     .innerJoin('requests', 'requests.id', 'jobs.request_id');
   if (requestId !== undefined) {
-    statement = statement.where('jobs.request_id', '=', requestId);
+    statement = statement.where('jobs.id', 'in', builtFor(queries, 'request_id', requestId));
   }
   if (jobId !== undefined) {
-    statement = statement.where('jobs.id', '=', jobId);
+    statement = statement.where('jobs.id', 'in', builtFor(queries, 'id', jobId));
   }
   if (after !== undefined) {
     statement = statement.where((eb) =>
@@ -121,13 +126,21 @@ export async function countAttemptsToSearch(
 ): Promise<number> {
   let statement = queries.selectFrom('attempts').innerJoin('jobs', 'jobs.id', 'attempts.job_id');
   if (requestId !== undefined) {
-    statement = statement.where('jobs.request_id', '=', requestId);
+    statement = statement.where('jobs.id', 'in', builtFor(queries, 'request_id', requestId));
   }
   if (jobId !== undefined) {
-    statement = statement.where('jobs.id', '=', jobId);
+    statement = statement.where('jobs.id', 'in', builtFor(queries, 'id', jobId));
   }
   const row = await statement
     .select((eb) => eb.fn.countAll().as('count'))
     .executeTakeFirstOrThrow();
   return Number(row.count);
+}
+
+/** The jobs themselves, or those that they have joined. */
+function builtFor(queries: Queries, column: 'id' | 'request_id', value: string) {
+  return queries
+    .selectFrom('jobs')
+    .select((eb) => eb.fn.coalesce('joined_job_id', 'id').as('id'))
+    .where(column, '=', value);
 }

@@ -91,18 +91,19 @@ function estimateOf(job: JobRow, { estimates }: TimelineFacts): Estimate {
 
 function openJob(job: JobRow, facts: TimelineFacts): OpenJob {
   const estimate = estimateOf(job, facts);
-  const isRunning = job.state === 'leased';
+  const begun = facts.attempts.find((row) => row.job_id === job.id && row.finished_at === null);
+  const isRunning = job.state === 'leased' || begun !== undefined;
   return {
     id: job.id,
     executor: job.executor,
     ms: isRunning ? leftOf(estimate, begunOf(job, facts)) : estimate.ms,
-    agent: isRunning ? job.agent : null,
+    agent: isRunning ? (begun?.agent ?? job.agent) : null,
     needs: facts.needs.get(job.id) ?? [],
   };
 }
 
 function begunOf(job: JobRow, { attempts, progress, now }: TimelineFacts) {
-  const attempt = attempts.find((row) => row.job_id === job.id && row.attempt === job.attempt);
+  const attempt = attempts.findLast((row) => row.job_id === job.id);
   const done = progress.get(job.id);
   return {
     elapsedMs: now - (attempt?.started_at ?? now),

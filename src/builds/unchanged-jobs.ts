@@ -7,36 +7,14 @@ import type { Ingredients } from '../repository/provenance.ts';
 import type { Deed } from './builds-context.ts';
 import { fullInputs } from './inputs-digest.ts';
 import { type JobIngredients, jobIngredientsSchema } from './job.ts';
-import { readyDependants } from './job-store.ts';
 import { addPackages } from './request-store.ts';
-import { tellJobFinished } from './tell-jobs.ts';
 import { endAsUnchanged, packagesOfJobs, setFullInputs } from './unchanged-store.ts';
 
 /**
- * Of jobs that are ready, those that have to be done, and those that become ready in their place. A job ends here when
- * the repository has a package that was made from the same and built with the same: so a rebuild that changes nothing
- * is followed by no others.
+ * Ends a job that is ready when the repository has a package that was made from the same and built with the same: so a
+ * rebuild that changes nothing is followed by no others. Undefined when it has to be done.
  */
-export async function withoutUnchanged(
-  deed: Deed,
-  profile: string,
-  ready: readonly JobRow[],
-): Promise<JobRow[]> {
-  const left: JobRow[] = [];
-  const open = [...ready];
-  for (let job = open.shift(); job !== undefined; job = open.shift()) {
-    const ended = await endIfUnchanged(deed, profile, job);
-    if (ended === undefined) {
-      left.push(job);
-    } else {
-      await tellJobFinished(deed, [ended]);
-      open.push(...(await readyDependants(deed.queries, job.id)));
-    }
-  }
-  return left;
-}
-
-async function endIfUnchanged(
+export async function endIfUnchanged(
   deed: Deed,
   profile: string,
   job: JobRow,

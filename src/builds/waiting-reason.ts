@@ -33,6 +33,13 @@ export type Why =
       /** Why the needed job, or the root, has not begun. */
       readonly because: Standstill | null;
     })
+  | (NeededJob & {
+      /** The job of another request that builds this one as well. */
+      readonly code: 'joined';
+      readonly request: string;
+      /** Why it is not being built at this moment. */
+      readonly because: Standstill | null;
+    })
   | Standstill
   | {
       readonly code: 'building';
@@ -47,6 +54,8 @@ export type Why =
       readonly agent: string;
       readonly attempt: number;
       readonly tookMs: number | null;
+      /** The request that has built it, when that is another one. */
+      readonly request: string | null;
     }
   | {
       readonly code: 'failed' | 'cancelled' | 'skipped';

@@ -25,7 +25,7 @@ export interface Pace {
 }
 
 const DEFAULT_PACE: Pace = { initialMs: 200, maximumMs: 5000, patienceMs: 15 * 60_000 };
-const FINAL_REQUESTS = new Set(['done', 'failed', 'cancelled']);
+const FINAL_REQUESTS = new Set(['done', 'partial', 'failed', 'cancelled']);
 const FINAL_JOBS = new Set(['succeeded', 'failed', 'skipped', 'cancelled']);
 
 export function isFinalRequest(request: { readonly state: string }): boolean {

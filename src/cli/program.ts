@@ -12,6 +12,7 @@ import { journalCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
 import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
+import { phpCommand } from './commands/php.ts';
 import { profileCommand } from './commands/profile.ts';
 import { profilePauseCommands } from './commands/profile-pause.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
@@ -53,6 +54,7 @@ export function createProgram(parts: ProgramParts): Program {
     scheduleCommand(context),
     channelCommand(context),
     packageCommand(context),
+    phpCommand(context),
     repositoryCommand(context, parts.rebuild),
     databaseCommand(context, parts.copyDatabase),
     indexCommand(context),
@@ -63,7 +65,7 @@ export function createProgram(parts: ProgramParts): Program {
     agentsCommand(context),
     nodeCommand(context),
   ];
-  return programOf(command, subcommands, context.output);
+  return programOf(command.enablePositionalOptions(), subcommands, context.output);
 }
 
 /** Most of them look at local files; pausing is up to a server. */

@@ -26,6 +26,7 @@ import {
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
+import { phpCalls } from './php-calls.ts';
 import { retryCalls } from './retry-calls.ts';
 import { scheduleCalls } from './schedule-calls.ts';
 import { steeringCalls } from './steering-calls.ts';
@@ -130,6 +131,7 @@ export interface Calls {
 
 function packageCalls({ get, ask }: Pick<Calls, 'get' | 'ask'>) {
   return {
+    ...phpCalls({ get, ask }),
     profiles: async () => await get('/api/profiles', profileListSchema),
     packages: async (
       profile: string,
@@ -158,6 +160,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly profile: string;
       readonly atoms: readonly string[];
       readonly publish?: string;
+      readonly partial?: boolean;
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
       readonly resolve?: readonly ResolveOption[];

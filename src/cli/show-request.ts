@@ -7,8 +7,10 @@ import { failureText, progressText, timeLeft } from './job-progress.ts';
 export function summaryLine(request: RequestDetail): string {
   const built = request.packages.filter(({ how }) => how === 'built').length;
   const reused = request.packages.length - built;
+  const leftOut = request.packages.filter((one) => one.leftOut !== null).length;
   const parts = [
     `${counted(request.packages.length, 'package')} (${built} built, ${reused} reused)`,
+    ...(leftOut === 0 ? [] : [`${leftOut} left out`]),
     ...(request.publication === null
       ? []
       : [`published on ${request.publication.channel} as ${request.publication.serial}`]),
@@ -63,13 +65,7 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
       ]),
     );
   }
-  if (request.packages.length > 0) {
-    output.line();
-    output.table(
-      [{ title: 'PACKAGE' }, { title: 'BUILD', align: 'right' }, { title: 'HOW' }, { title: 'ID' }],
-      request.packages.map(({ cpv, buildId, how, id }) => [cpv, String(buildId), how, id]),
-    );
-  }
+  showPackages(request.packages, output);
   if (request.publication !== null) {
     const { channel, serial } = request.publication;
     output.line();
@@ -103,8 +99,28 @@ function remedyTitle(count: number, enough: 'all' | 'one'): string {
   return `${which} in the portage folder of the profile would help:`;
 }
 
-/** What a running job does; the first error of a failed one; else why it is as it is. */
+function showPackages(packages: RequestDetail['packages'], output: CommandContext['output']): void {
+  if (packages.length > 0) {
+    output.line();
+    output.table(
+      [{ title: 'PACKAGE' }, { title: 'BUILD', align: 'right' }, { title: 'HOW' }, { title: 'ID' }],
+      packages.map(({ cpv, buildId, how, id }) => [cpv, String(buildId), how, id]),
+    );
+  }
+  for (const { cpv, leftOut } of packages) {
+    if (leftOut !== null) {
+      output.line(`left out: ${cpv}. ${leftOut}`);
+    }
+  }
+}
+
+/** What a running job does; the first error of a failed one; else why it is as it is. And why there is such a job. */
 function whyOf(job: JobView, now: number): string {
+  const why = standOf(job, now);
+  return [why, job.because ?? ''].filter((part) => part !== '').join(' ');
+}
+
+function standOf(job: JobView, now: number): string {
   if (job.state === 'leased') {
     return [progressText(job, now), job.reason ?? ''].filter((part) => part !== '').join('; ');
   }

@@ -7,6 +7,15 @@ export function steeringCalls({ post }: Pick<Calls, 'post'>, act: (call: Call) =
   return {
     pauseRequest: async (id: string, reason: string) =>
       await post(`/api/requests/${encodeURIComponent(id)}/pause`, { reason }, requestViewSchema),
+    publishRequest: async (
+      id: string,
+      body: {
+        readonly partial: boolean;
+        readonly channel?: string;
+        readonly force?: boolean;
+        readonly reason?: string;
+      },
+    ) => await post(`/api/requests/${encodeURIComponent(id)}/publish`, body, requestViewSchema),
     resumeRequest: async (id: string) =>
       await post(`/api/requests/${encodeURIComponent(id)}/resume`, {}, requestViewSchema),
     prioritizeRequest: async (id: string, priority: number) =>

@@ -1,6 +1,6 @@
 import type { RequestDetail } from '../protocol/builds.ts';
 import type { Clock } from '../support/clock.ts';
-import { messageOf } from '../support/errors.ts';
+import { AppError, messageOf } from '../support/errors.ts';
 import { followRequest } from './follow.ts';
 import type { Output } from './output.ts';
 import { showJobs } from './progress.ts';
@@ -28,4 +28,19 @@ export async function waitForRequest(
   } finally {
     progress.stop();
   }
+}
+
+/** Throws `request-cancelled`, `request-partial`, `request-failed` when not everything came about. */
+export function requireDone({ id, state, reason }: RequestDetail): void {
+  if (state === 'done') {
+    return;
+  }
+  const why = reason ?? 'No reason was given.';
+  if (state === 'cancelled') {
+    throw new AppError('request-cancelled', `Request ${id} is cancelled: ${why}`);
+  }
+  if (state === 'partial') {
+    throw new AppError('request-partial', `Request ${id} is published in part: ${why}`);
+  }
+  throw new AppError('request-failed', `Request ${id} is ${state}: ${why}`);
 }

@@ -12,6 +12,10 @@ export interface RequestRow {
   readonly publish_forced: number;
   /** Why it is published; empty for what it builds. */
   readonly publish_reason: string;
+  /** Whether what breaks nothing is published when not everything can be. */
+  readonly publish_partial: number;
+  /** When it had ended before it was to be published: it replaces nothing that is newer. */
+  readonly publish_not_over: number | null;
   readonly state: string;
   readonly reason: string | null;
   readonly author: string;
@@ -65,12 +69,16 @@ export interface JobRow {
    * those are the jobs that some agents have to pass over.
    */
   readonly not_before: number | null;
+  /** Why it is built although the plan did not come to it; a sentence. Null for what it did come to. */
+  readonly because: string | null;
   /** Digest of what is known to decide how the build ends; null when nothing is, as for a plan. */
   readonly inputs: string | null;
   /** Of a package that Portage builds, a `JobIngredients`. */
   readonly ingredients_json: string | null;
   /** Digest over all of them, once what it is built with is there: the `inputs` of the package that comes of it. */
   readonly full_inputs: string | null;
+  /** The job of another request that builds this one as well, or has built it; `builds/join-jobs.ts`. */
+  readonly joined_job_id: string | null;
 }
 
 /** What jobs need of an agent; jobs with the same needs share one. */
@@ -226,6 +234,8 @@ export interface RequestPackageRow {
   readonly request_id: string;
   readonly package_id: string;
   readonly how: 'built' | 'reused';
+  /** Why it was not published with the others; a sentence. */
+  readonly left_out: string | null;
 }
 
 export interface AgentRow {

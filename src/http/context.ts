@@ -6,6 +6,7 @@ import type { Schedules } from '../builds/schedule/schedules.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Keys } from '../keys/keys.ts';
+import type { PhpTrees } from '../php/php-trees.ts';
 import type { RepositoryCheck } from '../repository/check/repository-check.ts';
 import type { Proofs } from '../repository/proof/proofs.ts';
 import type { Repository } from '../repository/repository.ts';
@@ -18,6 +19,7 @@ export interface HttpContext {
   readonly profiles: ProfileCatalog;
   readonly repository: Repository;
   readonly check: RepositoryCheck;
+  readonly php: PhpTrees;
   readonly proofs: Proofs;
   readonly builds: Builds;
   readonly schedules: Schedules;

@@ -12,6 +12,7 @@ import { whySchema } from './why.ts';
  *     GET  /api/requests/:id/events         server-sent events: `data:` is a requestDetailSchema at each change,
  *                                           event `end` after the last
  *     POST /api/requests/:id/cancel         -> requestViewSchema                                  (admin)
+ *     POST /api/requests/:id/publish        publishRequestBodySchema -> requestViewSchema         (admin)
  *     POST /api/requests/:id/pause          pauseBodySchema -> requestViewSchema                  (admin)
  *     POST /api/requests/:id/resume         -> requestViewSchema                                  (admin)
  *     POST /api/requests/:id/priority       priorityBodySchema -> requestViewSchema               (admin)
@@ -28,6 +29,8 @@ export const requestBodySchema = z.strictObject({
   /** May be empty only with `rebuildFor`. */
   atoms: z.array(z.string().min(1).max(500)).max(10_000),
   publish: nameSchema.optional(),
+  /** When not everything can be published, what breaks nothing is; needs `publish`. */
+  partial: z.boolean().default(false),
   rebuild: z.boolean().default(false),
   /** With these options of emerge; only where the profile builds with Portage. */
   resolve: z.array(z.enum(RESOLVE_OPTIONS)).max(10).default([]),
@@ -41,6 +44,16 @@ export const requestBodySchema = z.strictObject({
   rebuildFor: nameSchema.optional(),
   /** Each step counts as much as having been asked for a day earlier. */
   priority: z.number().int().min(-10).max(10).default(0),
+});
+
+/** Publishes a request that has ended. */
+export const publishRequestBodySchema = z.strictObject({
+  /** What breaks nothing, when not everything can be published. */
+  partial: z.boolean().default(false),
+  /** The one that it was to be published on when it is not given. */
+  channel: nameSchema.optional(),
+  force: z.boolean().default(false),
+  reason: z.string().max(2000).optional(),
 });
 
 export const pauseBodySchema = z.strictObject({ reason: z.string().min(1).max(1000) });
@@ -62,7 +75,10 @@ export const requestViewSchema = z.object({
   rebuild: z.boolean(),
   resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
   publish: z.string().nullable(),
-  state: z.enum(['planning', 'building', 'publishing', 'done', 'failed', 'cancelled']),
+  /** When not everything can be published, what breaks nothing is. */
+  partial: z.boolean(),
+  /** `partial`: only a part of it is published. */
+  state: z.enum(['planning', 'building', 'publishing', 'done', 'partial', 'failed', 'cancelled']),
   reason: z.string().nullable(),
   author: z.string(),
   createdAt: z.number(),
@@ -81,6 +97,8 @@ export const jobViewSchema = z.object({
   name: z.string(),
   executor: z.enum(['portage', 'source']),
   state: z.enum(['waiting', 'ready', 'leased', 'succeeded', 'failed', 'skipped', 'cancelled']),
+  /** Why it is built although the plan did not come to it; a sentence. */
+  because: z.string().nullable(),
   reason: z.string().nullable(),
   attempt: z.number(),
   agent: z.string().nullable(),
@@ -141,6 +159,8 @@ export const requestDetailSchema = requestViewSchema.extend({
       cpv: z.string(),
       buildId: z.number(),
       how: z.enum(['built', 'reused']),
+      /** Why it was not published with the others; a sentence. */
+      leftOut: z.string().nullable(),
     }),
   ),
   /** Why no plan could be made; empty when it did not fail of that. An older server says nothing. */

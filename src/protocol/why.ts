@@ -94,6 +94,13 @@ export const whySchema = z.discriminatedUnion('code', [
     /** Why the needed job, or the root, has not begun. */
     because: z.discriminatedUnion('code', [...standstillSchemas]).nullable(),
   }),
+  neededSchema.extend({
+    code: code('joined'),
+    /** The request that builds it; `job` is its job. */
+    request: z.string(),
+    /** Why it is not being built at this moment. */
+    because: z.discriminatedUnion('code', [...standstillSchemas]).nullable(),
+  }),
   ...standstillSchemas,
   z.object({
     code: code('building'),
@@ -108,6 +115,8 @@ export const whySchema = z.discriminatedUnion('code', [
     agent: z.string(),
     attempt: z.number(),
     tookMs: z.number().nullable(),
+    /** The request that has built it, when that is another one. */
+    request: z.string().nullable(),
   }),
   z.object({
     code: z.enum(['failed', 'cancelled', 'skipped']),

@@ -31,7 +31,7 @@ import {
 } from './package-store.ts';
 import { Pool } from './pool.ts';
 import { promoteChannel } from './promote-channel.ts';
-import { newestPublication, publicationsOf } from './publication-store.ts';
+import { newestPublication, publicationOfRequest, publicationsOf } from './publication-store.ts';
 import { publishSnapshot } from './publish-snapshot.ts';
 import { readPackages } from './read-packages.ts';
 import { receiveUpload } from './receive-upload.ts';
@@ -100,6 +100,9 @@ function repositoryOf(
         stream,
         expected,
       ),
+    discardUpload: async (file) => {
+      await uploads.discard(file);
+    },
     importPackage: async (request) => await importPackage(context, request),
     findPackage: async (id) => await findPackage(database, id),
     findPackageByUpload: async (profile, sha512) =>
@@ -120,6 +123,7 @@ function repositoryOf(
     compare: async (request) => await comparePublications(context, request),
     currentPublication: async (profile, channel) =>
       await newestPublication(database, { profile, channel }),
+    publicationOfRequest: async (key) => await publicationOfRequest(database, key),
     publications: async (profile, channel, limit) =>
       await publicationsOf(database, { profile, channel }, limit),
     findSnapshot: async (id) => await findSnapshot(database, id),

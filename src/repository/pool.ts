@@ -1,10 +1,10 @@
 import { constants } from 'node:fs';
 import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { makeDurableFolder } from '../support/durable-folder.ts';
 import { AppError, isErrno } from '../support/errors.ts';
 import { exists, syncDirectory } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { makeDurableFolder } from './durable-folder.ts';
 
 /** How the name of a copy starts while it is being made beside its final name. */
 export const TEMPORARY_PREFIX = '.tmp-';

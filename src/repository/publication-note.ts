@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { makeDurableFolder } from '../support/durable-folder.ts';
 import { AppError } from '../support/errors.ts';
 import { namesIn, readTextIfPresent, writeFileAtomic } from '../support/files.ts';
-import { makeDurableFolder } from './durable-folder.ts';
 import type { Allowance } from './gate/gate-store.ts';
 import type { Layout } from './layout.ts';
 import type { PublicationRecord, SnapshotRecord } from './publication.ts';

@@ -74,6 +74,9 @@ export interface Repository {
     expected: { readonly sha512: string; readonly size?: number },
   ): Promise<string>;
 
+  /** Removes an upload that `importPackage` is not given. */
+  discardUpload(file: string): Promise<void>;
+
   /**
    * Verifies an uploaded package (an XPAK is converted to a GPKG first), gives it its BUILD_ID, signs it, puts it into the pool and the binhost folder
    * of the profile. The same upload again is answered with the package that it became, and the signed
@@ -228,6 +231,12 @@ export interface Repository {
   >;
 
   currentPublication(profile: string, channel: string): Promise<PublicationRecord | undefined>;
+  /** What was published on a channel for a request. */
+  publicationOfRequest(key: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly requestId: string;
+  }): Promise<PublicationRecord | undefined>;
   /** Newest first. */
   publications(profile: string, channel: string, limit: number): Promise<PublicationRecord[]>;
   findSnapshot(id: string): Promise<SnapshotRecord | undefined>;

@@ -1,10 +1,10 @@
 import { rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { epochSeconds } from '../support/clock.ts';
+import { makeDurableFolder } from '../support/durable-folder.ts';
 import { AppError } from '../support/errors.ts';
 import { exists, namesIn, syncDirectory } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { makeDurableFolder } from './durable-folder.ts';
 import { indexHeader } from './index-header.ts';
 import { indexedPackages } from './package-store.ts';
 import { TEMPORARY_PREFIX } from './pool.ts';

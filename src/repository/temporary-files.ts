@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDurableFolder } from '../support/durable-folder.ts';
 import { namesIn } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
-import { makeDurableFolder } from './durable-folder.ts';
 
 /** A folder of files that nobody needs once the process that made them is gone. */
 export class TemporaryFiles {

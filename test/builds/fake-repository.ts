@@ -34,6 +34,13 @@ export class FakeDisk {
   onStage: () => unknown = () => undefined;
   /** Called before the trees are listed. */
   onListStaged: () => Promise<void> = async () => undefined;
+  /** What the gate would say. */
+  partToPublish: Repository['partToPublish'] = async ({ packageIds }) => ({
+    serial: this.publications.length,
+    packageIds,
+    leftOut: [],
+  });
+  toRebuild: Repository['toRebuild'] = async () => [];
   /** Thrown by the next calls of that name. */
   readonly faults: { call: 'stage' | 'publish'; error: unknown }[] = [];
 
@@ -73,8 +80,8 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
       disk.staged.delete(name);
     },
     check: async () => ({ findings: [], rebuild: [] }),
-    partToPublish: async ({ packageIds }) => ({ serial: 0, packageIds, leftOut: [] }),
-    toRebuild: async () => [],
+    partToPublish: async (request) => await disk.partToPublish(request),
+    toRebuild: async (request) => await disk.toRebuild(request),
     allowances: async () => [],
     lastRefusal: async () => undefined,
     compare: async () => {
@@ -90,6 +97,7 @@ function packageCalls(
   clock: Clock,
 ): Pick<
   Repository,
+  | 'discardUpload'
   | 'receiveUpload'
   | 'importPackage'
   | 'findPackage'
@@ -117,6 +125,9 @@ function packageCalls(
   };
   return {
     receiveUpload: async (stream, expected) => await receive(disk, stream, expected),
+    discardUpload: async (file) => {
+      disk.uploads.delete(file);
+    },
     importPackage: async (request) => {
       await turn();
       const bytes = disk.uploads.get(request.file);
@@ -188,6 +199,7 @@ function publishingCalls(
   | 'promote'
   | 'rollback'
   | 'currentPublication'
+  | 'publicationOfRequest'
   | 'publications'
   | 'findSnapshot'
   | 'packagesOfSnapshot'
@@ -196,6 +208,9 @@ function publishingCalls(
     publish: async (request) => {
       await turn();
       disk.takeFault('publish');
+      if (request.expected !== undefined && request.expected !== disk.publications.length) {
+        throw new AppError('channel-moved', 'Somebody else has published.');
+      }
       const same = disk.publications.find(
         ({ requestId, channel }) => requestId === request.requestId && channel === request.channel,
       );
@@ -222,6 +237,8 @@ function publishingCalls(
     },
     promote: refuse,
     rollback: refuse,
+    publicationOfRequest: async ({ requestId, channel }) =>
+      disk.publications.find((made) => made.requestId === requestId && made.channel === channel),
     currentPublication: async () => disk.publications.at(-1),
     publications: async () => disk.publications.toReversed(),
     findSnapshot: async () => undefined,

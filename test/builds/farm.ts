@@ -316,6 +316,13 @@ export class Farm {
     });
   }
 
+  /** Waits for a state of the request. */
+  async until(id: string, state: BuildRequest['state']): Promise<void> {
+    await poll(`${id} to be ${state}`, async () =>
+      (await this.request(id)).state === state ? true : undefined,
+    );
+  }
+
   /** Package jobs by CPV. */
   async jobs(requestId: string): Promise<Record<string, ExplainedJob>> {
     const jobs = await this.builds.jobsOf(requestId);

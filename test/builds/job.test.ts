@@ -137,7 +137,7 @@ describe('faultOfEnd', () => {
 });
 
 describe('concludeRequest', () => {
-  const request = { publish: 'testing', cancelledBy: null };
+  const request = { publish: 'testing', partial: false, cancelledBy: null };
   const jobs = { counts: { succeeded: 2 }, built: 2, total: 2, firstFailure: undefined };
 
   it('waits while a job is not final', () => {
@@ -150,6 +150,23 @@ describe('concludeRequest', () => {
   it('publishes when that is asked for and all is well', () => {
     expect(concludeRequest(request, jobs)).toEqual({ state: 'publishing' });
     expect(concludeRequest({ ...request, publish: null }, jobs)).toEqual({ state: 'done' });
+  });
+
+  it('publishes what there is of a request that is to be published in part', () => {
+    const firstFailure = { kind: 'package', name: 'a/b-1', reason: 'No.' } as const;
+    const failed = { ...jobs, built: 1, firstFailure };
+    const reason = '1 of 2 packages were built. First failure: a/b-1. No.';
+    const partial = { ...request, partial: true };
+    expect(concludeRequest(partial, failed)).toEqual({ state: 'publishing', reason });
+    expect(concludeRequest({ ...partial, publish: null }, failed)).toEqual({
+      state: 'failed',
+      reason,
+    });
+    expect(concludeRequest({ ...partial, cancelledBy: 'me' }, failed).state).toBe('cancelled');
+    const noPlan = { ...firstFailure, kind: 'plan' } as const;
+    expect(
+      concludeRequest(partial, { counts: {}, built: 0, total: 0, firstFailure: noPlan }).state,
+    ).toBe('failed');
   });
 
   it('says what was built and what failed first', () => {

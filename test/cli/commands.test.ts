@@ -52,8 +52,8 @@ describe('build request', () => {
       state: 'done',
       finishedAt: NOON + 62_000,
       packages: [
-        { id: 'p1', cpv: 'a/b-1', buildId: 1, how: 'built' },
-        { id: 'p2', cpv: 'a/c-1', buildId: 3, how: 'reused' },
+        { id: 'p1', cpv: 'a/b-1', buildId: 1, how: 'built', leftOut: null },
+        { id: 'p2', cpv: 'a/c-1', buildId: 3, how: 'reused', leftOut: null },
       ],
       publication: { channel: 'testing', serial: 7 },
     });
@@ -138,7 +138,9 @@ describe('build list, show, log, cancel', () => {
       }),
       jobView({ id: 'job-2', reason: 'no live agent has the executor portage' }),
     ];
-    const packages = [{ id: 'p1', cpv: 'a/b-1', buildId: 1, how: 'reused' as const }];
+    const packages = [
+      { id: 'p1', cpv: 'a/b-1', buildId: 1, how: 'reused' as const, leftOut: null },
+    ];
     server.answer('GET /api/requests/request-1', requestDetail({ jobs, packages }));
     expect((await runAt(server, 'build', 'show', 'request-1')).stdout).toBe(
       [

@@ -56,6 +56,7 @@ describe('the commands', () => {
         'schedule',
         'channel',
         'package',
+        'php',
         'repository',
         'database',
         'index',

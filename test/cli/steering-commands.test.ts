@@ -78,6 +78,37 @@ describe('steering', () => {
     );
   });
 
+  it('publishes a part of a request that has ended, and shows what is left out', async () => {
+    const server = await startFarmServer();
+    const partial = requestDetail({
+      state: 'partial',
+      reason: '1 of 2 packages were built.',
+      finishedAt: NOON + 1000,
+      packages: [
+        { id: 'p1', cpv: 'a/b-1', buildId: 1, how: 'built', leftOut: null },
+        { id: 'p2', cpv: 'a/c-1', buildId: 1, how: 'built', leftOut: 'It would break a/d-1.' },
+      ],
+      publication: { channel: 'testing', serial: 7 },
+    });
+    server.answer('POST /api/requests/request-1/publish', requestDetail({ state: 'publishing' }));
+    server.on('GET /api/requests/request-1/events', (_, response) => {
+      response.end(`data: ${JSON.stringify(partial)}\n\nevent: end\ndata: {}\n\n`);
+    });
+    const words = ['build', 'publish', 'request-1', '--partial', '--channel', 'testing'];
+    const { code, stdout } = await runAt(server, ...words);
+    expect(code).toBe(0);
+    expect(stdout).toContain('left out: a/c-1. It would break a/d-1.');
+    expect(stdout).toContain('published on testing as publication 7');
+    expect(server.seen[0]?.body.toString()).toBe('{"partial":true,"channel":"testing"}');
+
+    server.answer('POST /api/requests', requestDetail(), 201);
+    const request = ['build', 'request', 'web-v3', 'a/b', '--publish', 'testing', '--partial'];
+    const waited = await runAt(server, ...request, '--wait');
+    expect(waited.code).toBe(1);
+    expect(waited.stderr).toContain('[request-partial]');
+    expect(server.seen.at(-2)?.body.toString()).toContain('"partial":true');
+  });
+
   it('pauses profiles and drains agents, at the server that is named last', async () => {
     const server = await startFarmServer();
     server.answer('POST /api/profiles/web-v3/pause', {

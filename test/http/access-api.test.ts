@@ -38,6 +38,7 @@ describe('tokens', () => {
   ])[] = [
     ['post', '/api/requests', 'admin'],
     ['post', '/api/requests/rq-a/cancel', 'admin'],
+    ['post', '/api/requests/rq-a/publish', 'admin'],
     ['post', '/api/profiles/web-zen4/channels/testing/publish', 'admin'],
     ['post', '/api/profiles/web-zen4/channels/stable/promote', 'admin'],
     ['post', '/api/profiles/web-zen4/channels/testing/rollback', 'admin'],

@@ -107,6 +107,29 @@ describe('changes', () => {
     ]);
   });
 
+  it('a part of a request is published, when that is asked for or once it has ended', async () => {
+    const made = await request(farm.url)
+      .post('/api/requests')
+      .set(bearer(admin))
+      .send({ profile: 'web-zen4', atoms: ['dev-lang/php'], publish: 'testing', partial: true });
+    expect(requestViewSchema.parse(made.body)).toMatchObject({ partial: true, publish: 'testing' });
+    const publish = async (id: string) =>
+      await request(farm.url)
+        .post(`/api/requests/${id}/publish`)
+        .set(bearer(admin))
+        .send({ partial: true, channel: 'testing' });
+    const early = await publish(requestViewSchema.parse(made.body).id);
+    expect([early.status, early.body.code]).toEqual([409, 'request-unfinished']);
+    farm.builds.addRequest({ id: 'rq-failed', state: 'failed', finishedAt: 1 });
+    const { status, body } = await publish('rq-failed');
+    expect([status, body.state, body.partial, body.publish]).toEqual([
+      200,
+      'publishing',
+      true,
+      'testing',
+    ]);
+  });
+
   it.each([
     ['{}', 'The body lacks "profile": it has to be a text.'],
     ['[]', 'The body has to be an object.'],

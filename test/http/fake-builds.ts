@@ -8,6 +8,7 @@ import type {
   Lease,
   LeaseKey,
   Leftovers,
+  RequestPackage,
 } from '../../src/builds/builds.ts';
 import type { ProfilePause } from '../../src/builds/profile-pause.ts';
 import {
@@ -20,7 +21,6 @@ import type { BuildLimits } from '../../src/gentoo/build-limits.ts';
 import type { PlanProblem } from '../../src/gentoo/plan-problem.ts';
 import type { PortagePlan } from '../../src/gentoo/portage-plan.ts';
 import type { Journal } from '../../src/journal/journal.ts';
-import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
@@ -47,7 +47,8 @@ export class FakeBuilds implements Builds {
   readonly requests: BuildRequest[] = [];
   readonly jobs: ExplainedJob[] = [];
   readonly pauses: ProfilePause[] = [];
-  readonly built: { requestId: string; package: PackageRecord; how: 'built' | 'reused' }[] = [];
+  readonly built: (Omit<RequestPackage, 'leftOut'> & { requestId: string; leftOut?: string })[] =
+    [];
   readonly agents: AgentRecord[] = [];
   readonly leases: Lease[] = [];
   readonly blocked: BlockedBuild[] = [];
@@ -84,6 +85,7 @@ export class FakeBuilds implements Builds {
       rebuild: false,
       resolve: [],
       publish: null,
+      partial: false,
       state: 'building',
       reason: null,
       author: 'token:ops',
@@ -105,6 +107,7 @@ export class FakeBuilds implements Builds {
       position: this.jobs.length,
       name: `app-misc/${given.id}-1.0`,
       executor: 'portage',
+      because: null,
       state: 'waiting',
       reason: 'Waits for an agent.',
       attempt: 0,
@@ -142,17 +145,11 @@ export class FakeBuilds implements Builds {
     if (bad !== undefined) {
       throw new AppError('invalid-atom', `"${bad}" is not an atom.`, { details: { atom: bad } });
     }
-    return this.addRequest({
-      id: `rq-${this.requests.length + 1}`,
-      profile: request.profile,
-      atoms: request.atoms,
-      publish: request.publish ?? null,
-      rebuild: request.rebuild ?? false,
-      resolve: request.resolve ?? [],
-      priority: request.priority ?? 0,
-      author: request.author,
-      state: 'planning',
-    });
+    const id = `rq-${this.requests.length + 1}`;
+    const { profile, atoms, publish, partial, rebuild, resolve, priority, author } = request;
+    const wanted = { profile, atoms, author, publish: publish ?? null, partial: partial ?? false };
+    const how = { rebuild: rebuild ?? false, resolve: resolve ?? [], priority: priority ?? 0 };
+    return this.addRequest({ id, ...wanted, ...how, state: 'planning' });
   }
 
   async findRequest(id: string): Promise<BuildRequest | undefined> {
@@ -213,7 +210,17 @@ export class FakeBuilds implements Builds {
   }
 
   async packagesOf(requestId: string) {
-    return this.built.filter((entry) => entry.requestId === requestId);
+    const built = this.built.filter((entry) => entry.requestId === requestId);
+    return built.map((entry) => ({ leftOut: null, ...entry }));
+  }
+
+  async publishRequest(id: string, wanted: Parameters<Builds['publishRequest']>[1]) {
+    if (this.#request(id).finishedAt === null) {
+      throw new AppError('request-unfinished', `The request ${id} has not ended.`);
+    }
+    const publish = wanted.channel ?? this.#request(id).publish;
+    await this.changeRequest(id, { state: 'publishing', partial: wanted.partial, publish });
+    return this.#request(id);
   }
 
   async cancelRequest(id: string, actor: string): Promise<BuildRequest> {
@@ -367,7 +374,7 @@ export class FakeBuilds implements Builds {
   async acceptPackage(
     key: LeaseKey,
     upload: { readonly stream: Readable; readonly sha512: string; readonly size?: number },
-  ): Promise<PackageRecord> {
+  ): ReturnType<Builds['acceptPackage']> {
     const job = this.#fenced(key);
     const file = await this.#repository.receiveUpload(upload.stream, upload);
     const { profile } = this.#request(job.requestId);

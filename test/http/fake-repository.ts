@@ -112,6 +112,10 @@ export class FakeRepository implements Repository {
     return file;
   }
 
+  async discardUpload(file: string): Promise<void> {
+    await rm(file, { force: true });
+  }
+
   async importPackage(request: Parameters<Repository['importPackage']>[0]) {
     const bytes = await readFile(request.file);
     await rm(request.file);
@@ -257,6 +261,15 @@ export class FakeRepository implements Repository {
 
   async toRebuild() {
     return [];
+  }
+
+  async publicationOfRequest(key: {
+    readonly profile: string;
+    readonly channel: string;
+    readonly requestId: string;
+  }): Promise<PublicationRecord | undefined> {
+    const all = await this.publications(key.profile, key.channel, 1000);
+    return all.find(({ requestId }) => requestId === key.requestId);
   }
 
   async lastRefusal(): Promise<undefined> {

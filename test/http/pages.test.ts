@@ -191,6 +191,26 @@ describe('the page of a request', () => {
     expect(open.text).toContain('http-equiv="refresh"');
     expect(over.text).not.toMatch(/data-events|http-equiv="refresh"|build cancel/);
   });
+
+  it('says what is left out of a publication, and how a part of what failed is published', async () => {
+    const record = farm.repository.packages[0];
+    if (record === undefined) {
+      throw new Error('the fixture has no package');
+    }
+    const built = { package: record, how: 'built' } as const;
+    farm.builds.addRequest({ id: 'rq-part', state: 'partial', publish: 'testing', finishedAt: 1 });
+    farm.builds.built.push({ ...built, requestId: 'rq-part', leftOut: 'It would break x.' });
+    farm.builds.addRequest({ id: 'rq-bad', state: 'failed', finishedAt: 1 });
+    farm.builds.built.push({ ...built, requestId: 'rq-bad' });
+    const because = 'Rebuilt because libfoo.so.1 is gone from dev-libs/foo-2.';
+    farm.builds.addJob({ id: 'j-again', requestId: 'rq-bad', state: 'succeeded', because });
+    const [part, bad] = [await page('/requests/rq-part'), await page('/requests/rq-bad')];
+    expect(part.text).toMatch(/Left out because.*It would break x\./s);
+    expect(part.text).not.toContain('build publish');
+    expect(bad.text).toContain('rookery build publish rq-bad --partial');
+    expect(bad.text).toContain(because);
+    expect(bad.text).not.toContain('Left out because');
+  });
 });
 
 describe('the page of a job', () => {

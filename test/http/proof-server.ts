@@ -14,6 +14,7 @@ import { DiskSpace } from '../../src/support/disk-space.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
+import { openTestPhp } from '../php/open-test-php.ts';
 import { catalogOf, makePackage, type PackageChanges } from '../repository/make-package.ts';
 import {
   DEED,
@@ -61,6 +62,7 @@ export async function startProofServer(
     createRequestListener({
       profiles,
       repository,
+      php: openTestPhp({ clock, journal, keyring, folder }),
       check,
       keys,
       resign: installation.resign,

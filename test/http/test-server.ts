@@ -17,7 +17,8 @@ import { createProofs } from '../../src/repository/proof/proofs.ts';
 import { DiskSpace } from '../../src/support/disk-space.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
-import { noResign, openTestKeys } from '../keys/open-test-keys.ts';
+import { noResign, openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
+import { openTestPhp } from '../php/open-test-php.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
@@ -117,6 +118,7 @@ export async function startTestServer(
   const database: Database = await openTestDatabase(join(folder, 'state', 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
   const tokens = new Tokens(database, journal, clock);
+  const keyring = await openTestKeyring(folder, clock);
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
@@ -140,8 +142,9 @@ export async function startTestServer(
   const context: HttpContext = {
     profiles,
     repository,
+    php: openTestPhp({ clock, journal, keyring, folder }),
     check,
-    keys: await openTestKeys(folder, { clock, journal }),
+    keys: await openTestKeys(folder, { clock, journal, keyring }),
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,

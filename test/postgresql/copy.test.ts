@@ -67,6 +67,8 @@ beforeAll(async () => {
       publish_channel: null,
       publish_forced: 0,
       publish_reason: '',
+      publish_partial: 0,
+      publish_not_over: null,
       state: 'running',
       reason: null,
       author: 'me',

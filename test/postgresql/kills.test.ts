@@ -21,6 +21,8 @@ import {
 
 const ROUNDS = 5;
 const PARTS = 24;
+/** Between two deeds of the same client, who would have all of the processor otherwise. */
+const BREATH_MS = 50;
 // Before the folder goes, those who write there are gone.
 afterAll(async () => {
   for (const program of [...agents, ...servers.map((server) => server.program)]) {
@@ -55,6 +57,7 @@ beforeAll(async () => {
 /** Uploads and publishes at whichever server answers, until told to stop. */
 async function work(running: () => boolean, pushed: Pushed[], serials: number[]): Promise<void> {
   for (let number = 0; running(); number += 1) {
+    await sleep(BREATH_MS);
     const turn = number % 2 === 0 ? servers : servers.toReversed();
     pushed.push(await push(turn, folder, `pushed${number}`));
     let place = 0;

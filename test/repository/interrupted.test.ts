@@ -13,6 +13,7 @@ import {
   spawnGroup,
   toolEnvironment,
 } from '../../src/support/processes.ts';
+import { bundledProgram } from '../support/bundled-program.ts';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { recoverAndCompare } from './after-a-stop.ts';
@@ -23,9 +24,8 @@ import { openStopped } from './stopped-use-cases.ts';
 const folder = temporaryFolder();
 const env = toolEnvironment();
 
-function program(name: string, ...args: readonly string[]): string[] {
-  return [process.execPath, '--import', 'tsx', resolve(import.meta.dirname, name), ...args];
-}
+const stopAtEachStep = await bundledProgram(resolve(import.meta.dirname, 'stop-at-each-step.ts'));
+const workUntilKilled = await bundledProgram(resolve(import.meta.dirname, 'work-until-killed.ts'));
 
 const stoppedSchema = z.object({
   steps: z.record(z.string(), z.array(z.string())),
@@ -59,7 +59,7 @@ describe('a process that ends in the middle', () => {
     'leaves nothing half-done at any step, and loses nothing it has acknowledged: %j',
     async (names) => {
       const own = join(folder, names[0] ?? '');
-      const { stdout } = await runChecked(program('stop-at-each-step.ts', own, ...names), {
+      const { stdout } = await runChecked([...stopAtEachStep, own, ...names], {
         env,
         timeoutMs: 290_000,
       });
@@ -122,7 +122,7 @@ describe('a process that ends in the middle', () => {
 
 /** Lets a process kill itself before a step, and looks at what it leaves as its next start does. */
 async function killAndCompare(own: string, name: string, at: number): Promise<void> {
-  const command = program('stop-at-each-step.ts', own, '--kill', name, String(at));
+  const command = [...stopAtEachStep, own, '--kill', name, String(at)];
   const child = spawnGroup(command, { env }, ['ignore', 'pipe', 'inherit']);
   const exit = ended(child, command);
   let said = '';
@@ -141,7 +141,7 @@ async function killAndCompare(own: string, name: string, at: number): Promise<vo
 
 /** Kills the process some time after that many deeds, and returns what it had said was done. */
 async function workAndKill(own: string, deeds: number): Promise<string[]> {
-  const command = program('work-until-killed.ts', own);
+  const command = [...workUntilKilled, own];
   const child = spawnGroup(command, { env }, ['ignore', 'pipe', 'inherit']);
   const exit = ended(child, command);
   let said = '';

@@ -19,7 +19,9 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const ROUNDS = 30;
 const PROFILE = 'web';
 const CHAIN = 12;
-const folder = temporaryFolder();
+/** Between two deeds of the same client: without it most of the time goes by in reading an ever longer index. */
+const BREATH_MS = 30;
+const folder = temporaryFolder({ onDisk: true });
 const hasNginx = await isNginxInstalled();
 const title = hasNginx
   ? 'kill -9 of the server'
@@ -94,6 +96,7 @@ async function upload(
   acknowledged: z.infer<typeof packageViewSchema>[],
 ): Promise<void> {
   for (let number = 0; running(); number += 1) {
+    await sleep(BREATH_MS);
     const file = await makePackage(join(folder, 'uploads'), `app-test/pushed${number}-1.0`);
     const bytes = await readFile(file);
     const sha512 = digestOf('sha512', bytes);
@@ -139,7 +142,7 @@ async function publish(
     if (made !== undefined) {
       serials.push(made.serial);
     }
-    await sleep(30);
+    await sleep(BREATH_MS);
   }
 }
 
@@ -151,6 +154,7 @@ async function read(
   const timestamps: number[] = [];
   let reads = 0;
   for (; running(); reads += 1) {
+    await sleep(BREATH_MS);
     const response = await fetch(`${url}/binhost/${PROFILE}/testing/Packages.gz`);
     const text = gunzipSync(Buffer.from(await response.arrayBuffer())).toString('utf8');
     const index = parsePackagesIndex(text);

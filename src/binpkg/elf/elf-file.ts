@@ -27,15 +27,17 @@ export interface ElfFile {
   readonly isaLevel: X86IsaLevel | undefined;
 }
 
-interface Segment {
+export interface Segment {
   readonly type: number;
   readonly offset: number;
+  /** Where it is in memory. */
+  readonly address: number;
   readonly size: number;
 }
 
 const MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
 const ET_DYN = 3;
-const PT = { dynamic: 2, note: 4, gnuProperty: 0x6474e553 } as const;
+export const PT = { load: 1, dynamic: 2, note: 4, gnuProperty: 0x6474e553 } as const;
 const DT = {
   needed: 1,
   soname: 14,
@@ -134,14 +136,14 @@ export function isElf(head: Buffer): boolean {
   return head.subarray(0, MAGIC.length).equals(MAGIC);
 }
 
-interface OpenElf {
+export interface OpenElf {
   readonly form: Pick<ElfFile, 'is64' | 'bigEndian'>;
   readonly reader: ElfReader;
   readonly header: Buffer;
 }
 
 /** Undefined too where the header is not whole, or of another version than 1. */
-async function openElf(source: ByteSource): Promise<OpenElf | undefined> {
+export async function openElf(source: ByteSource): Promise<OpenElf | undefined> {
   const header = await source.read(0, EHDR.bytes[2]);
   const [width, order, version] = header.subarray(4, 7);
   const known = (width === 1 || width === 2) && (order === 1 || order === 2) && version === 1;
@@ -153,7 +155,8 @@ async function openElf(source: ByteSource): Promise<OpenElf | undefined> {
   return header.length < reader.sizeOf(EHDR) ? undefined : { form, reader, header };
 }
 
-async function readSegments(
+/** The program headers. Throws `elf-damaged`. */
+export async function readSegments(
   reader: ElfReader,
   header: Buffer,
   limits: ElfLimits,
@@ -173,6 +176,7 @@ async function readSegments(
     return {
       type: reader.field(entry, PHDR.type),
       offset: reader.field(entry, PHDR.offset),
+      address: reader.field(entry, PHDR.vaddr),
       size: reader.field(entry, PHDR.filesz),
     };
   });

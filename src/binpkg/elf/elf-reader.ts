@@ -23,6 +23,7 @@ export const EHDR = {
 export const PHDR = {
   type: [0, 4, 0, 4],
   offset: [4, 4, 8, 8],
+  vaddr: [8, 4, 16, 8],
   filesz: [16, 4, 32, 8],
   bytes: [32, 0, 56, 0],
 } as const satisfies Record<string, Field>;
@@ -36,6 +37,18 @@ export const DYN = {
   tag: [0, 4, 0, 8],
   value: [4, 4, 8, 8],
   bytes: [8, 0, 16, 0],
+} as const satisfies Record<string, Field>;
+/* Linux Standard Base, "Symbol Versioning": Elfxx_Verneed and Elfxx_Vernaux. */
+export const VERNEED = {
+  count: [2, 2, 2, 2],
+  aux: [8, 4, 8, 4],
+  next: [12, 4, 12, 4],
+  bytes: [16, 0, 16, 0],
+} as const satisfies Record<string, Field>;
+export const VERNAUX = {
+  name: [8, 4, 8, 4],
+  next: [12, 4, 12, 4],
+  bytes: [16, 0, 16, 0],
 } as const satisfies Record<string, Field>;
 
 /** Reads numbers and strings of one ELF file in its width and byte order. Nothing is read past the file's end. */

@@ -137,7 +137,7 @@ export class WorkOfRuns {
     if (!FINAL_REQUEST_STATES.includes(state)) {
       return { state: 'running', requestId: id };
     }
-    return { state: state === 'failed' || state === 'cancelled' ? state : 'done', reason };
+    return { state: state === 'cancelled' || state === 'done' ? state : 'failed', reason };
   }
 
   #checkStanding(id: string): Standing {

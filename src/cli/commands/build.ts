@@ -11,15 +11,17 @@ import {
 } from '../command-context.ts';
 import { counted, formatAge } from '../format.ts';
 import { showRequest, summaryLine } from '../show-request.ts';
-import { waitForRequest } from '../wait-for-request.ts';
+import { requireDone, waitForRequest } from '../wait-for-request.ts';
 import { blockedCommand, unblockCommand } from './build-blocked.ts';
 import { buildHistoryCommand } from './build-history.ts';
 import { buildLogCommand } from './build-log.ts';
+import { buildPublishCommand } from './build-publish.ts';
 import { buildSteeringCommands, parsePriority } from './build-steering.ts';
 
 interface RequestOptions extends AnswerOptions {
   readonly wait?: boolean;
   readonly publish?: string;
+  readonly partial?: boolean;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
   readonly update?: boolean;
@@ -44,6 +46,7 @@ export function buildCommand(context: CommandContext): Command {
   command.addCommand(buildLogCommand(context));
   command.addCommand(buildHistoryCommand(context));
   command.addCommand(cancelCommand(context));
+  command.addCommand(buildPublishCommand(context));
   for (const steering of buildSteeringCommands(context)) {
     command.addCommand(steering);
   }
@@ -61,6 +64,7 @@ function requestCommand(context: CommandContext): Command {
   )
     .option('--wait', 'show the jobs until the end; exit code 1 when the request fails')
     .option('--publish <channel>', 'publish the results on this channel')
+    .option('--partial', 'when not everything can be published, publish what breaks nothing')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--priority <n>', 'from -10 to 10: each step counts as a day of waiting', parsePriority)
     .option('--update', 'newer versions of what is installed in the build root, as emerge has it')
@@ -78,6 +82,7 @@ function requestCommand(context: CommandContext): Command {
     'rookery build request web-v3 app-misc/rookery-web --wait --publish testing',
     'rookery build request web-v3 @web --rebuild',
     'rookery build request web-v3 @world --update --deep --newuse --publish testing',
+    'rookery build request web-v3 @world --publish testing --partial --wait',
     'rookery build request web-v3 --rebuild-for testing --publish testing --wait',
   );
 }
@@ -121,22 +126,18 @@ async function requestBuild(
   } else {
     output.line(summaryLine(detail));
   }
-  if (detail.state !== 'done') {
-    const reason = detail.reason ?? 'No reason was given.';
-    throw detail.state === 'cancelled'
-      ? new AppError('request-cancelled', `Request ${detail.id} is cancelled: ${reason}`)
-      : new AppError('request-failed', `Request ${detail.id} is ${detail.state}: ${reason}`);
-  }
+  requireDone(detail);
 }
 
 function bodyOf(options: RequestOptions) {
-  const { publish, rebuild = false, force, reason, rebuildFor, retry, priority } = options;
+  const { publish, partial, rebuild = false, force, reason, rebuildFor, retry, priority } = options;
   const resolve = RESOLVE_OPTIONS.filter((option) => options[option] === true);
   return {
     ...(resolve.length > 0 ? { resolve } : {}),
     ...(priority === undefined ? {} : { priority }),
     rebuild,
     ...(publish === undefined ? {} : { publish }),
+    ...(partial === true ? { partial } : {}),
     ...(force === true ? { force } : {}),
     ...(reason === undefined ? {} : { reason }),
     ...(retry === true ? { retry } : {}),

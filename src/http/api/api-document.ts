@@ -69,6 +69,7 @@ import {
   profileListSchema,
   profileViewSchema,
 } from '../../protocol/packages.ts';
+import { phpImportedSchema, phpProfileSchema } from '../../protocol/php.ts';
 import {
   checkAnswerSchema,
   checkBodySchema,
@@ -152,6 +153,8 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   PackageDetail: packageDetailSchema,
   PackageList: packageListSchema,
   PauseList: pauseListSchema,
+  PhpImported: phpImportedSchema,
+  PhpProfile: phpProfileSchema,
   Pin: pinViewSchema,
   Problem: problemSchema,
   Profile: profileViewSchema,

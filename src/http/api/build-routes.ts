@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   jobDetailSchema,
+  publishRequestBodySchema,
   requestBodySchema,
   requestDetailSchema,
   requestListSchema,
@@ -67,6 +68,25 @@ function requestRoutes({ builds }: HttpContext): readonly Route[] {
         json: requestView(await builds.cancelRequest(params('id'), actorOf(identity))),
       }),
     }),
+    guardedRoute({
+      method: 'post',
+      path: '/api/requests/:id/publish',
+      role: 'admin',
+      summary: 'Publish a request that has ended, or the part of it that breaks nothing',
+      query: NO_QUERY,
+      body: publishRequestBodySchema,
+      replies: { 200: requestViewSchema },
+      handle: async ({ params, body: { partial, force, channel, reason }, identity }) => {
+        const made = await builds.publishRequest(params('id'), {
+          actor: actorOf(identity),
+          partial,
+          force,
+          ...(channel === undefined ? {} : { channel }),
+          ...(reason === undefined ? {} : { reason }),
+        });
+        return { status: 200, json: requestView(made) };
+      },
+    }),
   ];
 }
 
@@ -80,7 +100,7 @@ function createRoute(context: HttpContext): Route {
     body: requestBodySchema,
     replies: { 201: requestViewSchema },
     handle: async ({ body, identity }) => {
-      const { profile, atoms, publish, rebuildFor, ...how } = body;
+      const { profile, atoms, publish, rebuildFor, rebuild, ...options } = body;
       if (atoms.length === 0 && rebuildFor === undefined) {
         const message = '"atoms" of the body is []: it has to have at least 1 entry.';
         throw new AppError('invalid-body', message, {
@@ -91,8 +111,8 @@ function createRoute(context: HttpContext): Route {
       const made = await context.builds.createRequest({
         profile,
         atoms: [...atoms, ...broken],
-        ...how,
-        rebuild: how.rebuild || broken.length > 0,
+        rebuild: rebuild || broken.length > 0,
+        ...options,
         author: actorOf(identity),
         ...(publish === undefined ? {} : { publish }),
       });

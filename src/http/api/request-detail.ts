@@ -6,9 +6,6 @@ import { jobViews } from './job-views.ts';
 import { requireRequest } from './lookups.ts';
 import { requestView } from './views.ts';
 
-/** Among so many of the newest publications of its channel, that of a request is looked for. */
-const RECENT_PUBLICATIONS = 200;
-
 /** Everything there is to say about a request now. Throws `unknown-request`. */
 export async function requestDetail(context: HttpContext, id: string): Promise<RequestDetail> {
   const request = await requireRequest(context, id);
@@ -22,11 +19,12 @@ export async function requestDetail(context: HttpContext, id: string): Promise<R
   return {
     ...requestView(request),
     ...views,
-    packages: packages.map(({ package: { id: packageId, cpv, buildId }, how }) => ({
+    packages: packages.map(({ package: { id: packageId, cpv, buildId }, how, leftOut }) => ({
       id: packageId,
       cpv,
       buildId,
       how,
+      leftOut,
     })),
     problems: problems.map(problemView),
     publication,
@@ -49,11 +47,10 @@ async function publicationOf(
   context: HttpContext,
   request: BuildRequest,
 ): Promise<RequestDetail['publication']> {
-  if (request.publish === null || request.state !== 'done') {
+  const { id: requestId, profile, publish: channel } = request;
+  if (channel === null || (request.state !== 'done' && request.state !== 'partial')) {
     return null;
   }
-  const { profile, publish: channel } = request;
-  const recent = await context.repository.publications(profile, channel, RECENT_PUBLICATIONS);
-  const made = recent.find(({ requestId }) => requestId === request.id);
+  const made = await context.repository.publicationOfRequest({ profile, channel, requestId });
   return made === undefined ? null : { channel, serial: made.serial };
 }

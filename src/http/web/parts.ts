@@ -11,6 +11,7 @@ const TONES: Readonly<Record<RequestState | JobView['state'], Tone>> = {
   publishing: 'busy',
   leased: 'busy',
   done: 'good',
+  partial: 'warn',
   succeeded: 'good',
   failed: 'bad',
   cancelled: 'idle',

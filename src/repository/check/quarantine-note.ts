@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { makeDurableFolder } from '../../support/durable-folder.ts';
 import { namesIn, writeFileAtomic } from '../../support/files.ts';
-import { makeDurableFolder } from '../durable-folder.ts';
 import { foldersIn } from '../package-folder.ts';
 import type { PackageRecord } from '../package-record.ts';
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { AppError, messageOf } from '../../support/errors.ts';
@@ -6,6 +5,7 @@ import { newId } from '../../support/ids.ts';
 import { Locks } from '../../support/locks.ts';
 import type { RevocationCause } from '../certificate.ts';
 import { findGpgKey } from '../gpg/gpg-place.ts';
+import { signDetached } from '../sign-detached.ts';
 import type { AnySigner } from '../signer.ts';
 import { extendKeys, makeNextKey, type NewKey, revokeKeys } from './change-keyring.ts';
 import {
@@ -145,7 +145,7 @@ export class Keyring {
       const signer = signers.get(fingerprint);
       const isAlive = signer !== undefined && (signer.expiresAt ?? Infinity) > now;
       if (isAlive && (state === 'current' || state === 'previous')) {
-        const signature = await detached(signer, data).catch((error: unknown) => {
+        const signature = await signDetached(signer, data).catch((error: unknown) => {
           const reason = messageOf(error);
           this.#options.log?.warn({ fingerprint, reason }, 'a key cannot sign the public keys');
           return undefined;
@@ -308,15 +308,6 @@ export class Keyring {
 async function load(document: KeyringDocument, options: KeyringOptions): Promise<LoadedKeyring> {
   const { folder, passphrase, gpg, clock } = options;
   return await loadKeyring(document, { path: join(folder, KEYRING_FILE), passphrase, gpg, clock });
-}
-
-async function detached(signer: AnySigner, data: Uint8Array): Promise<string> {
-  if (!('signStream' in signer)) {
-    return signer.signState(createHash('sha512').update(data));
-  }
-  const stream = signer.signStream();
-  await stream.write(data);
-  return await stream.end();
 }
 
 function withCurrent(document: KeyringDocument, resign: string | null): KeyringDocument {

@@ -211,6 +211,8 @@ describe('collecting', () => {
         publish_channel: null,
         publish_forced: 0,
         publish_reason: '',
+        publish_partial: 0,
+        publish_not_over: null,
         state: 'building',
         reason: null,
         author: 'token:x',

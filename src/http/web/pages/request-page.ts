@@ -41,6 +41,7 @@ ${
 }
 <section aria-labelledby="commands"><h2 id="commands">On the command line</h2>
 ${copyBox('follow-command', `rookery build show ${id}`, 'Command that shows this request')}
+${isOver && publishBox(request)}
 ${!isOver && steeringBox(id, request.paused !== null)}
 ${!isOver && copyBox('cancel-command', `rookery build cancel ${id}`, 'Command that cancels this request')}
 </section>`;
@@ -50,6 +51,19 @@ ${!isOver && copyBox('cancel-command', `rookery build cancel ${id}`, 'Command th
     main,
     ...(isOver ? {} : { refreshSeconds: 5 }),
   };
+}
+
+/** For what has built something that is not published. */
+function publishBox({ id, state, packages }: RequestDetail): Html | false {
+  return (
+    (state === 'failed' || state === 'cancelled') &&
+    packages.length > 0 &&
+    copyBox(
+      'publish-command',
+      `rookery build publish ${id} --partial`,
+      'Command that publishes what breaks nothing',
+    )
+  );
 }
 
 function steeringBox(id: string, isPaused: boolean): Html {
@@ -87,7 +101,7 @@ function facts(request: RequestDetail, now: number): Html {
     [
       'Publishes on',
       target !== null &&
-        html`<a href="${channelHref(profile, target)}">${target}</a>${publication !== null && html` as #${publication.serial}`}`,
+        html`<a href="${channelHref(profile, target)}">${target}</a>${publication !== null && html` as #${publication.serial}`}${request.partial && ' what breaks nothing, if not everything can be (--partial)'}`,
     ],
     ['By', person(request.author)],
     ['Asked', timeAgo(request.createdAt, now)],
@@ -114,7 +128,7 @@ function jobRow(job: JobView, now: number): Html {
   return html`<tr>
 <td>${stateBadge(job.state)}</td>
 <th scope="row"><a href="${jobHref(job.id)}">${name}</a>${tries}</th>
-<td>${doing(job, now)}</td>
+<td>${doing(job, now)}${job.because !== null && html` <span class="muted">${job.because}</span>`}</td>
 <td class="name">${job.agent ?? ''}</td>
 <td class="number">${job.startedAt === null ? '–' : duration((job.finishedAt ?? now) - job.startedAt)}</td>
 </tr>`;
@@ -150,16 +164,22 @@ ${gantt(timeline, request.jobs, now)}`
 }
 
 function packagesSection(request: RequestDetail): Html | false {
+  const hasLeftOut = request.packages.some(({ leftOut }) => leftOut !== null);
   const rows = request.packages.map(
-    ({ id, cpv, buildId, how }) =>
-      html`<tr><th scope="row"><a href="${packageHref(id)}">${cpv}</a></th><td class="number">${buildId}</td><td>${how}</td></tr>`,
+    ({ id, cpv, buildId, how, leftOut }) =>
+      html`<tr><th scope="row"><a href="${packageHref(id)}">${cpv}</a></th><td class="number">${buildId}</td><td>${how}</td>${hasLeftOut && html`<td>${leftOut}</td>`}</tr>`,
   );
   return (
     rows.length > 0 &&
     html`<section aria-labelledby="packages"><h2 id="packages">Packages</h2>
 ${table({
   caption: 'Packages of this request',
-  columns: ['Package', { name: 'Build', kind: 'number' }, 'How'],
+  columns: [
+    'Package',
+    { name: 'Build', kind: 'number' },
+    'How',
+    ...(hasLeftOut ? ['Left out because'] : []),
+  ],
   rows,
   empty: '',
 })}</section>`

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { syncDirectory } from '../support/files.ts';
+import { syncDirectory } from './files.ts';
 
 /** Makes a folder and what is missing above it, and makes all the new names durable. */
 export async function makeDurableFolder(path: string): Promise<void> {
