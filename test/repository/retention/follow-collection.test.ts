@@ -108,7 +108,11 @@ it('is begun in the background, one at a time', async () => {
     const { collection } = installation;
     const request = { profile: 'web', dryRun: false, actor: 'token:ops' };
     const begun = collection.begin(request);
-    expect(collection.state()).toMatchObject({ state: 'running', id: begun.id, actor: 'token:ops' });
+    expect(collection.state()).toMatchObject({
+      state: 'running',
+      id: begun.id,
+      actor: 'token:ops',
+    });
     expect(() => collection.begin(request)).toThrow('A collection is under way already.');
     await collection.start();
     expect(collection.state()).toMatchObject({ state: 'done', id: begun.id, error: null });
