@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
 import { historyGroupsSchema, historySchema } from '../protocol/build-records.ts';
 import {
@@ -158,6 +159,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly partial?: boolean;
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
+      readonly resolve?: readonly ResolveOption[];
       readonly priority?: number;
       readonly retry?: boolean;
     }) => await post('/api/requests', body, requestViewSchema),

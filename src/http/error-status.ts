@@ -25,6 +25,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'invalid-priority',
       'invalid-query',
       'invalid-version',
+      'no-resolver',
       'node-name-invalid',
       'path-outside-root',
       'channel-required',
