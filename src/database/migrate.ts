@@ -15,6 +15,7 @@ import * as attemptHistory from './migrations/0014-attempt-history.ts';
 import * as schedules from './migrations/0016-schedules.ts';
 import * as staging from './migrations/0019-staging.ts';
 import * as joinedJobs from './migrations/0021-joined-jobs.ts';
+import * as packageTimes from './migrations/0021-package-times.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -38,6 +39,7 @@ const MIGRATIONS: readonly Migration[] = [
   schedules,
   staging,
   joinedJobs,
+  packageTimes,
 ];
 
 /** How the two engines write what they do not write alike. */
