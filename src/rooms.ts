@@ -91,6 +91,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     ...shared,
     keyring,
     resigning: resign,
+    reseal: async () => await php.reseal(),
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
@@ -105,7 +106,13 @@ function phpContext(
   keyring: Keyring,
 ): PhpContext {
   const signer = (): AnySigner => keyring.signer();
-  return { ...shared, layout: phpLayout(paths), limits: TREE_LIMITS, signer };
+  return {
+    ...shared,
+    layout: phpLayout(paths),
+    limits: TREE_LIMITS,
+    signer,
+    nodeTrees: async () => [],
+  };
 }
 
 function openJournal(database: Database, clock: Clock, cluster: Cluster): Journal {

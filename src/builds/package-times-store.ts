@@ -33,25 +33,35 @@ export async function findTimes(
     .executeTakeFirst();
 }
 
+/** Of a package that was never built. */
+const NEVER = {
+  recent_json: '[]',
+  runs: 0,
+  longest_ms: 0,
+  longest_silence_ms: 0,
+  largest_log_bytes: 0,
+  largest_disk_bytes: 0,
+};
+
 /** Adds what a build took: its time to the newest ones, and of each measure the most. */
 export async function recordRun(
   queries: Queries,
   of: { readonly profile: string; readonly package: string; readonly now: number },
   run: MeasuredRun,
 ): Promise<void> {
-  const known = await findTimes(queries, of.profile, of.package);
-  const before = known === undefined ? [] : timesSchema.parse(JSON.parse(known.recent_json));
-  const { recent, typicalMs } = addTime(before, Math.round(run.runMs));
+  const known = (await findTimes(queries, of.profile, of.package)) ?? NEVER;
+  const runMs = Math.round(run.runMs);
+  const { recent, typicalMs } = addTime(timesSchema.parse(JSON.parse(known.recent_json)), runMs);
   const change = {
     category: of.package === PLAN ? '' : categoryOf(of.package),
     recent_json: JSON.stringify(recent),
     typical_ms: typicalMs,
     measured_at: of.now,
-    runs: (known?.runs ?? 0) + 1,
-    longest_ms: Math.max(known?.longest_ms ?? 0, Math.round(run.runMs)),
-    longest_silence_ms: Math.max(known?.longest_silence_ms ?? 0, Math.round(run.silenceMs)),
-    largest_log_bytes: Math.max(known?.largest_log_bytes ?? 0, run.logBytes),
-    largest_disk_bytes: Math.max(known?.largest_disk_bytes ?? 0, run.diskBytes),
+    runs: known.runs + 1,
+    longest_ms: Math.max(known.longest_ms, runMs),
+    longest_silence_ms: Math.max(known.longest_silence_ms, Math.round(run.silenceMs)),
+    largest_log_bytes: Math.max(known.largest_log_bytes, run.logBytes),
+    largest_disk_bytes: Math.max(known.largest_disk_bytes, run.diskBytes),
   };
   await queries
     .insertInto('package_times')

@@ -16,6 +16,7 @@ import * as schedules from './migrations/0016-schedules.ts';
 import * as staging from './migrations/0019-staging.ts';
 import * as joinedJobs from './migrations/0021-joined-jobs.ts';
 import * as packageTimes from './migrations/0021-package-times.ts';
+import * as phpOfNodes from './migrations/0024-php-of-nodes.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -40,6 +41,7 @@ const MIGRATIONS: readonly Migration[] = [
   staging,
   joinedJobs,
   packageTimes,
+  phpOfNodes,
 ];
 
 /** How the two engines write what they do not write alike. */

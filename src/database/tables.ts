@@ -177,6 +177,8 @@ export interface NodeReportRow {
   readonly differs: number;
   /** The first of these, a sentence each. */
   readonly differences_json: string;
+  /** The PHP trees that it has; null when it has not said it. */
+  readonly php_json: string | null;
 }
 
 /** What a node has said about a publication, the newest word. */

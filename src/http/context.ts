@@ -42,6 +42,8 @@ export interface HttpContext {
   readonly publicUrl: () => string;
   /** False when nobody has set it and the server listens on every address: then it is only true on this machine. */
   readonly isPublicUrlKnown: () => boolean;
+  /** Where nodes get PHP trees, `rsync://HOST/php`; null when they cannot. */
+  readonly phpUrl: string | null;
   /** What keeps the server from doing its work, a sentence each. */
   readonly readiness: () => Promise<string[]>;
   /** What will, unless somebody does something, a sentence each. */

@@ -98,6 +98,7 @@ export async function startProofServer(
       heartbeatMs: 5000,
       folders: { mirrorRoot: folders.mirrorRoot, staging: join(folders.state, 'staging') },
       publicUrl: () => url,
+      phpUrl: 'rsync://127.0.0.1:9/php',
       isPublicUrlKnown: () => true,
       readiness: async () => [],
       warnings: () => [],

@@ -174,6 +174,7 @@ export async function startTestServer(
     heartbeatMs: 5000,
     folders: { mirrorRoot, staging },
     publicUrl: () => url,
+    phpUrl: null,
     isPublicUrlKnown: () => true,
     readiness: async () => faults,
     warnings: () => warnings,

@@ -62,12 +62,12 @@ async function fromHistory(queries: Kysely<Tables>): Promise<void> {
     .where('attempt_history.outcome', '=', 'succeeded')
     .where('package_times.typical_ms', 'is', null)
     .execute();
-  for (const { profile, package: name, kind } of unknown) {
+  for (const { profile, package: known, kind } of unknown) {
     const rows = await queries
       .selectFrom('attempt_history')
       .select(['started_at', 'finished_at'])
       .where('profile', '=', profile)
-      .where('package', '=', name)
+      .where('package', '=', known)
       .where('outcome', '=', 'succeeded')
       .orderBy('finished_at', 'desc')
       .limit(KEPT_TIMES)
@@ -75,7 +75,7 @@ async function fromHistory(queries: Kysely<Tables>): Promise<void> {
     const recent = rows.map((row) => row.finished_at - row.started_at).toReversed();
     const sorted = recent.toSorted((one, other) => one - other);
     const times = {
-      category: kind === 'plan' ? '' : (name.split('/')[0] ?? ''),
+      category: kind === 'plan' ? '' : (known.split('/')[0] ?? ''),
       recent_json: JSON.stringify(recent),
       typical_ms: sorted[Math.floor((sorted.length - 1) / 2)] ?? null,
       measured_at: rows[0]?.finished_at ?? 0,
@@ -84,7 +84,7 @@ async function fromHistory(queries: Kysely<Tables>): Promise<void> {
       .insertInto('package_times')
       .values({
         profile,
-        package: name,
+        package: known,
         ...times,
         runs: recent.length,
         longest_ms: sorted.at(-1) ?? 0,

@@ -68,7 +68,18 @@ import {
   profileListSchema,
   profileViewSchema,
 } from '../../protocol/packages.ts';
-import { phpImportedSchema, phpProfileSchema } from '../../protocol/php.ts';
+import {
+  phpCollectBodySchema,
+  phpCollectionSchema,
+  phpDifferenceSchema,
+  phpImportedSchema,
+  phpProfileSchema,
+  phpPromoteBodySchema,
+  phpRemoveBodySchema,
+  phpRollbackBodySchema,
+  phpTreeDetailSchema,
+  phpTreeViewSchema,
+} from '../../protocol/php.ts';
 import {
   checkAnswerSchema,
   checkBodySchema,
@@ -102,6 +113,10 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   LeaseQuery: leaseQuerySchema,
   NodeReport: nodeReportSchema,
   PauseBody: pauseBodySchema,
+  PhpCollectBody: phpCollectBodySchema,
+  PhpPromoteBody: phpPromoteBodySchema,
+  PhpRemoveBody: phpRemoveBodySchema,
+  PhpRollbackBody: phpRollbackBodySchema,
   PinBody: pinBodySchema,
   PortagePlan: portagePlanSchema,
   PriorityBody: priorityBodySchema,
@@ -151,8 +166,12 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   PackageDetail: packageDetailSchema,
   PackageList: packageListSchema,
   PauseList: pauseListSchema,
+  PhpCollection: phpCollectionSchema,
+  PhpDifference: phpDifferenceSchema,
   PhpImported: phpImportedSchema,
   PhpProfile: phpProfileSchema,
+  PhpTree: phpTreeViewSchema,
+  PhpTreeDetail: phpTreeDetailSchema,
   Pin: pinViewSchema,
   Problem: problemSchema,
   Profile: profileViewSchema,
