@@ -170,7 +170,15 @@ function isLive(agent: AgentView): boolean {
   return agent.lastSeenAt > Date.now() - LIVE_MS;
 }
 
-const OTHER_CODES = ['needs-job', 'building', 'stopping', 'succeeded', 'failed', 'cancelled', 'joined'];
+const OTHER_CODES = [
+  'needs-job',
+  'building',
+  'stopping',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'joined',
+];
 
 function isStandstill(why: Why): why is Standstill {
   return ![...OTHER_CODES, 'skipped'].includes(why.code);
