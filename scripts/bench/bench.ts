@@ -12,6 +12,7 @@ import { systemClock } from '../../src/support/clock.ts';
 import { type Bench, indexAgainstPortage, largeIndex, verifyAndSign } from './claims.ts';
 import { farmTraffic } from './farm-claims.ts';
 import { gateOnce } from './gate-claims.ts';
+import { phpOnNodes } from './php-claims.ts';
 import { publishWhatChanged } from './publish-claims.ts';
 import { buildInOrder, decideNext } from './schedule-claims.ts';
 import { serveAgainstNginx } from './serve-claims.ts';
@@ -23,6 +24,7 @@ const CLAIMS = {
   publish: publishWhatChanged,
   gate: gateOnce,
   serve: serveAgainstNginx,
+  php: phpOnNodes,
   decide: decideNext,
   makespan: buildInOrder,
   farm: farmTraffic,

@@ -79,7 +79,7 @@ export class JudgedWorld {
       const agents: Builder[] = [];
       for (const name of names) {
         const within = options.executor === 'portage' ? await prefixFor(folder, name) : [];
-        agents.push({ name, program: server.agent(name, within) });
+        agents.push({ name, program: server.agent(name, { within }) });
       }
       return new JudgedWorld(server, agents, postgresql);
     } catch (error) {

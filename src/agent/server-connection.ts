@@ -10,6 +10,7 @@ import {
   type LogReply,
   leaseReplySchema,
   logReplySchema,
+  planReplySchema,
   type portagePlanSchema,
   type Registration,
   type ResultMessage,
@@ -123,12 +124,18 @@ export class ServerConnection {
     return await this.#ask(call, logReplySchema, signal);
   }
 
+  /** `category/pn:slot` of what is to be planned anew, from ebuilds. */
   async sendPlan(
     attempt: Attempt,
     plan: z.infer<typeof portagePlanSchema>,
     signal: AbortSignal,
-  ): Promise<void> {
-    await this.#tell({ ...this.#jobCall(attempt, 'POST', 'plan'), body: json(plan) }, signal);
+  ): Promise<readonly string[]> {
+    const call: Call = { ...this.#jobCall(attempt, 'POST', 'plan'), body: json(plan) };
+    return await this.#retrying(signal, async () => {
+      const response = await this.#send({ answerMs: ANSWER_MS, ...call }, signal);
+      // An older server takes every plan as it is.
+      return response.status === 204 ? [] : (await readJson(response, planReplySchema)).rebuild;
+    });
   }
 
   async sendResult(attempt: Attempt, result: ResultMessage, signal: AbortSignal): Promise<void> {

@@ -181,7 +181,8 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
       await appendLog(context, parts.logTimes, key, { offset, bytes }),
     openSource: async (key) => await openSource(context, key),
     acceptPlan: async (key, plan) => {
-      await acceptPlan(context, key, plan);
+      const stale = await acceptPlan(context, key, plan);
+      return stale;
     },
     acceptPackage: async (key, upload) => await acceptPackage(context, key, upload),
     acceptResult: async (key, result) => {

@@ -50,6 +50,16 @@ const httpSection = z.strictObject({
   'tls-key': optionalPath.default(''),
 });
 
+const rsyncSection = z.strictObject({
+  'public-url': z
+    .string()
+    .regex(
+      /^(?:rsync:\/\/[A-Za-z0-9.-]+(?::[0-9]{1,5})?\/?)?$/,
+      'has to be rsync://HOST or rsync://HOST:PORT, or empty',
+    )
+    .default(''),
+});
+
 const pathsSection = z.strictObject({
   state: text.default('state'),
   'mirror-root': text.default('mirror-root'),
@@ -118,6 +128,7 @@ const diskSection = z.strictObject({
 /** The configuration file, with the default of each key beside it. */
 export const configDocumentSchema = z.strictObject({
   http: httpSection.prefault({}),
+  rsync: rsyncSection.prefault({}),
   paths: pathsSection.prefault({}),
   database: databaseSection.prefault({}),
   log: logSection.prefault({}),
@@ -132,6 +143,7 @@ export type ConfigDocument = z.infer<typeof configDocumentSchema>;
 export const CONFIG_KEYS: DocumentKeys = {
   '': Object.keys(configDocumentSchema.shape),
   http: Object.keys(httpSection.shape),
+  rsync: Object.keys(rsyncSection.shape),
   paths: Object.keys(pathsSection.shape),
   database: Object.keys(databaseSection.shape),
   log: Object.keys(logSection.shape),

@@ -13,6 +13,8 @@ export interface Config {
     /** PEM files; null means that connections are not encrypted. */
     readonly tls: { readonly certificate: string; readonly key: string } | null;
   };
+  /** How nodes reach the rsync daemon of the mirror root, without a trailing slash; null: not at all. */
+  readonly rsync: { readonly publicUrl: string | null };
   readonly paths: {
     readonly state: string;
     readonly mirrorRoot: string;

@@ -108,6 +108,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       maxUploadBytes: http['max-upload-mib'] * MIB,
       tls: tlsFiles(http, folder),
     }),
+    rsync: Object.freeze({ publicUrl: document.rsync['public-url'].replace(/\/$/, '') || null }),
     paths: Object.freeze({
       state: resolve(folder, paths.state),
       mirrorRoot: resolve(folder, paths['mirror-root']),

@@ -179,6 +179,8 @@ export interface NodeReportRow {
   readonly differs: number;
   /** The first of these, a sentence each. */
   readonly differences_json: string;
+  /** The PHP trees that it has; null when it has not said it. */
+  readonly php_json: string | null;
 }
 
 /** What a node has said about a publication, the newest word. */
@@ -268,6 +270,8 @@ export interface FileLevelRow {
   readonly level: number;
   /** The first file that asks for it. */
   readonly path: string;
+  /** Digest of what its package installs and says of itself; null when it was not looked at since Rookery does that. */
+  readonly content: string | null;
 }
 
 export interface MigrationRow {

@@ -5,6 +5,7 @@ import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import type { PhpLayout } from './layout.ts';
 import type { TreeLimits } from './limits.ts';
+import type { NodeTrees } from './node-trees.ts';
 
 /** What the use cases of this room work with. */
 export interface PhpContext {
@@ -14,6 +15,8 @@ export interface PhpContext {
   readonly locks: Locks;
   readonly clock: Clock;
   readonly log: Log;
+  /** Which trees nodes have. */
+  readonly nodeTrees: NodeTrees;
   /** The key that signs now. */
   readonly signer: () => AnySigner;
 }

@@ -3,6 +3,12 @@ import { nameSchema } from './common.ts';
 
 /**
  *     GET    /api/profiles/:profile/php                               -> phpProfileSchema
+ *     GET    /api/profiles/:profile/php/trees/:tree                   -> phpTreeDetailSchema
+ *     DELETE /api/profiles/:profile/php/trees/:tree                   phpRemoveBodySchema -> phpProfileSchema           (admin)
+ *     GET    /api/profiles/:profile/php/diff?from=&to=                -> phpDifferenceSchema
+ *     POST   /api/profiles/:profile/php/collect                       phpCollectBodySchema -> phpCollectionSchema       (admin)
+ *     POST   /api/profiles/:profile/php/channels/:channel/promote     phpPromoteBodySchema -> phpProfileSchema          (admin)
+ *     POST   /api/profiles/:profile/php/channels/:channel/rollback    phpRollbackBodySchema -> phpProfileSchema         (admin)
  *     PUT    /api/profiles/:profile/php?sha512=&channel=              a tar -> 201 (or 200: had it) phpImportedSchema   (admin)
  *
  * An upload is a tar of `image/facts.json` (what `src/php/tree-meta.ts` calls facts) and the folder `image/tree`.
@@ -90,3 +96,45 @@ export const phpProfileSchema = z.object({
   deeds: z.array(phpDeedSchema),
 });
 export type PhpProfileView = z.infer<typeof phpProfileSchema>;
+
+/** A line of MANIFEST. */
+export const phpEntrySchema = z.object({
+  path: z.string(),
+  type: z.enum(['directory', 'file', 'link']),
+  /** Permission bits; null for a link. */
+  mode: z.number().nullable(),
+  bytes: z.number().nullable(),
+  sha256: z.string().nullable(),
+  target: z.string().nullable(),
+});
+export type PhpEntryView = z.infer<typeof phpEntrySchema>;
+
+export const phpTreeDetailSchema = phpTreeViewSchema.extend({ entries: z.array(phpEntrySchema) });
+
+const gained = z.object({ added: z.array(z.string()), removed: z.array(z.string()) });
+export const phpDifferenceSchema = z.object({
+  from: phpTreeViewSchema,
+  to: phpTreeViewSchema,
+  added: z.array(phpEntrySchema),
+  removed: z.array(phpEntrySchema),
+  changed: z.array(z.object({ before: phpEntrySchema, after: phpEntrySchema })),
+  /** Bytes of the files that a node with `from` does not have yet. */
+  newBytes: z.number(),
+  extensions: gained,
+  /** Words of REQUIRES, each with its category: `x86_64: libssl.so.3`. */
+  requires: gained,
+  glibc: z.object({ before: z.string().nullable(), after: z.string().nullable() }),
+});
+export type PhpDifferenceView = z.infer<typeof phpDifferenceSchema>;
+
+export const phpCollectBodySchema = z.strictObject({ dryRun: z.boolean().default(false) });
+export const phpCollectionSchema = z.object({
+  trees: z.array(
+    z.object({
+      id: z.string(),
+      bytes: z.number(),
+      /** What keeps it; empty: it goes, or is gone. */
+      keep: z.array(z.string()),
+    }),
+  ),
+});

@@ -52,6 +52,7 @@ describe('loadConfig', () => {
         maxUploadBytes: 8 * 1024 ** 3,
         tls: null,
       },
+      rsync: { publicUrl: null },
       paths: {
         state: join(folder, 'state'),
         mirrorRoot: join(folder, 'mirror-root'),

@@ -48,7 +48,7 @@ export async function startProofServer(
   clock = new ManualClock(systemClock.now()),
 ): Promise<ProofServer> {
   const installation = await openInstallation(folder, clock);
-  const { database, journal, repository, check, proofs, folders } = installation;
+  const { database, journal, repository, check, collection, proofs, folders } = installation;
   const tokens = new Tokens(database, journal, clock);
   const keyring = await openTestKeyring(folder, clock);
   const keys = await openTestKeys(folder, { clock, journal, keyring });
@@ -64,6 +64,7 @@ export async function startProofServer(
       repository,
       php: openTestPhp({ clock, journal, keyring, folder }),
       check,
+      collection,
       keys,
       resign: installation.resign,
       proofs,
@@ -98,6 +99,7 @@ export async function startProofServer(
       heartbeatMs: 5000,
       folders: { mirrorRoot: folders.mirrorRoot, staging: join(folders.state, 'staging') },
       publicUrl: () => url,
+      phpUrl: 'rsync://127.0.0.1:9/php',
       isPublicUrlKnown: () => true,
       readiness: async () => [],
       warnings: () => [],

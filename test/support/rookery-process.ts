@@ -103,6 +103,11 @@ export class Program {
   }
 }
 
+interface AgentPlace {
+  readonly url?: string;
+  readonly within?: readonly string[];
+}
+
 /** A server and its folders. */
 export class TestServer {
   readonly url: string;
@@ -155,14 +160,17 @@ export class TestServer {
     return (await readFile(join(this.folder, 'state/tokens', `${role}.token`), 'utf8')).trim();
   }
 
-  /** Its work is in the folder `work-<name>`. */
-  agent(name: string, within: readonly string[] = []): Program {
+  /**
+   * Its work is in the folder `work-<name>`. `url` is where it finds the server, when that is not the server itself;
+   * `within` stands before its command.
+   */
+  agent(name: string, { url = this.url, within = [] }: AgentPlace = {}): Program {
     const work = join(this.folder, `work-${name}`);
     return new Program(
       [
         'agent',
         '--server',
-        this.url,
+        url,
         '--token-file',
         join(this.folder, 'state/tokens/builder.token'),
         '--name',

@@ -10,6 +10,7 @@ import {
   leaseQuerySchema,
   leaseReplySchema,
   logReplySchema,
+  planReplySchema,
   portagePlanSchema,
   registrationSchema,
   resultSchema,
@@ -170,10 +171,10 @@ function planRoute({ builds }: HttpContext): Route {
     query: attemptQuerySchema,
     body: portagePlanSchema,
     maxBodyBytes: PLAN_BYTES,
-    replies: { 204: null },
+    replies: { 200: planReplySchema },
     handle: async ({ params, query, body }) => {
-      await builds.acceptPlan(keyOf(params('job'), query), body);
-      return { status: 204 };
+      const rebuild = await builds.acceptPlan(keyOf(params('job'), query), body);
+      return { status: 200, json: { rebuild: [...rebuild] } };
     },
   });
 }

@@ -1,16 +1,30 @@
-import { phpImportedSchema, phpImportQuerySchema, phpProfileSchema } from '../../protocol/php.ts';
+import { z } from 'zod';
+import {
+  phpDifferenceSchema,
+  phpImportedSchema,
+  phpImportQuerySchema,
+  phpProfileSchema,
+  phpTreeDetailSchema,
+} from '../../protocol/php.ts';
 import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { announcedLength, expectUpload } from '../request-body.ts';
 import { requireChannel } from './lookups.ts';
-import { phpProfileView, phpTreeView } from './php-views.ts';
+import { phpChannelRoutes } from './php-channel-routes.ts';
+import { phpDifferenceView, phpEntryView, phpProfileView, phpTreeView } from './php-views.ts';
 import { BYTES, guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
 const PATH = '/api/profiles/:profile/php';
 
 export function phpRoutes(context: HttpContext): readonly Route[] {
-  return [overviewRoute(context), importRoute(context)];
+  return [
+    overviewRoute(context),
+    treeRoute(context),
+    differenceRoute(context),
+    importRoute(context),
+    ...phpChannelRoutes(context),
+  ];
 }
 
 function overviewRoute({ php, profiles }: HttpContext): Route {
@@ -24,6 +38,41 @@ function overviewRoute({ php, profiles }: HttpContext): Route {
     handle: async ({ params }) => {
       const { name } = profiles.get(params('profile'));
       return { status: 200, json: phpProfileView(await php.overview(name)) };
+    },
+  });
+}
+
+function treeRoute({ php, profiles }: HttpContext): Route {
+  return openRoute({
+    method: 'get',
+    path: `${PATH}/trees/:tree`,
+    summary: 'One PHP tree, with every file of it',
+    query: NO_QUERY,
+    body: NO_BODY,
+    replies: { 200: phpTreeDetailSchema },
+    handle: async ({ params }) => {
+      const { name } = profiles.get(params('profile'));
+      const tree = await php.tree(name, params('tree'));
+      const { channels } = await php.overview(name);
+      const entries = tree.manifest.entries.map(phpEntryView);
+      return { status: 200, json: { ...phpTreeView(tree, channels), entries } };
+    },
+  });
+}
+
+function differenceRoute({ php, profiles }: HttpContext): Route {
+  return openRoute({
+    method: 'get',
+    path: `${PATH}/diff`,
+    summary: 'What two PHP trees of a profile have that differs',
+    query: z.object({ from: z.string(), to: z.string() }),
+    body: NO_BODY,
+    replies: { 200: phpDifferenceSchema },
+    handle: async ({ params, query }) => {
+      const { name } = profiles.get(params('profile'));
+      const { channels } = await php.overview(name);
+      const difference = await php.compare(name, query);
+      return { status: 200, json: phpDifferenceView(difference, channels) };
     },
   });
 }
