@@ -142,7 +142,10 @@ class JudgedFarm {
     const faults = await this.#undisturbed(
       async () => await roundFaults(this.#world.server, detail, cancelled),
     );
-    this.#faults.push(...faults.found.map((fault) => `round ${this.#rounds}: ${fault}`));
+    for (const fault of faults.found) {
+      this.#faults.push(`round ${this.#rounds}: ${fault}`);
+      this.#options.say(fault);
+    }
     this.#attempts += faults.attempts;
     this.#lost += faults.lost;
     const { server, agents, postmaster } = this.#killed;

@@ -47,6 +47,8 @@ export class BuildServer {
   readonly token = 'rky_test';
   /** Served at /staging/<any name>/. */
   stagingFolder: string | undefined;
+  /** Whoever asks for a package of a staging binhost finds nobody there. */
+  keepsPackages = false;
   /** Whoever asks for the index of a staging binhost again finds nobody there. */
   givesIndexOnce = false;
   readonly #givenIndexes = new Set<string>();
@@ -117,7 +119,8 @@ export class BuildServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     if (url.pathname.startsWith('/staging/')) {
-      if (this.#isIndexRefused(url)) {
+      const isKept = this.keepsPackages && url.pathname.endsWith('.gpkg.tar');
+      if (isKept || this.#isIndexRefused(url)) {
         request.destroy();
         return;
       }

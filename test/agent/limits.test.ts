@@ -143,8 +143,19 @@ describe('a build that keeps to its limits', () => {
   });
 });
 
+/** What emerge says of a binary package, with what comes between. */
+function binary(...lines: readonly string[]): string {
+  const begin = '>>> Emerging binary (1 of 2) dev-libs/lib-1.0::overlay';
+  const end = '>>> Failed to emerge dev-libs/lib-1.0, Log file:';
+  return `${[begin, ' * Fetching in the background:', ...lines, '', '', end].join('\n')}\n`;
+}
+
 describe('what a failed build says', () => {
   it.each([
+    [binary('HTTP request sent, awaiting response... No data received.'), 1, 'fetch-failed'],
+    [binary('Connecting to farm:8700... failed: Connection refused.'), 1, 'fetch-failed'],
+    [binary('!!! Invalid binary package: the signature is not valid'), 1, 'build-failed'],
+    [binary('>>> Extracting info', 'tar: broken'), 1, 'build-failed'],
     ['ld: final link failed: No space left on device\n', 1, 'disk-full'],
     ['c++: fatal error: Killed signal terminated program cc1plus\n', 1, 'out-of-memory'],
     [

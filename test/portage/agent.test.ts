@@ -227,6 +227,14 @@ async function configurationOf(path: string): Promise<string[]> {
     expect(await exists(join(builder, 'var/cache/binpkgs/Packages'))).toBe(false);
   });
 
+  it('blames the machine for a staged package that could not be fetched', async () => {
+    server.keepsPackages = true;
+    const job = await doJob(packageWork('app-misc/rookery-hello-1.0'));
+    server.keepsPackages = false;
+    expect(job.result).toMatchObject({ outcome: 'failed', code: 'fetch-failed' });
+    expect(doings(job)).toMatchObject({ compiled: [] });
+  });
+
   it('builds with the flags of the profile, and publishes nothing of its own environment', async () => {
     const job = await doJob(packageWork('dev-libs/librookery-1.0'));
     const text = await textOf(job);

@@ -30,9 +30,15 @@ const PLAN_PROGRAM = 'emerge_plan.py';
 /** What it imports, and itself. */
 const PLAN_FILES = [PLAN_PROGRAM, 'plan_problems.py'];
 const MAXIMUM_PLAN_BYTES = 256 * 1024 * 1024;
-/** Ends with 0 where this Portage can write its status. */
-const KNOWS_OBSERVABILITY =
-  "import sys; from portage.const import SUPPORTED_FEATURES as known; sys.exit('observability' not in known)";
+/** Ends with 0 where this Portage can write its status. What it says would be the first error of a build that fails. */
+const KNOWS_OBSERVABILITY = [
+  'import sys',
+  'try:',
+  '    from portage.const import SUPPORTED_FEATURES as known',
+  'except ImportError:',
+  '    sys.exit(2)',
+  "sys.exit('observability' not in known)",
+].join('\n');
 /** Dependencies are installed as binaries wherever one fits what the profile asks for. */
 const BINARY_OPTIONS = [
   '--getbinpkg',
