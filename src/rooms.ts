@@ -78,6 +78,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     folders: { state },
     settings: config.builds,
     othersServe: cluster.isShared,
+    leads: () => leads.isRunning,
   });
   const schedules = new Scheduler({
     ...shared,
