@@ -91,6 +91,7 @@ async function compose(
       watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     ]),
     rooms.check,
+    rooms.collection,
     rooms.diskWatch,
     rooms.resign,
     rooms.keys,

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { type Bench, indexAgainstPortage, largeIndex, verifyAndSign } from './claims.ts';
+import { farmTraffic } from './farm-claims.ts';
 import { gateOnce } from './gate-claims.ts';
 import { phpOnNodes } from './php-claims.ts';
 import { publishWhatChanged } from './publish-claims.ts';
@@ -26,6 +27,7 @@ const CLAIMS = {
   php: phpOnNodes,
   decide: decideNext,
   makespan: buildInOrder,
+  farm: farmTraffic,
 } as const;
 
 const { values } = parseArgs({

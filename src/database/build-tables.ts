@@ -5,6 +5,8 @@ export interface RequestRow {
   readonly profile: string;
   readonly atoms_json: string;
   readonly rebuild: number;
+  /** A list of `ResolveOption`. */
+  readonly resolve_json: string;
   readonly publish_channel: string | null;
   /** Whether it is published without the proof that a promotion would need. */
   readonly publish_forced: number;
@@ -71,6 +73,10 @@ export interface JobRow {
   readonly because: string | null;
   /** Digest of what is known to decide how the build ends; null when nothing is, as for a plan. */
   readonly inputs: string | null;
+  /** Of a package that Portage builds, a `JobIngredients`. */
+  readonly ingredients_json: string | null;
+  /** Digest over all of them, once what it is built with is there: the `inputs` of the package that comes of it. */
+  readonly full_inputs: string | null;
   /** The job of another request that builds this one as well, or has built it; `builds/join-jobs.ts`. */
   readonly joined_job_id: string | null;
 }

@@ -268,6 +268,8 @@ export interface FileLevelRow {
   readonly level: number;
   /** The first file that asks for it. */
   readonly path: string;
+  /** Digest of what its package installs and says of itself; null when it was not looked at since Rookery does that. */
+  readonly content: string | null;
 }
 
 export interface MigrationRow {

@@ -11,7 +11,7 @@ import {
 import { digestOf } from '../../src/support/digests.ts';
 import { makePackage } from '../repository/make-package.ts';
 import { poll } from '../support/poll.ts';
-import type { TestServer } from '../support/rookery-process.ts';
+import { isNetworkError, type TestServer } from '../support/rookery-process.ts';
 
 export const PROFILE = 'web';
 const TESTING = `/api/profiles/${PROFILE}/channels/testing`;
@@ -63,13 +63,7 @@ export async function insist<T>(what: string, ask: () => Promise<T | undefined>)
       try {
         return await ask();
       } catch (error) {
-        // A server that is not there. Its errors are of another realm than the tests'.
-        if (
-          typeof error === 'object' &&
-          error !== null &&
-          'name' in error &&
-          error.name === 'TypeError'
-        ) {
+        if (isNetworkError(error)) {
           return undefined;
         }
         throw error;

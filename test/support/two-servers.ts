@@ -48,7 +48,7 @@ export function twoServers(options: {
     folder,
     servers: () => pair,
     startAgent: (name, { url }) => {
-      const agent = pair[0].agent(name, url);
+      const agent = pair[0].agent(name, { url });
       agent.start();
       agents.push(agent);
       return agent;
