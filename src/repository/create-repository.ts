@@ -14,6 +14,7 @@ import { damagedPackages } from './check/file-check-store.ts';
 import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
 import { checkChannel } from './gate/check-channel.ts';
+import type { Consumer } from './gate/consumer-findings.ts';
 import { allowancesOf } from './gate/gate-store.ts';
 import { partToPublish } from './gate/part-to-publish.ts';
 import { ReportedBase } from './gate/reported-base.ts';
@@ -57,6 +58,8 @@ export interface RepositoryOptions {
   readonly signer: AnyPackageSigner | (() => AnyPackageSigner);
   /** Fingerprints of the keys whose signatures nodes accept now. Absent: only that of the signer. */
   readonly currentKeys?: () => ReadonlySet<string>;
+  /** What nodes have besides packages that needs libraries. Absent: nothing. */
+  readonly consumers?: (profile: string) => Promise<readonly Consumer[]>;
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
@@ -146,6 +149,7 @@ function createContext({
   folders,
   signer,
   currentKeys,
+  consumers = async () => [],
   servers,
   ...options
 }: RepositoryOptions): RepositoryContext {
@@ -162,6 +166,7 @@ function createContext({
     version: ownVersion(),
     checker: new SnapshotChecker(),
     reported: new ReportedBase(options),
+    consumers,
     currentKeys: currentKeys ?? (() => new Set([signing().fingerprint])),
     damaged: async (profile) => await damagedPackages(options.database, profile),
   };

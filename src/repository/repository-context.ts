@@ -6,6 +6,7 @@ import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import type { DamagedPackage } from './check/file-check-store.ts';
+import type { Consumer } from './gate/consumer-findings.ts';
 import type { ReportedBase } from './gate/reported-base.ts';
 import type { SnapshotChecker } from './gate/snapshot-checker.ts';
 import type { Intents } from './intents.ts';
@@ -32,6 +33,8 @@ export interface RepositoryContext {
   readonly version: string;
   readonly checker: SnapshotChecker;
   readonly reported: ReportedBase;
+  /** What the nodes of a profile have that is no package and needs libraries. */
+  readonly consumers: (profile: string) => Promise<readonly Consumer[]>;
   /** Fingerprints of the keys whose signatures nodes accept now. */
   readonly currentKeys: () => ReadonlySet<string>;
   /** Packages of a profile whose bytes are known to be wrong. */

@@ -47,6 +47,10 @@ export async function checkSnapshot(
     const found = [
       ...(await damagedIn(context, profile.name, snapshotId)),
       ...findings,
+      ...context.checker.lackedBy(
+        `${profile.name}/${channel}`,
+        await context.consumers(profile.name),
+      ),
       ...countFindings(profile, newest?.packageCount ?? 0, count),
     ];
     const isDamaged = new Set(

@@ -4,6 +4,7 @@ import type { BaseSystem } from '../../gentoo/base-system.ts';
 import { digestOf } from '../../support/digests.ts';
 import { countFileLevels, levelsOf } from '../file-level-store.ts';
 import { closureFindings } from './closure.ts';
+import { type Consumer, consumerFindings } from './consumer-findings.ts';
 import { FileLook } from './file-look.ts';
 import type { Finding } from './finding.ts';
 import { type GatePackage, readBasePackage, readBaseSoname } from './gate-package.ts';
@@ -87,6 +88,12 @@ export class SnapshotChecker {
       this.#states.delete(channel);
       throw error;
     }
+  }
+
+  /** What these would not find in the set of this channel that was checked last. */
+  lackedBy(channel: string, consumers: readonly Consumer[]): readonly Finding[] {
+    const { universe = new Universe() } = this.#states.get(channel) ?? {};
+    return consumerFindings(consumers, universe);
   }
 
   /** Every file, every time: a file can go, or be written over, behind the back of the server. */
