@@ -51,7 +51,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
   const space = diskSpace(config);
-  const { repository, check, resign } = openRepository({
+  const { repository, check, collection, resign } = openRepository({
     ...shared,
     signer: () => keyring.signer(),
     currentKeys: () => new Set(keyring.acceptedFingerprints()),
@@ -98,7 +98,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     everyMs: KEYS_EVERY_MS,
   });
   const making = { builds, records, buildService, schedules, compilerCache };
-  const work = { ...making, check, resign, proofs, diskWatch, php };
+  const work = { ...making, check, collection, resign, proofs, diskWatch, php };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
 }
 

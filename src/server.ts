@@ -80,6 +80,7 @@ async function compose(config: Config, ground: Ground): Promise<Server> {
       watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     ]),
     rooms.check,
+    rooms.collection,
     rooms.diskWatch,
     rooms.resign,
     rooms.keys,

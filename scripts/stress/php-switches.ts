@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { killGroup } from '../../src/support/processes.ts';
 import { manifestOf, PhpFarm } from '../../test/php-node/farm.ts';
 import { Load, type LoadCounts } from '../../test/php-node/load.ts';
 import { PhpNode } from '../../test/php-node/node.ts';
@@ -71,7 +72,7 @@ async function killedPulls(node: PhpNode, farm: PhpFarm): Promise<boolean> {
     const child = node.begin('pull');
     await delay(Math.random() * whole);
     killed += child.exitCode === null ? 1 : 0;
-    process.kill(-(child.pid ?? 0), 'SIGKILL');
+    killGroup(child, 'SIGKILL');
     const here = existsSync(node.path('opt/php')) ? readdirSync(node.path('opt/php')) : [];
     half += here.includes(A) && manifestOf(node.tree(A), A) !== signed ? 1 : 0;
     const { exitCode } = await node.php('pull');

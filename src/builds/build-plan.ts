@@ -2,7 +2,7 @@ import type { BlockedBuildRow, JobRow } from '../database/tables.ts';
 import { newId } from '../support/ids.ts';
 import { blockedAmong, removeBlocks } from './blocked-store.ts';
 import type { Deed } from './builds-context.ts';
-import { type JobSpec, skipReason } from './job.ts';
+import { type JobIngredients, type JobSpec, skipReason } from './job.ts';
 import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf, skipDependants } from './job-store.ts';
 import { offerJobs } from './join-jobs.ts';
@@ -26,8 +26,18 @@ export interface PlannedJob {
   readonly spec: JobSpec;
   /** Digest of what is known to decide how the build ends, unless `spec` has it. */
   readonly inputs?: string;
+  /** Of what Portage builds; `job` is an index. */
+  readonly ingredients?: PlannedIngredients;
   /** Indices of the jobs that must have succeeded before. */
   readonly needs: readonly number[];
+}
+
+export interface PlannedIngredients extends Omit<JobIngredients, 'with'> {
+  readonly with: readonly {
+    readonly cpv: string;
+    readonly slot: string;
+    readonly job: number | null;
+  }[];
 }
 
 /**
@@ -62,6 +72,7 @@ export async function insertPlan(
         executor: request.profile.executor,
         spec_json: JSON.stringify(job.spec),
         inputs: inputsOf(job),
+        ingredients_json: ingredientsJson(job, idOf),
         created_at: deed.now,
         ...stateOf(deed, job, blocks),
       }),
@@ -113,6 +124,23 @@ function stateOf(
   return block === undefined
     ? { state: job.needs.length === 0 ? 'ready' : 'waiting', reason: null, finished_at: null }
     : { state: 'failed', reason: blockedReason(block), finished_at: now };
+}
+
+function ingredientsJson(
+  { ingredients }: PlannedJob,
+  idOf: (index: number) => string,
+): string | null {
+  if (ingredients === undefined) {
+    return null;
+  }
+  const made: JobIngredients = {
+    ...ingredients,
+    with: ingredients.with.map(({ job, ...one }) => ({
+      ...one,
+      job: job === null ? null : idOf(job),
+    })),
+  };
+  return JSON.stringify(made);
 }
 
 async function tellJobs(deed: Deed, requestId: string): Promise<void> {

@@ -4,6 +4,7 @@ import type { PlanProblem } from '../gentoo/plan-problem.ts';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
+import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
 import type { ProfilePause } from './profile-pause.ts';
 import type { BuildRequest, ExplainedJob } from './request.ts';
@@ -43,7 +44,12 @@ export interface CompileHost extends Distccd {
 }
 
 export type LeaseWork =
-  | { readonly kind: 'plan'; readonly atoms: readonly string[]; readonly rebuild: boolean }
+  | {
+      readonly kind: 'plan';
+      readonly atoms: readonly string[];
+      readonly rebuild: boolean;
+      readonly resolve: readonly ResolveOption[];
+    }
   | {
       readonly kind: 'portage-package';
       readonly cpv: string;
@@ -146,6 +152,8 @@ export interface Builds {
     /** When not everything can be published, what breaks nothing is; needs `publish`. */
     readonly partial?: boolean;
     readonly rebuild?: boolean;
+    /** With these options of emerge; `no-resolver` where the profile builds recipes. */
+    readonly resolve?: readonly ResolveOption[];
     /** From -10 to 10. */
     readonly priority?: number;
     /** Packages that are blocked are tried again. */
@@ -257,10 +265,11 @@ export interface Builds {
   /** The packed source folder of a `source` job. Throws `unknown-source`. */
   openSource(key: LeaseKey): Promise<{ readonly stream: Readable; readonly size: number }>;
   /**
-   * Keeps the plan for `acceptResult`. Throws `job-takes-no-plan`, `plan-invalid`, `plan-package-missing`,
+   * Keeps the plan for `acceptResult`. Answers with `category/pn:slot` of what is to be planned anew, from ebuilds:
+   * what there is of it may have changed. Nothing when the plan is good. Throws `job-takes-no-plan`, `plan-invalid`, `plan-package-missing`,
    * `plan-cycle`, `plan-too-large`.
    */
-  acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<void>;
+  acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<readonly string[]>;
   /**
    * Imports the package and notes it as what the job has built; the same upload again gives the same package.
    * Throws `job-takes-no-package`, `package-unexpected`, and what the repository throws.
@@ -307,6 +316,8 @@ export interface Builds {
    * began. The returned function ends that.
    */
   followLog(jobId: string, listener: () => void): () => void;
+  /** Whether somebody does, on this server. */
+  isLogFollowed(jobId: string): boolean;
 
   /**
    * Clears away staging trees of attempts that have ended, packed sources that are older than `sourcesMs` and that

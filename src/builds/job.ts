@@ -1,10 +1,16 @@
 import { z } from 'zod';
 import { recipeSchema } from '../gentoo/recipe.ts';
+import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { type Fault, faultOf } from './fault.ts';
 
 /** What the agent is told to do for a job, as it is kept in the database. */
 export const jobSpecSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('plan'), atoms: z.array(z.string()), rebuild: z.boolean() }),
+  z.object({
+    kind: z.literal('plan'),
+    atoms: z.array(z.string()),
+    rebuild: z.boolean(),
+    resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
+  }),
   z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
   z.object({
     kind: z.literal('source-package'),
@@ -13,6 +19,20 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
     inputs: z.string(),
   }),
 ]);
+/**
+ * What a job's package is made from, as far as it is known before it is built. `job` is the one whose package it will
+ * be built with; what is there already is looked up when the job is ready.
+ */
+export const jobIngredientsSchema = z.object({
+  digest: z.string(),
+  source: z.string().nullable(),
+  settings: z.string(),
+  /** It was asked for by name, to be built again whatever is there. */
+  isForced: z.boolean(),
+  with: z.array(z.object({ cpv: z.string(), slot: z.string(), job: z.string().nullable() })),
+});
+export type JobIngredients = z.infer<typeof jobIngredientsSchema>;
+
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 
 /** What an agent may report at the end of an attempt. */

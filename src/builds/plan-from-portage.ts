@@ -118,16 +118,22 @@ function toEdge(
     : [{ from, to, strength }];
 }
 
+/** Whether what a plan takes as it is, a binary or what is installed, is this build of its CPV. */
+export function isBuildOf(
+  { type, buildId, buildTime }: PlanPackage,
+  build: Pick<PackageRecord, 'buildId' | 'buildTimeSeconds'>,
+): boolean {
+  return type === 'installed'
+    ? build.buildTimeSeconds === buildTime
+    : type === 'binary' && build.buildId === buildId;
+}
+
 function reusedPackage(node: PlanPackage, known: KnownBuilds): string[] {
   const builds = known.get(node.cpv) ?? [];
-  if (node.type === 'installed') {
-    const same = builds.find(({ buildTimeSeconds }) => buildTimeSeconds === node.buildTime);
-    return same === undefined ? [] : [same.id];
+  const build = builds.find((one) => isBuildOf(node, one));
+  if (node.type !== 'binary') {
+    return build === undefined ? [] : [build.id];
   }
-  if (node.type === 'ebuild') {
-    return [];
-  }
-  const build = builds.find(({ buildId }) => buildId === node.buildId);
   if (build === undefined) {
     throw new AppError(
       'plan-package-missing',

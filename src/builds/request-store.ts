@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { RequestRow } from '../database/tables.ts';
+import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { type BuildRequest, REQUEST_STATES, type RequestState } from './request.ts';
 
 const atomsSchema = z.array(z.string());
+const resolveSchema = z.array(z.enum(RESOLVE_OPTIONS));
 
 export async function insertRequest(queries: Queries, row: RequestRow): Promise<void> {
   await queries.insertInto('requests').values(row).execute();
@@ -14,6 +16,16 @@ export async function findRequestRow(
   id: string,
 ): Promise<RequestRow | undefined> {
   return await queries.selectFrom('requests').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** Without reading the plan of the request, which can be large. */
+export async function isRequestCancelled(queries: Queries, id: string): Promise<boolean> {
+  const row = await queries
+    .selectFrom('requests')
+    .select('cancelled_by')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row !== undefined && row.cancelled_by !== null;
 }
 
 /** Newest first. */
@@ -132,12 +144,17 @@ export async function packagesOfRequest(
   queries: Queries,
   requestId: string,
 ): Promise<
-  { readonly id: string; readonly how: 'built' | 'reused'; readonly leftOut: string | null }[]
+  {
+    readonly id: string;
+    readonly cpv: string;
+    readonly how: 'built' | 'reused';
+    readonly leftOut: string | null;
+  }[]
 > {
   return await queries
     .selectFrom('request_packages')
     .innerJoin('packages', 'packages.id', 'request_packages.package_id')
-    .select(['request_packages.package_id as id', 'request_packages.how'])
+    .select(['request_packages.package_id as id', 'packages.cpv', 'request_packages.how'])
     .select('request_packages.left_out as leftOut')
     .where('request_packages.request_id', '=', requestId)
     .orderBy('packages.cpv')
@@ -182,6 +199,7 @@ export function toRequest(row: RequestRow): BuildRequest {
     profile: row.profile,
     atoms: atomsSchema.parse(JSON.parse(row.atoms_json)),
     rebuild: row.rebuild === 1,
+    resolve: resolveSchema.parse(JSON.parse(row.resolve_json)),
     publish: row.publish_channel,
     partial: row.publish_partial === 1,
     state: toRequestState(row.state),

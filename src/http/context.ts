@@ -11,6 +11,7 @@ import type { RepositoryCheck } from '../repository/check/repository-check.ts';
 import type { Proofs } from '../repository/proof/proofs.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { RepositoryResign } from '../repository/resign/resign-task.ts';
+import type { RepositoryCollection } from '../repository/retention/collection-task.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Log } from '../support/log.ts';
 
@@ -19,6 +20,7 @@ export interface HttpContext {
   readonly profiles: ProfileCatalog;
   readonly repository: Repository;
   readonly check: RepositoryCheck;
+  readonly collection: RepositoryCollection;
   readonly php: PhpTrees;
   readonly proofs: Proofs;
   readonly builds: Builds;

@@ -70,7 +70,7 @@ export async function importTree(context: PhpContext, request: ImportTree): Prom
   }
 }
 
-interface Imported {
+export interface Imported {
   readonly tree: PhpTree;
   readonly isNew: boolean;
   /** Of the INDEX that lists it. */

@@ -14,12 +14,12 @@ import { damagedPackages } from './check/file-check-store.ts';
 import { CheckTask } from './check/repository-check.ts';
 import { comparePublications } from './difference/compare-publications.ts';
 import { checkChannel } from './gate/check-channel.ts';
-import type { Consumer } from './gate/consumer-findings.ts';
 import { allowancesOf } from './gate/gate-store.ts';
 import { partToPublish } from './gate/part-to-publish.ts';
 import { ReportedBase } from './gate/reported-base.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { toRebuild } from './gate/to-rebuild.ts';
+import type { TreeNeeds } from './gate/tree-findings.ts';
 import { importPackage } from './import-package.ts';
 import { Intents, type ServerNames } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -41,6 +41,7 @@ import { findLastRefusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { ResignTask } from './resign/resign-task.ts';
+import { CollectionTask } from './retention/collection-task.ts';
 import { createRetention } from './retention/create-retention.ts';
 import { rollBackChannel } from './roll-back-channel.ts';
 import { sayingWhatIsWritten } from './saying-what-is-written.ts';
@@ -58,8 +59,8 @@ export interface RepositoryOptions {
   readonly signer: AnyPackageSigner | (() => AnyPackageSigner);
   /** Fingerprints of the keys whose signatures nodes accept now. Absent: only that of the signer. */
   readonly currentKeys?: () => ReadonlySet<string>;
-  /** What nodes have besides packages that needs libraries. Absent: nothing. */
-  readonly consumers?: (profile: string) => Promise<readonly Consumer[]>;
+  /** PHP trees that nodes of a profile may fetch, and what they need of the system. Absent: none. */
+  readonly consumers?: (profile: string) => Promise<readonly TreeNeeds[]>;
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
@@ -69,7 +70,7 @@ export interface RepositoryOptions {
   readonly servers?: ServerNames;
 }
 
-/** As `openRepository`, without the check. */
+/** As `openRepository`, without what it does in the background. */
 export function createRepository(options: RepositoryOptions): Repository {
   return openRepository(options).repository;
 }
@@ -78,14 +79,17 @@ export function createRepository(options: RepositoryOptions): Repository {
 export function openRepository(options: RepositoryOptions): {
   readonly repository: Repository;
   readonly check: CheckTask;
+  readonly collection: CollectionTask;
   readonly resign: ResignTask;
 } {
   const context = createContext(options);
+  const repository = sayingWhatIsWritten(
+    repositoryOf(context, options.maxUploadBytes, options.space ?? new DiskSpace([], 0)),
+  );
   return {
-    repository: sayingWhatIsWritten(
-      repositoryOf(context, options.maxUploadBytes, options.space ?? new DiskSpace([], 0)),
-    ),
+    repository,
     check: new CheckTask(context),
+    collection: new CollectionTask(repository.retention, context),
     resign: new ResignTask(context),
   };
 }

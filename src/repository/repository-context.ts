@@ -6,9 +6,9 @@ import type { Clock } from '../support/clock.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import type { DamagedPackage } from './check/file-check-store.ts';
-import type { Consumer } from './gate/consumer-findings.ts';
 import type { ReportedBase } from './gate/reported-base.ts';
 import type { SnapshotChecker } from './gate/snapshot-checker.ts';
+import type { TreeNeeds } from './gate/tree-findings.ts';
 import type { Intents } from './intents.ts';
 import type { Layout } from './layout.ts';
 import type { Pool } from './pool.ts';
@@ -33,8 +33,8 @@ export interface RepositoryContext {
   readonly version: string;
   readonly checker: SnapshotChecker;
   readonly reported: ReportedBase;
-  /** What the nodes of a profile have that is no package and needs libraries. */
-  readonly consumers: (profile: string) => Promise<readonly Consumer[]>;
+  /** PHP trees that nodes of a profile may fetch, and what they need of the system. */
+  readonly consumers: (profile: string) => Promise<readonly TreeNeeds[]>;
   /** Fingerprints of the keys whose signatures nodes accept now. */
   readonly currentKeys: () => ReadonlySet<string>;
   /** Packages of a profile whose bytes are known to be wrong. */

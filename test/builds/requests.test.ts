@@ -90,11 +90,12 @@ describe('a request', () => {
     expect(await farm.builds.listRequests({ limit: 10 })).toEqual([]);
 
     await farm.agent('one');
-    await ask({ atoms: ['@web', 'a/c', '@world'] });
+    await ask({ atoms: ['@web', 'a/c', '@world'], resolve: ['update', 'deep'] });
     expect((await farm.take('one')).work).toEqual({
       kind: 'plan',
       atoms: ['a/b', 'a/c', '@world'],
       rebuild: false,
+      resolve: ['update', 'deep'],
     });
   });
 

@@ -48,7 +48,7 @@ export async function startProofServer(
   clock = new ManualClock(systemClock.now()),
 ): Promise<ProofServer> {
   const installation = await openInstallation(folder, clock);
-  const { database, journal, repository, check, proofs, folders } = installation;
+  const { database, journal, repository, check, collection, proofs, folders } = installation;
   const tokens = new Tokens(database, journal, clock);
   const keyring = await openTestKeyring(folder, clock);
   const keys = await openTestKeys(folder, { clock, journal, keyring });
@@ -64,6 +64,7 @@ export async function startProofServer(
       repository,
       php: openTestPhp({ clock, journal, keyring, folder }),
       check,
+      collection,
       keys,
       resign: installation.resign,
       proofs,

@@ -14,6 +14,7 @@ import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { createProofs } from '../../src/repository/proof/proofs.ts';
+import { CollectionTask } from '../../src/repository/retention/collection-task.ts';
 import { DiskSpace } from '../../src/support/disk-space.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
@@ -39,6 +40,7 @@ export interface TestServer {
   readonly clock: ManualClock;
   readonly repository: FakeRepository;
   readonly check: FakeCheck;
+  readonly collection: CollectionTask;
   readonly builds: FakeBuilds;
   readonly records: FakeRecords;
   readonly tokens: Tokens;
@@ -124,6 +126,7 @@ export async function startTestServer(
   const builds = new FakeBuilds({ clock, journal, repository });
   const records = new FakeRecords();
   const { log, logLines } = recordingLog();
+  const collection = new CollectionTask(repository.retention, { clock, log });
   const faults: string[] = [];
   const warnings: string[] = [];
   const stopping = new AbortController();
@@ -144,6 +147,7 @@ export async function startTestServer(
     repository,
     php: openTestPhp({ clock, journal, keyring, folder }),
     check,
+    collection,
     keys: await openTestKeys(folder, { clock, journal, keyring }),
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
@@ -192,6 +196,7 @@ export async function startTestServer(
     clock,
     repository,
     check,
+    collection,
     builds,
     records,
     tokens,

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { run, toolEnvironment } from '../../src/support/processes.ts';
+import { killGroup, run, toolEnvironment } from '../../src/support/processes.ts';
 import { folderTree } from '../support/folder-tree.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { isPhpInstalled, makeSigner, manifestOf, PhpFarm, sha256, sign } from './farm.ts';
@@ -113,7 +113,7 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
         const child = node.begin('pull', '--bwlimit', '20000');
         await delay(150 + Math.random() * 1000);
         killed += child.exitCode === null ? 1 : 0;
-        process.kill(-(child.pid ?? 0), 'SIGKILL');
+        killGroup(child, 'SIGKILL');
         const here = existsSync(node.path('opt/php'))
           ? readdirSync(node.path('opt/php')).filter((name) => !name.startsWith('.'))
           : [];
@@ -314,7 +314,7 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
       for (let count = 0; count < 500 && !existsSync(incoming); count += 1) {
         await delay(10);
       }
-      process.kill(-(child.pid ?? 0), 'SIGKILL');
+      killGroup(child, 'SIGKILL');
       const isShared = existsSync(incoming) && statSync(incoming).nlink > 1;
       replaceOnServer(`${B}/bin/php`, (bytes) => bytes);
       chmodSync(server(`${B}/bin/php`), 0o777);

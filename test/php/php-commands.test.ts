@@ -3,6 +3,7 @@ import { phpDifferenceSchema, phpProfileSchema } from '../../src/protocol/php.ts
 import { digestOf } from '../../src/support/digests.ts';
 import { makeElf } from '../binpkg/made-elf.ts';
 import { runProgram } from '../cli/run-program.ts';
+import { makePackage } from '../repository/make-package.ts';
 import { LiveServer } from '../support/live-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { FACTS, packSmallTree, SMALL_TREE, type TreeFiles } from './made-tree.ts';
@@ -88,6 +89,18 @@ describe('the commands of PHP trees', () => {
     expect(changes).toContain('lib/extensions/zip.so');
     expect(changes).toContain('+x86_64: libssl.so.4');
     expect(await page('/profiles/web')).toContain('href="/php/web"');
+  });
+
+  it('keep the libraries of the system that their trees need', async () => {
+    const publish = async (cpv: string, soname: string): Promise<void> => {
+      const metadata = { PROVIDES: `x86_64: ${soname}\n` };
+      await server.pushFile('web', await makePackage(folder, cpv, { metadata }));
+      await server.call('POST', '/api/profiles/web/channels/testing/publish', {});
+    };
+    await publish('dev-libs/openssl-3', 'libssl.so.3');
+    await expect(publish('dev-libs/openssl-4', 'libssl.so.5')).rejects.toThrow(
+      `The PHP tree ${FIRST}, which nodes may fetch, needs the library libssl.so.3`,
+    );
   });
 
   it('promote, roll back and remove, and say what was forced', async () => {

@@ -84,7 +84,7 @@ async function finished(job: ServedJob): Promise<ServedJob> {
 }
 
 function planWork(atoms: readonly string[], rebuild = false): LeaseMessage['work'] {
-  return { kind: 'plan', atoms: [...atoms], rebuild };
+  return { kind: 'plan', atoms: [...atoms], rebuild, resolve: [] };
 }
 
 function packageWork(cpv: string): LeaseMessage['work'] {
@@ -206,6 +206,8 @@ async function configurationOf(path: string): Promise<string[]> {
 
   it('builds three packages job by job, each dependency a staged binary, and leaves the root as it was', async () => {
     const before = await configurationOf(builder);
+    // Portage would compile what a binhost that is away cannot tell it of: the server is killed now and then.
+    server.givesIndexOnce = true;
     for (const [cpv, installed] of [
       ['dev-libs/librookery-1.0', []],
       ['app-misc/rookery-hello-1.0', ['dev-libs/librookery-1.0']],
@@ -218,10 +220,19 @@ async function configurationOf(path: string): Promise<string[]> {
       const all = ['dev-libs/librookery', 'app-misc/rookery-hello', 'app-misc/rookery-web'];
       await emerge(builder, ['--unmerge', '--quiet', ...all]);
     }
+    server.givesIndexOnce = false;
     expect(await configurationOf(builder)).toEqual(before);
     expect(await exists(join(builder, 'var/cache/edb/binhost/127.0.0.1/staging'))).toBe(true);
     expect(await readdir(join(builder, 'var/cache/edb/binhost/127.0.0.1/staging'))).toEqual([]);
     expect(await exists(join(builder, 'var/cache/binpkgs/Packages'))).toBe(false);
+  });
+
+  it('blames the machine for a staged package that could not be fetched', async () => {
+    server.keepsPackages = true;
+    const job = await doJob(packageWork('app-misc/rookery-hello-1.0'));
+    server.keepsPackages = false;
+    expect(job.result).toMatchObject({ outcome: 'failed', code: 'fetch-failed' });
+    expect(doings(job)).toMatchObject({ compiled: [] });
   });
 
   it('builds with the flags of the profile, and publishes nothing of its own environment', async () => {

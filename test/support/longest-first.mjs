@@ -1,12 +1,20 @@
 import TestSequencer from '@jest/test-sequencer';
 
-/** The test files that take the longest, longest first: seconds of processor time and waiting on a quiet machine. */
+/** The test files that take the longest, longest first. */
 const LONGEST = [
   'repository/interrupted',
   'system/crash',
   'postgresql/kills',
+  'postgresql/servers',
   'repository/resign',
   'system/rebuild',
+  'repository/stress',
+  'builds/simulation',
+  'binpkg/fuzz',
+  'http/client-script',
+  'builds/leases',
+  'system/cancel-and-failures',
+  'keys/farm-keys',
 ];
 
 /**

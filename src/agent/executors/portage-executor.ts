@@ -22,6 +22,7 @@ import { explainFailure } from './explain-failure.ts';
 import { buildFailure } from './failure-code.ts';
 import { type PortageFolders, renderConfiguration } from './render-configuration.ts';
 import { type RootAccess, withRoot } from './root-access.ts';
+import { keepIndexFor } from './staged-packages.ts';
 import { withPhasesNoted } from './watch-phases.ts';
 
 const PLAN_FOLDER = join(import.meta.dirname, '../portage');
@@ -29,9 +30,15 @@ const PLAN_PROGRAM = 'emerge_plan.py';
 /** What it imports, and itself. */
 const PLAN_FILES = [PLAN_PROGRAM, 'plan_problems.py'];
 const MAXIMUM_PLAN_BYTES = 256 * 1024 * 1024;
-/** Ends with 0 where this Portage can write its status. */
-const KNOWS_OBSERVABILITY =
-  "import sys; from portage.const import SUPPORTED_FEATURES as known; sys.exit('observability' not in known)";
+/** Ends with 0 where this Portage can write its status. What it says would be the first error of a build that fails. */
+const KNOWS_OBSERVABILITY = [
+  'import sys',
+  'try:',
+  '    from portage.const import SUPPORTED_FEATURES as known',
+  'except ImportError:',
+  '    sys.exit(2)',
+  "sys.exit('observability' not in known)",
+].join('\n');
 /** Dependencies are installed as binaries wherever one fits what the profile asks for. */
 const BINARY_OPTIONS = [
   '--getbinpkg',
@@ -100,8 +107,10 @@ async function executeWith(
   job.traces.addFolder(cachedIndex);
   job.limits.addFolder(root.folder);
   try {
+    await keepIndexFor(job, cachedIndex);
     if (work.kind === 'plan') {
-      return { kind: 'plan', plan: await makePlan(portage, work) };
+      await makePlan(portage, work);
+      return { kind: 'plan' };
     }
     if (work.kind === 'portage-package') {
       return { kind: 'package', path: await buildPackage(portage, folders, work) };
@@ -115,14 +124,41 @@ async function executeWith(
 type PlanWork = Extract<LeaseMessage['work'], { kind: 'plan' }>;
 type PackageWork = Extract<LeaseMessage['work'], { kind: 'portage-package' }>;
 
-async function makePlan(portage: PortageCommands, work: PlanWork): Promise<PortagePlan> {
-  const { profile } = portage.job.lease;
-  const excluded = work.rebuild ? excludedFromBinaries(work.atoms, profile.sets) : [];
-  return await portage.plan([
-    ...BINARY_OPTIONS,
-    ...(excluded.length === 0 ? [] : ['--usepkg-exclude', excluded.join(' ')]),
-    ...work.atoms,
-  ]);
+/** The server may want packages planned anew that have changed; each time there are more of those, so it comes to an end. */
+const MOST_PLANS = 20;
+
+/** Makes a plan and hands it in, until the server takes it as it is. Throws `plan-unstable`. */
+async function makePlan(portage: PortageCommands, work: PlanWork): Promise<void> {
+  const { lease, connection, log, signal } = portage.job;
+  const anew = new Set(work.rebuild ? excludedFromBinaries(work.atoms, lease.profile.sets) : []);
+  for (let count = 0; count < MOST_PLANS; count += 1) {
+    const plan = await portage.plan([
+      ...BINARY_OPTIONS,
+      ...work.resolve.map((option) => `--${option}`),
+      ...rebuilt([...anew]),
+      ...work.atoms,
+    ]);
+    const changed = (await connection.sendPlan(lease, plan, signal)).filter(
+      (name) => !anew.has(name),
+    );
+    if (changed.length === 0) {
+      return;
+    }
+    log.note(`Planning again: what these are made from has changed: ${changed.join(' ')}`);
+    for (const name of changed) {
+      anew.add(name);
+    }
+  }
+  throw new AppError(
+    'plan-unstable',
+    `After ${MOST_PLANS} plans there are still packages that have changed: ${[...anew].join(' ')}.`,
+  );
+}
+
+/** Of these, neither a binary nor what is installed will do. */
+function rebuilt(names: readonly string[]): string[] {
+  const words = names.join(' ');
+  return names.length === 0 ? [] : ['--usepkg-exclude', words, '--reinstall-atoms', words];
 }
 
 /** Builds one package; everything else that it needs has to come from the staging binhost. */
@@ -131,20 +167,32 @@ async function buildPackage(
   folders: PortageFolders,
   work: PackageWork,
 ): Promise<string> {
-  const words = [
+  const options = [
     '--oneshot',
     '--buildpkg',
     ...BINARY_OPTIONS,
     '--usepkg-exclude',
     packageNameOf(`=${work.cpv}`),
-    `=${work.cpv}::${work.repo}`,
   ];
-  checkOnlyTarget(await portage.plan(words), work.cpv);
+  const target = `=${work.cpv}::${work.repo}`;
+  const plan = await portage.plan([...options, target]);
+  checkOnlyTarget(plan, work.cpv);
+  const outdated = outdatedOf(plan, work.cpv);
+  const words = [...options, target, ...outdated];
+  if (outdated.length > 0) {
+    checkOnlyTarget(await portage.plan(words), work.cpv);
+  }
   const { eroot } = portage.root;
   await withPhasesNoted({ eroot, cpv: work.cpv, log: portage.job.log }, async () => {
     await portage.emerge(words);
   });
   return await thePackageIn(folders.packages, work.cpv);
+}
+
+/** What the package is built with and is installed as another build than the staged one: that is taken instead. */
+function outdatedOf(plan: PortagePlan, cpv: string): string[] {
+  const builtWith = plan.packages.find((entry) => entry.cpv === cpv)?.builtWith ?? [];
+  return builtWith.filter(({ isOutdated }) => isOutdated).map((entry) => `=${entry.cpv}`);
 }
 
 /**

@@ -117,6 +117,7 @@ export function requestView(request: BuildRequest): RequestView {
     profile: request.profile,
     atoms: [...request.atoms],
     rebuild: request.rebuild,
+    resolve: [...request.resolve],
     publish: request.publish,
     partial: request.partial,
     state: request.state,
@@ -170,6 +171,7 @@ export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
     ...(lease.compileHosts !== undefined && { compileHosts: [...lease.compileHosts] }),
     ...(profile.compileSharing !== undefined &&
       profile.compileSharing.ccacheBytes !== null && { ccachePath: `/ccache/${profile.name}/` }),
-    work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
+    work:
+      work.kind === 'plan' ? { ...work, atoms: [...work.atoms], resolve: [...work.resolve] } : work,
   };
 }

@@ -64,7 +64,7 @@ need_programs() {
 # A moment is waited for, because the end of a keep time takes it as well.
 take_lock() {
   [ "$dry" = no ] || return 0
-  mkdir -p "$store"
+  [ -d "$store" ] || mkdir -p "$store"
   exec 9> "$store/lock"
   for wait in 1 2 3 4 5 6 7 8 9 10; do
     ! flock -n 9 || return 0

@@ -32,12 +32,11 @@ check_path() {
 }
 
 set_places() {
-  root=$(printenv ROOKERY_ROOT || true)
+  root=${ROOKERY_ROOT:-}
   check_path ROOKERY_ROOT "$root"
   root=${root%/}
   base=$root$PREFIX
   trees=$base/opt/php
-  trees_real=$(readlink -f "$trees" || printf '%s' "$trees")
   store=$base/var/lib/rookery/php
   state=$store/state
   run=$base/run/php

@@ -64,10 +64,11 @@ compare_tree() {
   (
     cd "$1" || exit 1
     # A name with a line feed makes lines that are not expected, or lines that are seen twice.
-    find . -mindepth 1 -printf '%y %m %s %U %P %l\n'
-  ) | awk -v owner="$(stat -c %u "$1")" '
+    find . -printf '%y %m %s %U %P %l\n'
+  ) | awk '
     function fault(text) { if (++count <= 5) print text }
     FILENAME == ARGV[1] { type[$4] = $1; mode[$4] = $2; size[$4] = $3; target[$4] = $5; next }
+    NF == 4 { owner = $4; next } # the folder itself, which comes first
     {
       path = $5
       while (length($2) < 4) $2 = "0" $2
@@ -149,7 +150,7 @@ verify_trees() {
 }
 
 verify() {
-  need_programs awk date find sha256sum stat sync
+  need_programs awk date find sha256sum sync
   take_lock
   [ -n "$words" ] || words=$(resident_trees)
   [ -n "$words" ] || say 'there is no tree here'

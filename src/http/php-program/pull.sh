@@ -101,7 +101,7 @@ put_in_place() {
 }
 
 pull() {
-  need_programs awk chmod cmp cp cut date df du find flock gpg grep mv rsync sed sha256sum stat sync tail
+  need_programs awk chmod cmp cp cut date df du find flock gpg grep mv rsync sed sha256sum sync tail
   choose_farm
   take_lock
   take_index

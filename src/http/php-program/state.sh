@@ -2,13 +2,20 @@
 # The state file: "active ID", "previous ID", "returned-from ID", "switching ID" (an activation that has not ended),
 # "keep ID UNTIL" (a master that does not serve any more), "tree ID PROFILE MANIFEST VERIFIED" (- where it is not).
 state_of() {
-  [ ! -f "$state" ] || awk -v key="$1 " 'index($0 " ", key) == 1 { print substr($0, length(key) + 1); exit }' "$state"
+  [ -f "$state" ] || return 0
+  while IFS= read -r line; do
+    case $line in
+      "$1 "*) printf '%s\n' "${line#"$1 "}"; return 0 ;;
+    esac
+  done < "$state"
 }
 
 # put_state KEY [VALUE]: in the place of what the key had; without a value it goes.
 put_state() {
   {
-    [ ! -f "$state" ] || awk -v key="$1 " 'index($0 " ", key) != 1' "$state"
+    [ ! -f "$state" ] || while IFS= read -r line; do
+      case $line in "$1 "*) ;; *) printf '%s\n' "$line" ;; esac
+    done < "$state"
     [ "$#" -eq 1 ] || printf '%s\n' "$1 $2"
   } > "$state.new"
   sync "$state.new" 2> /dev/null || sync
@@ -28,8 +35,9 @@ pid_of() {
   [ -f "$run/$1.pid" ] || return 0
   pid=$(cat "$run/$1.pid")
   case $pid in '' | *[!0-9]*) return 0 ;; esac
+  real=$(readlink -f "$trees" || true)
   case $(readlink "/proc/$pid/exe" 2> /dev/null) in
-    "$trees_real/$1/sbin/php-fpm" | "$trees_real/$1/sbin/php-fpm (deleted)") printf '%s\n' "$pid" ;;
+    "$real/$1/sbin/php-fpm" | "$real/$1/sbin/php-fpm (deleted)") printf '%s\n' "$pid" ;;
   esac
 }
 

@@ -54,7 +54,7 @@ status() {
   need_programs awk date find readlink sed
   result=0
   if [ "$verify_all" = yes ]; then
-    need_programs flock sha256sum stat sync
+    need_programs flock sha256sum sync
     take_lock
     verify_trees $(resident_trees)
   fi

@@ -202,7 +202,7 @@ switch_tree() {
 }
 
 need_for_activation() {
-  need_programs awk cmp comm cut date df env find flock getconf ln mv sed sha256sum stat sync tail timeout
+  need_programs awk cmp comm cut date df env find flock getconf ln mv sed sha256sum sync tail timeout
   choose_commands
 }
 

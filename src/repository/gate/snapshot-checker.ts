@@ -4,7 +4,6 @@ import type { BaseSystem } from '../../gentoo/base-system.ts';
 import { digestOf } from '../../support/digests.ts';
 import { countFileLevels, levelsOf } from '../file-level-store.ts';
 import { closureFindings } from './closure.ts';
-import { type Consumer, consumerFindings } from './consumer-findings.ts';
 import { FileLook } from './file-look.ts';
 import type { Finding } from './finding.ts';
 import { type GatePackage, readBasePackage, readBaseSoname } from './gate-package.ts';
@@ -90,10 +89,10 @@ export class SnapshotChecker {
     }
   }
 
-  /** What these would not find in the set of this channel that was checked last. */
-  lackedBy(channel: string, consumers: readonly Consumer[]): readonly Finding[] {
-    const { universe = new Universe() } = this.#states.get(channel) ?? {};
-    return consumerFindings(consumers, universe);
+  /** Of some sonames those that the set that was judged last, and its base system, do not provide. */
+  notProvided(channel: string, sonames: readonly string[]): string[] {
+    const universe = this.#states.get(channel)?.universe;
+    return sonames.filter((soname) => universe?.isProvided(soname) !== true);
   }
 
   /** Every file, every time: a file can go, or be written over, behind the back of the server. */

@@ -1,123 +1,110 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Journal } from '../../../src/journal/journal.ts';
-import type { NodeTree } from '../../../src/php/node-trees.ts';
-import type { PhpTrees } from '../../../src/php/php-trees.ts';
-import type { Repository } from '../../../src/repository/repository.ts';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { TreeNeeds } from '../../../src/repository/gate/tree-findings.ts';
+import type { ReportedTree } from '../../../src/repository/proof/node-report.ts';
 import { newId } from '../../../src/support/ids.ts';
-import { openTestKeyring } from '../../keys/open-test-keys.ts';
-import { packSmallTree, SMALL_TREE } from '../../php/made-tree.ts';
-import { openTestPhp } from '../../php/open-test-php.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { makePackage, makeProfile } from '../make-package.ts';
+import { makePackage } from '../make-package.ts';
 import { DEED, type Installation, openInstallation, push } from '../open-installation.ts';
 
-const root = temporaryFolder();
-const DAY_MS = 86_400_000;
+const folder = temporaryFolder();
 const testing = { ...DEED, profile: 'web', channel: 'testing' };
-let folder = '';
+const DAY = 24 * 3_600_000;
 let clock: ManualClock;
 let installation: Installation;
-let repository: Repository;
-let php: PhpTrees;
-let reported: NodeTree[];
+let listed: TreeNeeds[];
 
-beforeEach(async () => {
-  folder = join(root, newId('farm'));
-  clock = new ManualClock();
-  reported = [];
-  const consumers = async (profile: string) => await php.consumers(profile);
-  installation = await openInstallation(folder, clock, { consumers });
-  ({ repository } = installation);
-  const journal = new Journal(installation.database, clock);
-  const keyring = await openTestKeyring(folder, clock);
-  php = openTestPhp({ folder, clock, journal, keyring, nodeTrees: async () => reported });
+beforeAll(async () => {
   await mkdir(join(folder, 'made'));
 });
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  listed = [];
+  const consumers = async () => listed;
+  installation = await openInstallation(join(folder, newId('farm')), clock, { consumers });
+});
+
 afterEach(async () => {
   await installation.close();
 });
 
-async function add(cpv: string, provides: string): Promise<void> {
-  const metadata = { PROVIDES: `x86_64: ${provides}\n` };
-  await push(repository, await makePackage(join(folder, 'made'), cpv, { metadata }));
+async function add(cpv: string, soname: string): Promise<void> {
+  const metadata = { SLOT: '0', PROVIDES: `x86_64: ${soname}` };
+  await push(installation.repository, await makePackage(join(folder, 'made'), cpv, { metadata }));
 }
 
-/** A tree that needs libc.so.6 and libssl.so.3. */
-async function addTree(): Promise<string> {
-  const file = join(folder, 'upload');
-  await writeFile(file, packSmallTree(SMALL_TREE));
-  return (await php.importTree({ profile: 'web', file, channel: null, actor: 'test' })).tree.id;
+function tree(id: string, requires: string): ReportedTree {
+  const manifest = 'a'.repeat(64);
+  return { id, profile: 'web', manifest, state: 'resident', verifiedAt: 1, requires };
 }
 
-describe('the gate', () => {
-  it('refuses a publication that takes a library from a PHP tree, until it is allowed by its id', async () => {
-    await add('sys-libs/glibc-2.40', 'libc.so.6');
-    await add('dev-libs/openssl-3.1', 'libssl.so.3');
-    const tree = await addTree();
-    await repository.publish(testing);
-    await add('dev-libs/openssl-4.0', 'libssl.so.4');
+async function report(node: string, trees: readonly ReportedTree[] | null, channel = 'testing') {
+  const rest = { timestampSeconds: null, checks: [], installed: [] };
+  await installation.proofs.report({ node, profile: 'web', channel, php: trees, ...rest }, 'test');
+}
 
-    const { findings } = await repository.check({ ...testing, contents: 'newest' });
-    expect(findings).toEqual([
-      expect.objectContaining({
-        kind: 'php-soname-missing',
-        verdict: 'refused',
-        message: `The PHP tree ${tree} needs the library libssl.so.3 (x86_64), and there is only libssl.so.4.`,
-      }),
+const findings = async () =>
+  (
+    await installation.repository.check({ profile: 'web', channel: 'testing', contents: 'newest' })
+  ).findings.map(({ kind, cpv, message }) => [kind, cpv, message]);
+
+describe('a library that a PHP tree of a node needs', () => {
+  it('cannot be taken away, also when no package needs it', async () => {
+    await add('dev-libs/icu-72', 'libicu.so.72');
+    await installation.repository.publish(testing);
+    await report('pre1', [tree('8.4.1-web-r1', 'x86_64: libicu.so.72 libc.so.6')]);
+    await report('pre2', [tree('8.4.1-web-r1', 'x86_64: libicu.so.72 libc.so.6')]);
+    expect(await findings()).toEqual([]);
+
+    await add('dev-libs/icu-74', 'libicu.so.74');
+
+    expect(await findings()).toEqual([
+      [
+        'php-tree-broken',
+        'dev-libs/icu-72',
+        'The PHP tree 8.4.1-web-r1, which 2 nodes have, needs the library libicu.so.72 (x86_64); dev-libs/icu-72 has it now, and nothing would.',
+      ],
     ]);
-    await expect(repository.publish(testing)).rejects.toMatchObject({
+    await expect(installation.repository.publish(testing)).rejects.toMatchObject({
       code: 'publication-refused',
     });
-    const allow = findings.map(({ id }) => id);
-    await repository.publish({ ...testing, allow });
-    await add('app-misc/other-1', 'libother.so.1');
-    await repository.publish(testing);
+    // The nodes of another channel keep what they have.
+    await report('pre1', [tree('8.4.2-web-r1', 'x86_64: libicu.so.74')]);
+    await report('pre2', [tree('8.4.1-web-r1', 'x86_64: libicu.so.72')], 'stable');
+    expect(await findings()).toEqual([]);
+    await installation.repository.publish(testing);
   });
 
-  it('counts trees that nodes have, also when they are listed no more, as long as they report', async () => {
-    await add('sys-libs/glibc-2.40', 'libc.so.6');
-    reported = [
-      {
-        node: 'web7',
-        tree: '8.2.1-web-r1',
-        channel: 'stable',
-        manifest: 'ab'.repeat(32),
-        state: 'resident',
-        requires: 'x86_64: libc.so.6 libgone.so.1',
-        passed: [],
-        failed: [],
-        reportedAt: clock.now(),
-      },
-    ];
-    await expect(repository.publish(testing)).rejects.toMatchObject({
-      message: expect.stringContaining(
-        'The PHP tree 8.2.1-web-r1, which web7 has, needs the library libgone.so.1 (x86_64), which nothing provides.',
-      ),
-    });
-
-    clock.advance(31 * DAY_MS);
-    await expect(repository.check({ ...testing, contents: 'newest' })).resolves.toMatchObject({
-      findings: expect.not.arrayContaining([
-        expect.objectContaining({ kind: 'php-soname-missing' }),
-      ]),
-    });
+  it('counts as long as the node reports, and is not asked for where no publication had it', async () => {
+    await add('dev-libs/icu-72', 'libicu.so.72');
+    await installation.repository.publish(testing);
+    await report('pre1', [tree('8.4.1-web-r1', 'x86_64: libicu.so.72 libelsewhere.so.1')]);
+    await add('dev-libs/icu-74', 'libicu.so.74');
+    expect(await findings()).toHaveLength(1);
+    clock.advance(31 * DAY);
+    expect(await findings()).toEqual([]);
   });
 
-  it('is content with what the base system has, and only warns where the profile says so', async () => {
-    const sonames = ['x86_64: libc.so.6', 'x86_64: libssl.so.3'];
-    await add('app-misc/a-1', 'liba.so.1');
-    await addTree();
-    await expect(repository.publish(testing)).rejects.toMatchObject({
+  it('counts too for a tree that nodes may fetch, until it is allowed by its id', async () => {
+    await add('dev-libs/icu-72', 'libicu.so.72');
+    await installation.repository.publish(testing);
+    listed = [{ tree: '8.4.1-web-r1', requires: ['x86_64: libicu.so.72', 'x86_64: libc.so.6'] }];
+    await add('dev-libs/icu-74', 'libicu.so.74');
+
+    expect((await findings()).map(([, , message]) => message)).toEqual([
+      'The PHP tree 8.4.1-web-r1, which nodes may fetch, needs the library libicu.so.72 (x86_64); dev-libs/icu-72 has it now, and nothing would.',
+    ]);
+    await expect(installation.repository.publish(testing)).rejects.toMatchObject({
       code: 'publication-refused',
     });
-    installation.setProfiles([makeProfile('web', { baseSystem: { packages: [], sonames } })]);
-    await repository.publish(testing);
-
-    await add('app-misc/a-2', 'liba.so.1');
-    installation.setProfiles([makeProfile('web', { gate: { warn: ['php-soname-missing'] } })]);
-    await repository.publish(testing);
+    const asked = { profile: 'web', channel: 'testing', contents: 'newest' } as const;
+    const checked = await installation.repository.check(asked);
+    const allow = checked.findings.map(({ id }) => id);
+    await installation.repository.publish({ ...testing, allow });
+    await add('dev-libs/other-1', 'libother.so.1');
+    await installation.repository.publish(testing);
   });
 });
