@@ -50,6 +50,12 @@ async function said(...words: readonly string[]): Promise<string> {
   return stdout;
 }
 
+async function publish(cpv: string, soname: string): Promise<void> {
+  const metadata = { PROVIDES: `x86_64: ${soname}\n` };
+  await server.pushFile('web', await makePackage(folder, cpv, { metadata }));
+  await server.call('POST', '/api/profiles/web/channels/testing/publish', {});
+}
+
 async function page(path: string): Promise<string> {
   const response = await fetch(server.url + path, { headers: { accept: 'text/html' } });
   expect(response.status).toBe(200);
@@ -92,11 +98,6 @@ describe('the commands of PHP trees', () => {
   });
 
   it('keep the libraries of the system that their trees need', async () => {
-    const publish = async (cpv: string, soname: string): Promise<void> => {
-      const metadata = { PROVIDES: `x86_64: ${soname}\n` };
-      await server.pushFile('web', await makePackage(folder, cpv, { metadata }));
-      await server.call('POST', '/api/profiles/web/channels/testing/publish', {});
-    };
     await publish('dev-libs/openssl-3', 'libssl.so.3');
     await expect(publish('dev-libs/openssl-4', 'libssl.so.5')).rejects.toThrow(
       `The PHP tree ${FIRST}, which nodes may fetch, needs the library libssl.so.3`,
