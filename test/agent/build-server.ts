@@ -119,12 +119,7 @@ export class BuildServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     if (url.pathname.startsWith('/staging/')) {
-      const isKept = this.keepsPackages && url.pathname.endsWith('.gpkg.tar');
-      if (isKept || this.#isIndexRefused(url)) {
-        request.destroy();
-        return;
-      }
-      await this.#serveStaging(url, response);
+      await this.#answerStaging(url, request, response);
       return;
     }
     const [, , , what = '', jobId = '', part] = url.pathname.split('/');
@@ -144,6 +139,19 @@ export class BuildServer {
       return;
     }
     await this.#handler(name)(request, response, { job, url });
+  }
+
+  async #answerStaging(
+    url: URL,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const isKept = this.keepsPackages && url.pathname.endsWith('.gpkg.tar');
+    if (isKept || this.#isIndexRefused(url)) {
+      request.destroy();
+      return;
+    }
+    await this.#serveStaging(url, response);
   }
 
   #isStale(job: ServedJob | undefined, url: URL): boolean {

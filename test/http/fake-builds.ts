@@ -441,18 +441,18 @@ export class FakeBuilds implements Builds {
   }
 
   #job(id: string): ExplainedJob {
-    const job = this.jobs.find((known) => known.id === id);
-    if (job === undefined) {
-      throw new AppError('unknown-job', `There is no job ${id}.`);
-    }
-    return job;
+    return theOne(this.jobs, id, 'job');
   }
 
   #request(id: string): BuildRequest {
-    const request = this.requests.find((known) => known.id === id);
-    if (request === undefined) {
-      throw new AppError('unknown-request', `There is no request ${id}.`);
-    }
-    return request;
+    return theOne(this.requests, id, 'request');
   }
+}
+
+function theOne<T extends { readonly id: string }>(all: readonly T[], id: string, kind: string): T {
+  const one = all.find((known) => known.id === id);
+  if (one === undefined) {
+    throw new AppError(`unknown-${kind}`, `There is no ${kind} ${id}.`);
+  }
+  return one;
 }
