@@ -119,11 +119,6 @@ export class BuildServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     if (url.pathname.startsWith('/staging/')) {
-      const isKept = this.keepsPackages && url.pathname.endsWith('.gpkg.tar');
-      if (isKept || this.#isIndexRefused(url)) {
-        request.destroy();
-        return;
-      }
       await this.#serveStaging(url, response);
       return;
     }
@@ -236,6 +231,11 @@ export class BuildServer {
   }
 
   async #serveStaging(url: URL, response: ServerResponse): Promise<void> {
+    const isKept = this.keepsPackages && url.pathname.endsWith('.gpkg.tar');
+    if (isKept || this.#isIndexRefused(url)) {
+      response.destroy();
+      return;
+    }
     const name = decodeURIComponent(url.pathname.replace(/^\/staging\/[^/]*\//, ''));
     const path = join(this.stagingFolder ?? this.#folder, name);
     const bytes = await readFile(path).catch(() => undefined);
