@@ -11,14 +11,15 @@ import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
 import { phpLayout } from './php/layout.ts';
 import { TREE_LIMITS } from './php/limits.ts';
+import type { NodeTree } from './php/node-trees.ts';
 import type { PhpContext } from './php/php-context.ts';
-import { createPhpTrees } from './php/php-trees.ts';
+import { createPhpTrees, type PhpTrees } from './php/php-trees.ts';
 import { openRepository } from './repository/create-repository.ts';
 import { watchDiskSpace } from './repository/disk-watch.ts';
-import { createProofs } from './repository/proof/proofs.ts';
+import type { NodeRecord } from './repository/proof/node-report.ts';
+import { createProofs, type Proofs } from './repository/proof/proofs.ts';
 import { reportExpiry } from './signing/key-expiry.ts';
 import { Keyring } from './signing/keyring/keyring.ts';
-import type { AnySigner } from './signing/signer.ts';
 import type { Clock } from './support/clock.ts';
 import { DiskSpace } from './support/disk-space.ts';
 import { AppError } from './support/errors.ts';
@@ -54,12 +55,14 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     ...shared,
     signer: () => keyring.signer(),
     currentKeys: () => new Set(keyring.acceptedFingerprints()),
+    consumers: async (profile) => await php.consumers(profile),
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
     space,
     ...(cluster.isShared ? { servers: cluster } : {}),
   });
-  const php = createPhpTrees(phpContext(config, shared, keyring));
+  const proofs = createProofs(shared);
+  const php = openPhp(config, { ...shared, proofs, keyring });
   const diskWatch = watchDiskSpace({
     ...shared,
     space,
@@ -76,6 +79,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     folders: { state },
     settings: config.builds,
     othersServe: cluster.isShared,
+    leads: () => leads.isRunning,
   });
   const schedules = new Scheduler({
     ...shared,
@@ -86,7 +90,6 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   });
   const compilerCache = compilerCacheIn(state, space);
   const tokens = new Tokens(database, journal, clock);
-  const proofs = createProofs(shared);
   const keys = new FarmKeys({
     ...shared,
     keyring,
@@ -100,19 +103,40 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
 }
 
-function phpContext(
+function openPhp(
   { paths }: Config,
-  shared: Pick<PhpContext, 'journal' | 'locks' | 'clock' | 'log'>,
-  keyring: Keyring,
-): PhpContext {
-  const signer = (): AnySigner => keyring.signer();
-  return {
-    ...shared,
+  rooms: Pick<PhpContext, 'journal' | 'locks' | 'clock' | 'log'> & {
+    readonly proofs: Proofs;
+    readonly keyring: Keyring;
+  },
+): PhpTrees {
+  const { proofs, keyring } = rooms;
+  return createPhpTrees({
+    ...rooms,
     layout: phpLayout(paths),
     limits: TREE_LIMITS,
-    signer,
-    nodeTrees: async () => [],
-  };
+    nodeTrees: async (profile) => phpTreesOfNodes(await proofs.nodes(), profile),
+    signer: () => keyring.signer(),
+  });
+}
+
+/** What nodes have reported, in the words of the room of PHP trees. */
+function phpTreesOfNodes(records: readonly NodeRecord[], profile: string): NodeTree[] {
+  return records
+    .filter((record) => record.profile === profile)
+    .flatMap(({ node, channel, checks, reportedAt, php }) =>
+      (php ?? []).map(({ id, manifest, state, requires }) => ({
+        node,
+        tree: id,
+        channel,
+        manifest,
+        state,
+        requires,
+        passed: checks.filter((check) => check.passed).map(({ name }) => name),
+        failed: checks.filter((check) => !check.passed).map(({ name }) => name),
+        reportedAt,
+      })),
+    );
 }
 
 function openJournal(database: Database, clock: Clock, cluster: Cluster): Journal {

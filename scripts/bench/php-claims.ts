@@ -44,6 +44,10 @@ function addLargest(tree: string): void {
   }
 }
 
+function percent(part: number, whole: number): string {
+  return ((part / whole) * 100).toFixed(2);
+}
+
 async function compareRevision(bench: Bench, node: PhpNode): Promise<void> {
   const received = async (channel: string): Promise<number> => {
     const { said } = await node.must(0, 'pull', channel);
@@ -54,7 +58,6 @@ async function compareRevision(bench: Bench, node: PhpNode): Promise<void> {
   const revision = await received('testing');
   const sizes = await command(['du', '-sk', node.tree(A), node.tree(B)]);
   const [first = 0, second = 0] = sizes.split('\n').map((line) => Number(line.split('\t')[0]));
-  const percent = (part: number, whole: number): string => ((part / whole) * 100).toFixed(2);
   bench.print(
     `a PHP tree that differs in its configuration: ${revision} of ${full} bytes fetched (${percent(revision, full)} %), ${second} of ${first} KiB on disk (${percent(second, first)} %) (target: below 1 %)`,
   );

@@ -18,6 +18,7 @@ import { profilePauseCommands } from './commands/profile-pause.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { repositoryCommand } from './commands/repository.ts';
 import type { RebuildStart } from './commands/repository-rebuild.ts';
+import { rsyncCommand } from './commands/rsync.ts';
 import { scheduleCommand } from './commands/schedule.ts';
 import { type ServerStart, serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -55,6 +56,7 @@ export function createProgram(parts: ProgramParts): Program {
     channelCommand(context),
     packageCommand(context),
     phpCommand(context),
+    rsyncCommand(context),
     repositoryCommand(context, parts.rebuild),
     databaseCommand(context, parts.copyDatabase),
     indexCommand(context),

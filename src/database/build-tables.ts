@@ -90,16 +90,24 @@ export interface LaneRow {
   readonly is_giant: number;
 }
 
-/** How long a package takes to build, in milliseconds. */
-export interface BuildTimeRow {
+/** What successful builds of a package have taken on a profile: how long the next one takes, and what it may take. */
+export interface PackageTimesRow {
   readonly profile: string;
-  /** category/name. */
+  /** `category/name`, or `plan`. */
   readonly package: string;
+  /** Empty for `plan`, which stands for no other. */
   readonly category: string;
-  /** The newest times. */
+  /** The newest times, in milliseconds, the last one last. */
   readonly recent_json: string;
-  readonly typical_ms: number;
+  /** Their middle; null when no time is known. */
+  readonly typical_ms: number | null;
   readonly measured_at: number;
+  /** How many the most of each of these is from. */
+  readonly runs: number;
+  readonly longest_ms: number;
+  readonly longest_silence_ms: number;
+  readonly largest_log_bytes: number;
+  readonly largest_disk_bytes: number;
 }
 
 /** No job for this profile is handed out. */
@@ -150,18 +158,6 @@ export interface BlockedBuildRow {
   /** A sentence. */
   readonly reason: string;
   readonly blocked_at: number;
-}
-
-/** The most that successful builds of a package have taken; what limits are learned from. */
-export interface MeasuredRunRow {
-  readonly profile: string;
-  /** category/pn */
-  readonly package: string;
-  readonly runs: number;
-  readonly longest_ms: number;
-  readonly longest_silence_ms: number;
-  readonly largest_log_bytes: number;
-  readonly largest_disk_bytes: number;
 }
 
 /** A schedule of a profile, once the server has seen it. */

@@ -16,6 +16,7 @@ import * as schedules from './migrations/0016-schedules.ts';
 import * as plans from './migrations/0018-plans.ts';
 import * as staging from './migrations/0019-staging.ts';
 import * as joinedJobs from './migrations/0021-joined-jobs.ts';
+import * as packageTimes from './migrations/0021-package-times.ts';
 import * as phpOfNodes from './migrations/0024-php-of-nodes.ts';
 import type { Tables } from './tables.ts';
 
@@ -41,6 +42,7 @@ const MIGRATIONS: readonly Migration[] = [
   plans,
   staging,
   joinedJobs,
+  packageTimes,
   phpOfNodes,
 ];
 

@@ -8,11 +8,10 @@ import type {
   AttemptHistoryRow,
   AttemptRow,
   BlockedBuildRow,
-  BuildTimeRow,
   JobNeedRow,
   JobRow,
   LaneRow,
-  MeasuredRunRow,
+  PackageTimesRow,
   ProfilePauseRow,
   RequestPackageRow,
   RequestRow,
@@ -25,11 +24,10 @@ export type {
   AttemptHistoryRow,
   AttemptRow,
   BlockedBuildRow,
-  BuildTimeRow,
   JobNeedRow,
   JobRow,
   LaneRow,
-  MeasuredRunRow,
+  PackageTimesRow,
   ProfilePauseRow,
   RequestPackageRow,
   RequestRow,
@@ -301,13 +299,12 @@ export interface Tables {
   attempts: AttemptRow;
   attempt_history: AttemptHistoryRow;
   blocked_builds: BlockedBuildRow;
-  measured_runs: MeasuredRunRow;
   request_packages: RequestPackageRow;
   schedules: ScheduleRow;
   schedule_runs: ScheduleRunRow;
   agents: AgentRow;
   lanes: LaneRow;
-  build_times: BuildTimeRow;
+  package_times: PackageTimesRow;
   profile_pauses: ProfilePauseRow;
   tokens: TokenRow;
   events: EventRow;

@@ -14,7 +14,7 @@ export interface PromoteTree {
   /** Undefined: what the channel before shows. */
   readonly tree: string | undefined;
   /** How many nodes have to have proven it, when there is a channel before. */
-  readonly policy: Pick<PromotionPolicy, 'nodes' | 'withinMs'>;
+  readonly policy: Pick<PromotionPolicy, 'nodes' | 'checks' | 'withinMs'>;
   readonly force: boolean;
   readonly reason: string;
   readonly actor: string;
@@ -156,7 +156,8 @@ async function missingFor(
       one.manifest === tree.manifest &&
       one.channel === from &&
       one.state === 'active' &&
-      one.checksPassed &&
+      one.failed.length === 0 &&
+      policy.checks.every((check) => one.passed.includes(check)) &&
       one.reportedAt >= oldest,
   );
   if (proven.length < policy.nodes) {

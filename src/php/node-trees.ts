@@ -10,8 +10,10 @@ export interface NodeTree {
   readonly state: 'active' | 'standby' | 'resident';
   /** REQUIRES words. */
   readonly requires: string;
-  /** Whether the report had checks, and none of them failed. */
-  readonly checksPassed: boolean;
+  /** Names of the checks of the same report that passed. */
+  readonly passed: readonly string[];
+  /** Names of those that failed. */
+  readonly failed: readonly string[];
   /** Milliseconds since the epoch. */
   readonly reportedAt: number;
 }

@@ -69,12 +69,12 @@ const SLEEPER = 'sleep 300 & echo "child $! ."';
 
 describe('a build that takes more than it may', () => {
   it.each<[string, Partial<BuildLimits>, string[], RegExp]>([
-    ['silence', { silenceMs: 1500 }, [SLEEPER, 'wait'], /nothing to its log .* "silence" is 2s/],
+    ['silence', { silenceMs: 3000 }, [SLEEPER, 'wait'], /nothing to its log .* "silence" is 3s/],
     [
       'time',
-      { runMs: 2000 },
+      { runMs: 4000 },
       [SLEEPER, 'while :; do echo x; sleep 0.1; done'],
-      /ran for [^ ]+: its limit "run" is 2s/,
+      /ran for [^ ]+: its limit "run" is 4s/,
     ],
     [
       'log',

@@ -59,6 +59,10 @@ async function collectingServer(...steps: readonly object[]): Promise<FarmServer
   return server;
 }
 
+function at(profile: string, stage: string, count: number): object {
+  return { task: TASK, underWay: { profile, stage, done: count, total: 2 } };
+}
+
 function done(collection: object): object {
   return { task: { ...TASK, state: 'done', finishedAt: 2, collection }, underWay: null };
 }
@@ -81,10 +85,6 @@ describe('repository collect', () => {
   });
 
   it('follows it, with a bar for each profile and stage', async () => {
-    const at = (profile: string, stage: string, count: number): object => ({
-      task: TASK,
-      underWay: { profile, stage, done: count, total: 2 },
-    });
     const server = await collectingServer(
       at('web-v3', 'looking', 2),
       at('web-v3', 'removing', 1),

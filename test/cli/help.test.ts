@@ -57,6 +57,7 @@ describe('the commands', () => {
         'channel',
         'package',
         'php',
+        'rsync',
         'repository',
         'database',
         'index',
@@ -122,6 +123,7 @@ describe('the commands', () => {
       'database copy',
       'key backup',
       'key restore',
+      'rsync config',
     ];
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);
@@ -137,6 +139,7 @@ describe('the commands', () => {
         'node forget',
         'channel pin',
         'channel unpin',
+        'rsync config',
       ]),
     ).toEqual([]);
   });

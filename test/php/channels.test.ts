@@ -63,7 +63,7 @@ async function add(text: string, channel: string | null = null): Promise<string>
 }
 
 async function promote(channel: string, tree?: string, more: object = {}): Promise<void> {
-  const policy = { nodes: 1, withinMs: null };
+  const policy = { nodes: 1, checks: ['answers'], withinMs: null };
   const request = { profile: 'web', channel, channels: CHANNELS, tree, policy, force: false };
   await php.promote({ ...request, ...DEED, ...more });
 }
@@ -85,7 +85,8 @@ async function report(tree: string, more: Partial<NodeTree> = {}): Promise<void>
     manifest: listing.manifest,
     state: 'active',
     requires: '',
-    checksPassed: true,
+    passed: ['answers'],
+    failed: [],
     reportedAt: clock.now(),
     ...more,
   });
@@ -103,7 +104,8 @@ describe('a channel', () => {
     const { listing } = await php.tree('web', a);
     const unfit: Partial<NodeTree>[] = [
       { state: 'standby' },
-      { checksPassed: false },
+      { failed: ['logs'] },
+      { passed: ['other'] },
       { channel: 'stable' },
       { manifest: 'ab'.repeat(32) },
       { tree: b, manifest: listing.manifest },

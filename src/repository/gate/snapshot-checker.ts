@@ -89,6 +89,12 @@ export class SnapshotChecker {
     }
   }
 
+  /** Of some sonames those that the set that was judged last, and its base system, do not provide. */
+  notProvided(channel: string, sonames: readonly string[]): string[] {
+    const universe = this.#states.get(channel)?.universe;
+    return sonames.filter((soname) => universe?.isProvided(soname) !== true);
+  }
+
   /** Every file, every time: a file can go, or be written over, behind the back of the server. */
   async #lookAtFiles(state: State, rules: OwnRules): Promise<Finding[]> {
     const folder = rules.layout.packages(rules.profile.name);
