@@ -54,13 +54,14 @@ try {
     signal: end.signal,
     say: (line) => stderr.write(`${line}\n`),
   });
-  const { rounds, killed, attempts, lostAttempts, looks, reasons, wall, faults } = report;
+  const { rounds, killed, attempts, lostAttempts, looks, looksAtOne, reasons, wall, faults } =
+    report;
   const minutes = ((performance.now() - start) / 60_000).toFixed(1);
   const given = Object.entries(reasons).map(([code, count]) => `${code} ${count}`);
   stdout.write(
     [
       `${rounds} rounds in ${minutes} minutes; killed: server ${killed.server}, agents ${killed.agents}, postmaster ${killed.postmaster}`,
-      `${attempts} attempts, of which ${lostAttempts} were lost; ${looks} looks at requests`,
+      `${attempts} attempts, of which ${lostAttempts} were lost; ${looks} looks at requests, ${looksAtOne} at jobs`,
       `reasons given and found true: ${given.join(', ')}`,
       ...(wall === undefined
         ? []

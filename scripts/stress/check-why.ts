@@ -35,25 +35,13 @@ class WhyCheck {
 
   faultOf(job: JobView): string | undefined {
     const { state, why } = job;
-    switch (state) {
-      case 'waiting':
-        return why.code === 'needs-job' ? this.#needFault(job, why) : 'it needs something';
-      case 'ready':
-        return isStandstill(why) ? this.#standstillFault(job, why) : 'it needs nothing any more';
-      case 'leased':
-        return this.#leasedFault(job, why);
-      case 'succeeded':
-        return why.code === state && why.agent === job.agent && why.attempt === job.attempt
-          ? undefined
-          : 'it was built';
-      case 'failed':
-      case 'cancelled':
-      case 'skipped':
-        break;
+    if (state === 'waiting') {
+      return why.code === 'needs-job' ? this.#needFault(job, why) : 'it needs something';
     }
-    return why.code === state && why.reason === job.reason && job.whySentence.includes(why.reason)
-      ? undefined
-      : 'it is over';
+    if (state === 'ready') {
+      return isStandstill(why) ? this.#standstillFault(job, why) : 'it needs nothing any more';
+    }
+    return state === 'leased' ? this.#leasedFault(job, why) : overFault(job, why);
   }
 
   #leasedFault(job: JobView, why: Why): string | undefined {
@@ -93,16 +81,15 @@ class WhyCheck {
     const { root, because } = why;
     const end = root === null ? named : this.#jobs.get(root.job);
     const claimed = root ?? why;
-    if (end === undefined || end.state === 'waiting' || end.state !== claimed.state) {
-      return `its chain ends with ${end?.name}, which is ${end?.state}`;
+    if (end === undefined || end.state !== claimed.state || !this.#leadsTo(named, end)) {
+      return `its chain does not end with ${claimed.name}, which is ${claimed.state}`;
     }
-    if (!this.#leadsTo(named, end)) {
-      return `${named.name} does not wait for ${end.name}`;
+    if (end.state === 'ready') {
+      return because === null ? `${end.name} is ready` : this.#standstillFault(end, because);
     }
-    if (end.state === 'leased') {
-      return claimed.agent === end.agent && because === null ? undefined : `${end.agent} has it`;
-    }
-    return because === null ? `${end.name} is ready` : this.#standstillFault(end, because);
+    return claimed.agent === end.agent && because === null && end.state === 'leased'
+      ? undefined
+      : `${end.name} is ${end.state} on ${end.agent}`;
   }
 
   #leadsTo(from: JobView, to: JobView): boolean {
@@ -116,34 +103,20 @@ class WhyCheck {
   }
 
   #standstillFault(job: JobView, why: Standstill): string | undefined {
-    switch (why.code) {
-      case 'next':
-        return this.#agentsFault(why.agents, (agent) => isFree(agent) && isLive(agent));
-      case 'agents-busy':
-        return this.#agentsFault(why.agents, (agent) => !isFree(agent));
-      case 'agents-away':
-        return this.#agentsFault(
-          why.agents.map(({ name }) => name),
-          (agent) => !isLive(agent),
-        );
-      case 'backing-off':
-        return why.attempt === job.attempt && why.attempt > 0 && why.leftMs > 0
-          ? undefined
-          : `it had ${job.attempt} attempts`;
-      case 'agents-inactive':
-        return this.#agentsFault(
-          why.agents.map(({ name }) => name),
-          (agent) => agent.state !== 'active',
-        );
-      case 'no-agent':
-        return this.#agents.some((agents) => agents.length === 0) ? undefined : 'there are agents';
-      case 'one-giant-each':
-      case 'no-fitting-agent':
-      case 'paused-request':
-      case 'paused-profile':
-        break;
+    if (why.code === 'backing-off') {
+      const isRight = why.attempt === job.attempt && why.attempt > 0 && why.leftMs > 0;
+      return isRight ? undefined : `it had ${job.attempt} attempts`;
     }
-    return 'nothing of that kind was done here';
+    if (why.code === 'no-agent') {
+      return this.#agents.some((agents) => agents.length === 0) ? undefined : 'there are agents';
+    }
+    const holds = OF_AGENTS.get(why.code);
+    return holds === undefined || !('agents' in why)
+      ? 'nothing of that kind was done here'
+      : this.#agentsFault(
+          why.agents.map((agent) => (typeof agent === 'string' ? agent : agent.name)),
+          holds,
+        );
   }
 
   /** It has to be true of each that is named, before or after, or one whose jobs have changed between: it was free then. */
@@ -161,6 +134,27 @@ class WhyCheck {
       : `not so: ${wrong.join(', ')}; before and after: ${JSON.stringify(seen)}`;
   }
 }
+
+function overFault(job: JobView, why: Why): string | undefined {
+  if (why.code === 'succeeded') {
+    const isRight = job.state === why.code && why.agent === job.agent;
+    return isRight && why.attempt === job.attempt ? undefined : 'it was not built so';
+  }
+  return why.code === job.state &&
+    'reason' in why &&
+    why.reason === job.reason &&
+    job.whySentence.includes(why.reason)
+    ? undefined
+    : 'it is over';
+}
+
+/** What has to hold of the agents that a reason names. */
+const OF_AGENTS = new Map<Standstill['code'], (agent: AgentView) => boolean>([
+  ['next', (agent) => isFree(agent) && isLive(agent)],
+  ['agents-busy', (agent) => !isFree(agent)],
+  ['agents-away', (agent) => !isLive(agent)],
+  ['agents-inactive', (agent) => agent.state !== 'active'],
+]);
 
 function isFree(agent: AgentView): boolean {
   return agent.jobIds.length < agent.slots && agent.state === 'active';

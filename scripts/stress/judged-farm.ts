@@ -33,6 +33,8 @@ export interface JudgedReport {
   readonly attempts: number;
   readonly lostAttempts: number;
   readonly looks: number;
+  /** At single jobs, as `build why` does. */
+  readonly looksAtOne: number;
   /** How often each reason was given. */
   readonly reasons: Readonly<Record<string, number>>;
   /** Without anybody killed, in seconds. */
@@ -107,6 +109,7 @@ class JudgedFarm {
       attempts: this.#attempts,
       lostAttempts: this.#lost,
       looks: this.#observer.looks,
+      looksAtOne: this.#observer.looksAtOne,
       reasons: Object.fromEntries(this.#observer.reasons),
       wall,
     };

@@ -1,6 +1,7 @@
 import { type AgentView, agentListSchema } from '../../src/protocol/agents.ts';
 import {
   type JobView,
+  jobDetailSchema,
   type RequestDetail,
   requestDetailSchema,
 } from '../../src/protocol/builds.ts';
@@ -17,6 +18,7 @@ export class Observer {
   /** How often each reason was given. */
   readonly reasons = new Map<string, number>();
   looks = 0;
+  looksAtOne = 0;
   readonly #server: TestServer;
   readonly #requests = new Map<string, RequestDetail | undefined>();
   readonly #logs = new Map<string, string>();
@@ -74,7 +76,25 @@ export class Observer {
     for (const job of detail.jobs.filter(({ state }) => state === 'leased')) {
       await this.#lookAtLog(job);
     }
+    await this.#lookAtOne(detail);
     return detail;
+  }
+
+  /** What `build why` says of one job, when nothing of its request has changed meanwhile. */
+  async #lookAtOne(before: RequestDetail): Promise<void> {
+    const chosen = before.jobs[this.looks % before.jobs.length];
+    if (chosen === undefined) {
+      return;
+    }
+    const agents = await this.#agents();
+    const one = jobDetailSchema.parse(await this.#get(`/api/jobs/${chosen.id}`));
+    const agentsAfter = await this.#agents();
+    const after = await this.#detail(before.id);
+    if (standing(before) === standing(after)) {
+      this.looksAtOne += 1;
+      const jobs = before.jobs.map((job) => (job.id === one.id ? one : job));
+      this.#note(...whyFaults({ ...after, jobs }, [agents, agentsAfter]));
+    }
   }
 
   async #agents(): Promise<readonly AgentView[]> {
@@ -134,6 +154,10 @@ export class Observer {
       this.#logs.set(path, text);
     }
   }
+}
+
+function standing({ reason, jobs }: RequestDetail): string {
+  return JSON.stringify([reason, jobs.map(({ id, state, attempt }) => [id, state, attempt])]);
 }
 
 function shown({ state, attempt, packageId }: JobView): string {

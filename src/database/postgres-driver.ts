@@ -42,6 +42,11 @@ export class PostgresDriver implements Driver {
     this.#pool = this.#open();
     // A connection that breaks while nobody uses it is thrown away; the next statement gets another.
     this.#pool.on('error', () => undefined);
+    // One that breaks in the moment in which the pool hands it out has no listener yet, and would end the process. The
+    // next statement on it says so.
+    this.#pool.on('connect', (client) => {
+      client.on('error', () => undefined);
+    });
   }
 
   async acquireConnection(): Promise<PostgresConnection> {

@@ -119,7 +119,7 @@ export class BuildServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     if (url.pathname.startsWith('/staging/')) {
-      await this.#answerStaging(url, request, response);
+      await this.#serveStaging(url, response);
       return;
     }
     const [, , , what = '', jobId = '', part] = url.pathname.split('/');
@@ -139,19 +139,6 @@ export class BuildServer {
       return;
     }
     await this.#handler(name)(request, response, { job, url });
-  }
-
-  async #answerStaging(
-    url: URL,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
-    const isKept = this.keepsPackages && url.pathname.endsWith('.gpkg.tar');
-    if (isKept || this.#isIndexRefused(url)) {
-      request.destroy();
-      return;
-    }
-    await this.#serveStaging(url, response);
   }
 
   #isStale(job: ServedJob | undefined, url: URL): boolean {
@@ -244,6 +231,11 @@ export class BuildServer {
   }
 
   async #serveStaging(url: URL, response: ServerResponse): Promise<void> {
+    const isKept = this.keepsPackages && url.pathname.endsWith('.gpkg.tar');
+    if (isKept || this.#isIndexRefused(url)) {
+      response.destroy();
+      return;
+    }
     const name = decodeURIComponent(url.pathname.replace(/^\/staging\/[^/]*\//, ''));
     const path = join(this.stagingFolder ?? this.#folder, name);
     const bytes = await readFile(path).catch(() => undefined);

@@ -411,9 +411,7 @@ export class FakeBuilds implements Builds {
     };
   }
 
-  isLogFollowed(jobId: string): boolean {
-    return this.followerCount(jobId) > 0;
-  }
+  readonly isLogFollowed = (jobId: string): boolean => this.followerCount(jobId) > 0;
 
   followerCount(jobId: string): number {
     return this.#followers.get(jobId)?.size ?? 0;
