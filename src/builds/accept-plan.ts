@@ -12,7 +12,12 @@ import { portageInputs } from './inputs-digest.ts';
 import { cpvsToLookUp, type KnownBuilds, planFromPortage } from './plan-from-portage.ts';
 import { findRequestRow, setPlan } from './request-store.ts';
 
-const storedPlanSchema = z.object({ attempt: z.number(), plan: portagePlanSchema });
+const storedPlanSchema = z.object({
+  attempt: z.number(),
+  /** A request may have several plan jobs, one after the other. */
+  job: z.string().optional(),
+  plan: portagePlanSchema,
+});
 
 /** Checks a plan and keeps it; its jobs are made when the attempt has succeeded. The last plan counts. */
 export async function acceptPlan(
@@ -33,17 +38,25 @@ export async function acceptPlan(
   }
   await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
     await hear(queries, key, now);
-    await setPlan(queries, job.request_id, JSON.stringify({ attempt: key.attempt, plan }));
+    await setPlan(
+      queries,
+      job.request_id,
+      JSON.stringify({ attempt: key.attempt, job: key.jobId, plan }),
+    );
   });
 }
 
 /** The plan that this attempt has handed in. */
-export function storedPlan(request: RequestRow, attempt: number): PortagePlan | undefined {
+export function storedPlan(
+  request: RequestRow,
+  { jobId, attempt }: Pick<LeaseKey, 'jobId' | 'attempt'>,
+): PortagePlan | undefined {
   if (request.plan_json === null) {
     return undefined;
   }
   const stored = storedPlanSchema.parse(JSON.parse(request.plan_json));
-  return stored.attempt === attempt ? stored.plan : undefined;
+  const isOfJob = stored.job === undefined || stored.job === jobId;
+  return isOfJob && stored.attempt === attempt ? stored.plan : undefined;
 }
 
 /** What stood in the way of the last plan of a request that has failed. */

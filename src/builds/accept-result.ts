@@ -1,9 +1,7 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
-import { hardwareProfileSchema } from '../gentoo/profile.ts';
 import { AppError, isAppError, isPassing } from '../support/errors.ts';
-import { resolvePlan, storedPlan } from './accept-plan.ts';
+import { storedPlan } from './accept-plan.ts';
 import { findAttempt, markHeard } from './attempt-store.ts';
-import { type BuildPlan, insertPlan } from './build-plan.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
@@ -13,8 +11,17 @@ import type { AttemptEnd, ReportedOutcome } from './job.ts';
 import { findLeasedJob } from './job-store.ts';
 import { packageOf } from './limits.ts';
 import { addMeasured, type MeasuredRun } from './measured-store.ts';
-import { findRequestRow, lockRequest, moveRequest } from './request-store.ts';
-import { settleAttempt } from './settle-job.ts';
+import {
+  afterPlan,
+  afterRefusal,
+  extend,
+  extensionAfter,
+  type PlanStep,
+  takeStep,
+  toldOfPlan,
+} from './next-plan.ts';
+import { findRequestRow, lockRequest } from './request-store.ts';
+import { keyOf, settleAttempt } from './settle-job.ts';
 import { unstageInBackground } from './staging.ts';
 
 export interface Result {
@@ -42,8 +49,12 @@ export async function acceptResult(
     return;
   }
   const request = await findRequestRow(context.database, job.request_id);
-  const { end, plan } = await judge(context, { job, request }, result);
+  const { end, step } = await judge(context, { job, request }, result);
   const log = await readEndOfLog(context, key, result.outcome === 'failed');
+  const extension =
+    end.outcome === 'succeeded' && request !== undefined
+      ? await extensionAfter(context, job, request)
+      : undefined;
   const after = await transact(
     context,
     `agent:${key.agent}`,
@@ -51,11 +62,14 @@ export async function acceptResult(
       const locked = await lockRequest(deed.queries, job.request_id);
       const held = await heldJob(deed.queries, key);
       await markHeard(deed.queries, key, deed.now);
-      if (plan !== undefined && locked.cancelled_by === null) {
-        await insertPlanOf(deed, locked, plan);
+      if (step !== undefined && locked.cancelled_by === null) {
+        await takeStep(deed, locked, step);
+      }
+      if (extension !== undefined && locked.cancelled_by === null) {
+        await extend(deed, locked, extension);
       }
       const { settings } = context;
-      if (end.kind === 'reported' && end.outcome === 'succeeded') {
+      if (end.outcome === 'succeeded') {
         await measure(deed, { job: held, profile: locked.profile }, result);
       }
       return await settleAttempt(deed, { job: held, request: locked, settings, log }, end);
@@ -82,10 +96,13 @@ async function judge(
   context: BuildsContext,
   { job, request }: { readonly job: JobRow; readonly request: RequestRow | undefined },
   result: Result,
-): Promise<{ readonly end: AttemptEnd; readonly plan?: BuildPlan }> {
+): Promise<{
+  readonly end: Extract<AttemptEnd, { kind: 'reported' }>;
+  readonly step?: PlanStep;
+}> {
   const reported = { kind: 'reported', said: result.outcome } as const;
   const isPlan = job.kind === 'plan';
-  const plan = isPlan && request !== undefined ? storedPlan(request, job.attempt) : undefined;
+  const plan = isPlan && request !== undefined ? storedPlan(request, keyOf(job)) : undefined;
   if (result.outcome !== 'succeeded') {
     const { code } = result;
     return {
@@ -109,13 +126,17 @@ async function judge(
     return { end };
   }
   try {
-    return { end, plan: await resolvePlan(context, request, plan) };
+    return { end, step: await afterPlan(context, { job, request }, plan) };
   } catch (error) {
     if (!isAppError(error) || isPassing(error)) {
       throw error;
     }
-    const reason = error.message.slice(0, MAX_REASON);
-    return { end: { ...reported, outcome: 'failed', reason, code: error.code } };
+    const reason = `${toldOfPlan(job)}${error.message}`.slice(0, MAX_REASON);
+    const step = error.code === 'plan-refused' ? afterRefusal(job, request) : undefined;
+    return {
+      end: { ...reported, outcome: 'failed', reason, code: error.code },
+      ...(step === undefined ? {} : { step }),
+    };
   }
 }
 
@@ -135,14 +156,4 @@ async function measure(
     ...(measured ?? { silenceMs: 0, logBytes: 0, diskBytes: 0 }),
     runMs: Math.max(0, deed.now - (attempt?.started_at ?? deed.now)),
   });
-}
-
-async function insertPlanOf(deed: Deed, request: RequestRow, plan: BuildPlan): Promise<void> {
-  await moveRequest(deed.queries, request.id, 'planning', {
-    state: 'building',
-    reason: null,
-    finishedAt: null,
-  });
-  const profile = hardwareProfileSchema.parse(JSON.parse(request.profile_json));
-  await insertPlan(deed, { ...request, profile }, plan);
 }

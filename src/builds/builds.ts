@@ -43,11 +43,19 @@ export interface CompileHost extends Distccd {
 }
 
 export type LeaseWork =
-  | { readonly kind: 'plan'; readonly atoms: readonly string[]; readonly rebuild: boolean }
+  | {
+      readonly kind: 'plan';
+      readonly atoms: readonly string[];
+      readonly rebuild: boolean;
+      /** Those of the atoms that are built again whatever there is. */
+      readonly anew: readonly string[];
+    }
   | {
       readonly kind: 'portage-package';
       readonly cpv: string;
       readonly repo: string;
+      /** CPVs that the build root has to have in the builds that are staged, if they are. */
+      readonly with: readonly string[];
     }
   | {
       readonly kind: 'source-package';

@@ -10,11 +10,11 @@ import {
   refusalOf,
 } from './publish-part.ts';
 import { FINAL_REQUEST_STATES, type RequestState } from './request.ts';
+import { packagesOfRequest } from './request-packages.ts';
 import {
   findRequestRow,
   lockRequest,
   moveRequest,
-  packagesOfRequest,
   requestIdsInState,
   toRequest,
 } from './request-store.ts';

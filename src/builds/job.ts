@@ -4,8 +4,24 @@ import { type Fault, faultOf } from './fault.ts';
 
 /** What the agent is told to do for a job, as it is kept in the database. */
 export const jobSpecSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('plan'), atoms: z.array(z.string()), rebuild: z.boolean() }),
-  z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
+  z.object({
+    kind: z.literal('plan'),
+    atoms: z.array(z.string()),
+    rebuild: z.boolean(),
+    /** What has to be built again with it, and why: `category/pn:slot`, and what follows "because". */
+    again: z.array(z.object({ atom: z.string(), because: z.string() })).default([]),
+    /** It adds to the plan that the request has. */
+    isMore: z.boolean().default(false),
+    /** The how-manieth it is that looks for what has to be built again; 0 when it does not look. */
+    round: z.number().default(1),
+  }),
+  z.object({
+    kind: z.literal('portage-package'),
+    cpv: z.string(),
+    repo: z.string(),
+    /** The CPVs that the plan builds it with and for: the build root gets those of the request. */
+    with: z.array(z.string()).default([]),
+  }),
   z.object({
     kind: z.literal('source-package'),
     recipe: recipeSchema,
@@ -14,6 +30,7 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 export type JobSpec = z.infer<typeof jobSpecSchema>;
+export type PlanSpec = Extract<JobSpec, { kind: 'plan' }>;
 
 /** What an agent may report at the end of an attempt. */
 export type ReportedOutcome = 'succeeded' | 'failed' | 'cancelled';

@@ -40,16 +40,34 @@ export function planFromPortage(plan: PortagePlan, known: KnownBuilds): BuildPla
       jobIndexOf.set(index, jobIndexOf.size);
     }
   }
+  const builtWith = dependenciesOf(plan, nodes);
   const jobs = [...jobIndexOf.keys()].map((index): PlannedJob => {
     const { cpv, repo } = nodes.packages[index] ?? { cpv: '', repo: '' };
     return {
       name: cpv,
-      spec: { kind: 'portage-package', cpv, repo },
+      spec: { kind: 'portage-package', cpv, repo, with: [...(builtWith.get(index) ?? [])] },
       needs: (needs[index] ?? []).flatMap((need) => jobIndexOf.get(need) ?? []),
     };
   });
   const reused = nodes.packages.flatMap((node) => reusedPackage(node, known));
   return { jobs, reused: [...new Set(reused)] };
+}
+
+/** The CPVs that each package needs to be built and to run, by index. */
+function dependenciesOf(
+  plan: PortagePlan,
+  { packages, indexOf }: ReturnType<typeof indexPackages>,
+): ReadonlyMap<number, ReadonlySet<string>> {
+  const found = new Map<number, Set<string>>();
+  for (const edge of plan.edges) {
+    for (const { from, to } of toEdge(edge, indexOf)) {
+      const cpv = packages[to]?.cpv;
+      if (cpv !== undefined && from !== to) {
+        found.set(from, (found.get(from) ?? new Set()).add(cpv));
+      }
+    }
+  }
+  return found;
 }
 
 /** One node for each ebuild, also when it is to be merged into several roots: it is built once. */

@@ -5,7 +5,7 @@ import { type BuildsContext, transact } from './builds-context.ts';
 import { conclusionOf } from './conclusion.ts';
 import { jobRowsOf } from './job-store.ts';
 import { packageNameOf } from './place-jobs.ts';
-import { noteLeftOut, packagesOfRequest } from './request-store.ts';
+import { noteLeftOut, packagesOfRequest } from './request-packages.ts';
 
 /** How what comes of a request is to be published. */
 export type RequestPublication = Omit<

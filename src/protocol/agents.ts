@@ -93,8 +93,20 @@ export const leaseSchema = z.object({
   /** URL path of the profile's shared ccache, such as `/ccache/x/`; absent when its profile has none. */
   ccachePath: z.string().optional(),
   work: z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('plan'), atoms: z.array(z.string()), rebuild: z.boolean() }),
-    z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
+    z.object({
+      kind: z.literal('plan'),
+      atoms: z.array(z.string()),
+      rebuild: z.boolean(),
+      /** Those of the atoms that are built again whatever there is; an older server says nothing. */
+      anew: z.array(z.string()).default([]),
+    }),
+    z.object({
+      kind: z.literal('portage-package'),
+      cpv: z.string(),
+      repo: z.string(),
+      /** CPVs that the build root has to have in the builds that are staged, if they are. */
+      with: z.array(z.string()).default([]),
+    }),
     z.object({
       kind: z.literal('source-package'),
       recipe: recipeSchema,

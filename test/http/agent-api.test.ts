@@ -87,7 +87,7 @@ describe('an agent', () => {
       profile: hardwareProfile({ name: 'web-zen4' }),
       staging: 'j-1-2',
       limits: LIMITS,
-      work: { kind: 'portage-package', cpv: 'dev-lang/php-8.4.1', repo: 'gentoo' },
+      work: { kind: 'portage-package', cpv: 'dev-lang/php-8.4.1', repo: 'gentoo', with: [] },
     });
     const given = await post('lease', { agent: 'builder-1', waitMs: 1000 });
     const nothing = await post('lease', { agent: 'builder-1', waitMs: 1 });

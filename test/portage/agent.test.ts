@@ -84,11 +84,11 @@ async function finished(job: ServedJob): Promise<ServedJob> {
 }
 
 function planWork(atoms: readonly string[], rebuild = false): LeaseMessage['work'] {
-  return { kind: 'plan', atoms: [...atoms], rebuild };
+  return { kind: 'plan', atoms: [...atoms], rebuild, anew: [] };
 }
 
-function packageWork(cpv: string): LeaseMessage['work'] {
-  return { kind: 'portage-package', cpv, repo: 'rookery-sample' };
+function packageWork(cpv: string, needed: readonly string[] = []): LeaseMessage['work'] {
+  return { kind: 'portage-package', cpv, repo: 'rookery-sample', with: [...needed] };
 }
 
 function planOf(job: ServedJob): PortagePlan {
@@ -267,6 +267,15 @@ async function configurationOf(path: string): Promise<string[]> {
       to: expect.stringContaining('installed:dev-libs/librookery'),
       kinds: ['runtime'],
     });
+  });
+
+  it('builds with what the request has, where another build of it is installed, and just once', async () => {
+    const library = 'dev-libs/librookery-1.0';
+    for (const installed of [[library], []]) {
+      const job = await doJob(packageWork('app-misc/rookery-hello-1.0', [library, 'no/such-1']));
+      expect(`${job.result?.outcome} ${job.result?.reason ?? ''}`).toBe('succeeded ');
+      expect(doings(job)).toEqual({ compiled: ['app-misc/rookery-hello-1.0'], installed });
+    }
   });
 
   it('selects the Gentoo profile that the hardware profile names, or says that there is none', async () => {

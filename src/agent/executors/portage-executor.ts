@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { problemText } from '../../gentoo/plan-problem.ts';
 import { type PortagePlan, portagePlanSchema } from '../../gentoo/portage-plan.ts';
 import type { LeaseMessage } from '../../protocol/agents.ts';
-import { AppError } from '../../support/errors.ts';
+import { AppError, isErrno } from '../../support/errors.ts';
 import { runBuildProcess } from '../build-process.ts';
 import { filesBelow } from '../image-files.ts';
 import {
@@ -22,12 +22,18 @@ import { explainFailure } from './explain-failure.ts';
 import { buildFailure } from './failure-code.ts';
 import { type PortageFolders, renderConfiguration } from './render-configuration.ts';
 import { type RootAccess, withRoot } from './root-access.ts';
+import { readStaging, selectStaged } from './staged-packages.ts';
 import { withPhasesNoted } from './watch-phases.ts';
 
 const PLAN_FOLDER = join(import.meta.dirname, '../portage');
 const PLAN_PROGRAM = 'emerge_plan.py';
 /** What it imports, and itself. */
 const PLAN_FILES = [PLAN_PROGRAM, 'plan_problems.py'];
+/**
+ * What else is installed there may have been built against a library that this job changes. The request builds it
+ * again in a job of its own, if it is the farm's; it is no part of this one.
+ */
+const IGNORE_REBUILDS = '--ignore-built-slot-operator-deps=y';
 const MAXIMUM_PLAN_BYTES = 256 * 1024 * 1024;
 /** Ends with 0 where this Portage can write its status. */
 const KNOWS_OBSERVABILITY =
@@ -117,7 +123,8 @@ type PackageWork = Extract<LeaseMessage['work'], { kind: 'portage-package' }>;
 
 async function makePlan(portage: PortageCommands, work: PlanWork): Promise<PortagePlan> {
   const { profile } = portage.job.lease;
-  const excluded = work.rebuild ? excludedFromBinaries(work.atoms, profile.sets) : [];
+  const anew = work.rebuild ? work.atoms : work.anew;
+  const excluded = excludedFromBinaries(anew, profile.sets);
   return await portage.plan([
     ...BINARY_OPTIONS,
     ...(excluded.length === 0 ? [] : ['--usepkg-exclude', excluded.join(' ')]),
@@ -131,13 +138,19 @@ async function buildPackage(
   folders: PortageFolders,
   work: PackageWork,
 ): Promise<string> {
+  const others = await notInstalled(portage, work);
+  if (others.length > 0) {
+    portage.job.log.note(`The build root gets ${others.join(' ')} of this request.`);
+  }
   const words = [
     '--oneshot',
     '--buildpkg',
     ...BINARY_OPTIONS,
+    IGNORE_REBUILDS,
     '--usepkg-exclude',
     packageNameOf(`=${work.cpv}`),
     `=${work.cpv}::${work.repo}`,
+    ...others.map((cpv) => `=${cpv}`),
   ];
   checkOnlyTarget(await portage.plan(words), work.cpv);
   const { eroot } = portage.root;
@@ -145,6 +158,37 @@ async function buildPackage(
     await portage.emerge(words);
   });
   return await thePackageIn(folders.packages, work.cpv);
+}
+
+/**
+ * What the package is built with and for, as the request has it, where the build root has another build of it: Portage by
+ * itself is content with what is installed, and builds against a library that the request replaces.
+ */
+async function notInstalled(portage: PortageCommands, work: PackageWork): Promise<string[]> {
+  const staged = await readStaging(portage.job);
+  const wanted = selectStaged(
+    work.with.map((cpv) => `=${cpv}`),
+    staged.filter(({ cpv }) => cpv !== work.cpv),
+  );
+  const others: string[] = [];
+  for (const { cpv, buildTimeSeconds } of wanted) {
+    if ((await installedBuildTime(portage.root, cpv)) !== buildTimeSeconds) {
+      others.push(cpv);
+    }
+  }
+  return others;
+}
+
+/** Undefined when the build root does not have this version. */
+async function installedBuildTime(root: RootAccess, cpv: string): Promise<number | undefined> {
+  try {
+    return Number(await readFile(join(root.eroot, 'var/db/pkg', cpv, 'BUILD_TIME'), 'utf8'));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 /**

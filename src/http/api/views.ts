@@ -170,6 +170,13 @@ export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
     ...(lease.compileHosts !== undefined && { compileHosts: [...lease.compileHosts] }),
     ...(profile.compileSharing !== undefined &&
       profile.compileSharing.ccacheBytes !== null && { ccachePath: `/ccache/${profile.name}/` }),
-    work: work.kind === 'plan' ? { ...work, atoms: [...work.atoms] } : work,
+    work: workView(work),
   };
+}
+
+function workView(work: Lease['work']): LeaseMessage['work'] {
+  if (work.kind === 'plan') {
+    return { ...work, atoms: [...work.atoms], anew: [...work.anew] };
+  }
+  return work.kind === 'portage-package' ? { ...work, with: [...work.with] } : work;
 }
