@@ -1,4 +1,5 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
+import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import { AppError, isAppError, isPassing } from '../support/errors.ts';
 import { storedPlan } from './accept-plan.ts';
 import { findAttempt, markHeard } from './attempt-store.ts';
@@ -91,15 +92,18 @@ async function agreeToRepetition(
   }
 }
 
+interface Judgement {
+  readonly end: Extract<AttemptEnd, { kind: 'reported' }>;
+  /** What comes of its plan. */
+  readonly step?: PlanStep | undefined;
+}
+
 /** What the report comes to. A plan that cannot be used any more makes a success a failure. */
 async function judge(
   context: BuildsContext,
   { job, request }: { readonly job: JobRow; readonly request: RequestRow | undefined },
   result: Result,
-): Promise<{
-  readonly end: Extract<AttemptEnd, { kind: 'reported' }>;
-  readonly step?: PlanStep;
-}> {
+): Promise<Judgement> {
   const reported = { kind: 'reported', said: result.outcome } as const;
   const isPlan = job.kind === 'plan';
   const plan = isPlan && request !== undefined ? storedPlan(request, keyOf(job)) : undefined;
@@ -121,22 +125,29 @@ async function judge(
       `The job ${job.name} cannot have succeeded: its ${job.kind} has not been sent.`,
     );
   }
-  const end = { ...reported, outcome: 'succeeded', reason: '' } as const;
   if (plan === undefined || request === undefined) {
-    return { end };
+    return { end: { ...reported, outcome: 'succeeded', reason: '' } };
   }
+  return await judgePlan(context, { job, request }, plan);
+}
+
+async function judgePlan(
+  context: BuildsContext,
+  of: { readonly job: JobRow; readonly request: RequestRow },
+  plan: PortagePlan,
+): Promise<Judgement> {
+  const reported = { kind: 'reported', said: 'succeeded' } as const;
   try {
-    return { end, step: await afterPlan(context, { job, request }, plan) };
+    const step = await afterPlan(context, of, plan);
+    return { end: { ...reported, outcome: 'succeeded', reason: '' }, step };
   } catch (error) {
     if (!isAppError(error) || isPassing(error)) {
       throw error;
     }
+    const { job, request } = of;
     const reason = `${toldOfPlan(job)}${error.message}`.slice(0, MAX_REASON);
     const step = error.code === 'plan-refused' ? afterRefusal(job, request) : undefined;
-    return {
-      end: { ...reported, outcome: 'failed', reason, code: error.code },
-      ...(step === undefined ? {} : { step }),
-    };
+    return { end: { ...reported, outcome: 'failed', reason, code: error.code }, step };
   }
 }
 

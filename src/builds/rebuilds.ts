@@ -3,6 +3,7 @@ import type { JobRow, RequestRow } from '../database/tables.ts';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { Rebuild } from '../repository/gate/rebuilds-after.ts';
 import { digestOf } from '../support/digests.ts';
+import { isAppError, isPassing } from '../support/errors.ts';
 import { type BuildPlan, inputsOf, type PlannedJob } from './build-plan.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { jobSpecSchema, type PlanSpec } from './job.ts';
@@ -89,14 +90,23 @@ export async function rebuildsAfterJob(
     return [];
   }
   const packages = await packagesOfRequest(context.database, request.id);
-  const rebuilds = await context.repository.toRebuild({
-    profile,
-    channel,
-    packageIds: [...new Set([...packages.map(({ id }) => id), job.package_id])],
-    changed: [job.package_id],
-    planned: [],
-  });
-  return rebuilds.map(({ atom, because }) => ({ atom, because }));
+  try {
+    const rebuilds = await context.repository.toRebuild({
+      profile,
+      channel,
+      packageIds: [...new Set([...packages.map(({ id }) => id), job.package_id])],
+      changed: [job.package_id],
+      planned: [],
+    });
+    return rebuilds.map(({ atom, because }) => ({ atom, because }));
+  } catch (error) {
+    if (!isAppError(error) || isPassing(error)) {
+      throw error;
+    }
+    // Such as a profile that is broken now. The package is built all the same; the gate has the last word.
+    context.log.warn({ jobId: job.id, error: error.message }, 'no look for rebuilds');
+    return [];
+  }
 }
 
 /** Those of them that the request does not take care of by what it builds, or has planned. */

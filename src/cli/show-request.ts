@@ -72,15 +72,19 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
       request.packages.map(({ cpv, buildId, how, id }) => [cpv, String(buildId), how, id]),
     );
   }
-  for (const { cpv, leftOut } of request.packages) {
-    if (leftOut !== null) {
-      output.line(`left out: ${cpv}. ${leftOut}`);
-    }
-  }
+  showLeftOut(request, output);
   if (request.publication !== null) {
     const { channel, serial } = request.publication;
     output.line();
     output.line(`published on ${channel} as publication ${serial}`);
+  }
+}
+
+function showLeftOut({ packages }: RequestDetail, output: CommandContext['output']): void {
+  for (const { cpv, leftOut } of packages) {
+    if (leftOut !== null) {
+      output.line(`left out: ${cpv}. ${leftOut}`);
+    }
   }
 }
 

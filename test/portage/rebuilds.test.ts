@@ -93,11 +93,13 @@ function reasons(detail: RequestDetail): Record<string, string | null> {
   return Object.fromEntries(jobs.map(({ name, because }) => [name, because]));
 }
 
+function value(stanza: string, key: string): string {
+  return new RegExp(`^${key}: (.*)$`, 'm').exec(stanza)?.[1] ?? '';
+}
+
 /** CPV with build -> what it needs, as the channel tells it. */
 async function shown(): Promise<Record<string, string>> {
   const text = await readFile(join(folder, 'mirror-root/binhost/web/testing/Packages'), 'utf8');
-  const value = (stanza: string, key: string): string =>
-    new RegExp(`^${key}: (.*)$`, 'm').exec(stanza)?.[1] ?? '';
   const stanzas = text.split('\n\n').filter((stanza) => stanza.includes('CPV: '));
   return Object.fromEntries(
     stanzas.map((stanza) => [
