@@ -9,9 +9,15 @@ import { type Cluster } from './database/cluster.ts';
 import { type Database } from './database/database.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
+import { phpLayout } from './php/layout.ts';
+import { TREE_LIMITS } from './php/limits.ts';
+import type { NodeTree } from './php/node-trees.ts';
+import type { PhpContext } from './php/php-context.ts';
+import { createPhpTrees, type PhpTrees } from './php/php-trees.ts';
 import { openRepository } from './repository/create-repository.ts';
 import { watchDiskSpace } from './repository/disk-watch.ts';
-import { createProofs } from './repository/proof/proofs.ts';
+import type { NodeRecord } from './repository/proof/node-report.ts';
+import { createProofs, type Proofs } from './repository/proof/proofs.ts';
 import { reportExpiry } from './signing/key-expiry.ts';
 import { Keyring } from './signing/keyring/keyring.ts';
 import type { Clock } from './support/clock.ts';
@@ -45,7 +51,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   const keyring = await openKeys(config, log, clock);
   const shared = { database, journal, clock, log, locks, profiles };
   const space = diskSpace(config);
-  const { repository, check, resign } = openRepository({
+  const { repository, check, collection, resign } = openRepository({
     ...shared,
     signer: () => keyring.signer(),
     currentKeys: () => new Set(keyring.acceptedFingerprints()),
@@ -54,6 +60,8 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     space,
     ...(cluster.isShared ? { servers: cluster } : {}),
   });
+  const proofs = createProofs(shared);
+  const php = openPhp(config, { ...shared, proofs, keyring });
   const diskWatch = watchDiskSpace({
     ...shared,
     space,
@@ -80,17 +88,53 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   });
   const compilerCache = compilerCacheIn(state, space);
   const tokens = new Tokens(database, journal, clock);
-  const proofs = createProofs(shared);
   const keys = new FarmKeys({
     ...shared,
     keyring,
     resigning: resign,
+    reseal: async () => await php.reseal(),
     folder: join(mirrorRoot, 'keys'),
     everyMs: KEYS_EVERY_MS,
   });
   const making = { builds, records, buildService, schedules, compilerCache };
-  const work = { ...making, check, resign, proofs, diskWatch };
+  const work = { ...making, check, collection, resign, proofs, diskWatch, php };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
+}
+
+function openPhp(
+  { paths }: Config,
+  rooms: Pick<PhpContext, 'journal' | 'locks' | 'clock' | 'log'> & {
+    readonly proofs: Proofs;
+    readonly keyring: Keyring;
+  },
+): PhpTrees {
+  const { proofs, keyring } = rooms;
+  return createPhpTrees({
+    ...rooms,
+    layout: phpLayout(paths),
+    limits: TREE_LIMITS,
+    nodeTrees: async (profile) => phpTreesOfNodes(await proofs.nodes(), profile),
+    signer: () => keyring.signer(),
+  });
+}
+
+/** What nodes have reported, in the words of the room of PHP trees. */
+function phpTreesOfNodes(records: readonly NodeRecord[], profile: string): NodeTree[] {
+  return records
+    .filter((record) => record.profile === profile)
+    .flatMap(({ node, channel, checks, reportedAt, php }) =>
+      (php ?? []).map(({ id, manifest, state, requires }) => ({
+        node,
+        tree: id,
+        channel,
+        manifest,
+        state,
+        requires,
+        passed: checks.filter((check) => check.passed).map(({ name }) => name),
+        failed: checks.filter((check) => !check.passed).map(({ name }) => name),
+        reportedAt,
+      })),
+    );
 }
 
 function openJournal(database: Database, clock: Clock, cluster: Cluster): Journal {

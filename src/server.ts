@@ -6,6 +6,7 @@ import type { Config } from './config/config.ts';
 import { openCluster } from './database/cluster.ts';
 import { openDatabase } from './database/database.ts';
 import type { ProfileCatalog } from './gentoo/profile.ts';
+import { DEFAULT_RETENTION } from './gentoo/retention-policy.ts';
 import { watchCertificate } from './http/certificate.ts';
 import { createListenService, type ListenService } from './http/listen-service.ts';
 import { createRequestListener } from './http/listener.ts';
@@ -79,6 +80,7 @@ async function compose(config: Config, ground: Ground): Promise<Server> {
       watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),
     ]),
     rooms.check,
+    rooms.collection,
     rooms.diskWatch,
     rooms.resign,
     rooms.keys,
@@ -113,6 +115,7 @@ async function enter(config: Config, ground: Ground): Promise<Rooms> {
   await ground.cluster.enter(async (isAlone) => {
     rooms = await openRooms(config, ground);
     await rooms.repository.recover({ othersRun: !isAlone });
+    await rooms.php.recover({ othersRun: !isAlone });
     await rooms.keys.inspect();
     await createFirstTokens(config.paths.state, rooms.tokens);
   });
@@ -130,7 +133,7 @@ function listening(
   config: Config,
   rooms: Rooms,
 ): { readonly listenService: ListenService; readonly reached: () => string } {
-  const { http, builds, paths } = config;
+  const { http, rsync, builds, paths } = config;
   const reached = (): string => http.publicUrl ?? listenService.url();
   const listenService = createListenService({
     host: http.host,
@@ -150,6 +153,7 @@ function listening(
         heartbeatMs: builds.heartbeatMs,
         folders: { mirrorRoot: paths.mirrorRoot, staging: join(paths.state, 'staging') },
         publicUrl: reached,
+        phpUrl: rsync.publicUrl === null ? null : `${rsync.publicUrl}/php`,
         isPublicUrlKnown: () => http.publicUrl !== null || !listenService.isOnEveryAddress(),
         readiness: async () => await faultsOf(rooms),
         warnings: () => [rooms.diskWatch.warning()].filter((one) => one !== undefined),
@@ -188,6 +192,7 @@ function housekeeping(config: Config, rooms: Rooms): Service {
       const attempts = await rooms.records.forgetHistory(historyDays * DAY_MS);
       if (config.housekeeping.collect) {
         await collect(rooms);
+        await collectPhp(rooms);
       }
       const ccacheBytes = await rooms.compilerCache.cleanUp(ccacheLimits(rooms.profiles));
       rooms.log.info({ removed, attempts, ccacheBytes }, 'housekeeping done');
@@ -211,12 +216,13 @@ function ccacheLimits(profiles: ProfileCatalog): ReadonlyMap<string, number> {
 }
 
 /** Servers that have ended leave things half done while others run: the leader sees to them. */
-function recovery({ repository, log }: Rooms): Service {
+function recovery({ repository, php, log }: Rooms): Service {
   return repeating({
     name: 'recovery',
     everyMs: RECOVERY_MS,
     work: async () => {
       await repository.recover({ othersRun: true });
+      await php.recover({ othersRun: true });
     },
     onError: (error) => {
       log.error({ error: messageOf(error) }, 'recovery failed');
@@ -236,6 +242,16 @@ function keyWatch({ keys, log }: Rooms): Service {
       log.error({ error: messageOf(error) }, 'the keys cannot be read again');
     },
   });
+}
+
+async function collectPhp({ php, profiles, log }: Rooms): Promise<void> {
+  for (const { name: profile, retention: policy = DEFAULT_RETENTION } of profiles.list()) {
+    const trees = await php.collect({ profile, policy, dryRun: false, actor: 'server' });
+    const gone = trees.filter(({ keep }) => keep.length === 0).map(({ id }) => id);
+    if (gone.length > 0) {
+      log.info({ profile, gone }, 'collected PHP trees that nothing keeps');
+    }
+  }
 }
 
 async function collect({ repository, log }: Rooms): Promise<void> {

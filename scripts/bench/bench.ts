@@ -10,7 +10,9 @@ import { parseArgs } from 'node:util';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { type Bench, indexAgainstPortage, largeIndex, verifyAndSign } from './claims.ts';
+import { farmTraffic } from './farm-claims.ts';
 import { gateOnce } from './gate-claims.ts';
+import { phpOnNodes } from './php-claims.ts';
 import { publishWhatChanged } from './publish-claims.ts';
 import { buildInOrder, decideNext } from './schedule-claims.ts';
 import { serveAgainstNginx } from './serve-claims.ts';
@@ -22,8 +24,10 @@ const CLAIMS = {
   publish: publishWhatChanged,
   gate: gateOnce,
   serve: serveAgainstNginx,
+  php: phpOnNodes,
   decide: decideNext,
   makespan: buildInOrder,
+  farm: farmTraffic,
 } as const;
 
 const { values } = parseArgs({

@@ -34,7 +34,7 @@ export interface MadeRepository {
 }
 
 /** As of a package without programs. */
-const NO_LEVEL = { level: 0, path: '' };
+const NO_LEVEL = { level: 0, path: '', content: null };
 const FIRST_BUILD = 1_780_000_000;
 /** Rows in a transaction. */
 const CHUNK = 500;

@@ -132,6 +132,7 @@ async function fillQueue(database: Database): Promise<void> {
         publish_partial: 0,
         publish_not_over: null,
         retry_blocked: 0,
+        resolve_json: '[]',
       });
       const jobs = packageGraph(REQUEST_JOBS, request + 1);
       const placements = await placePackages(queries, of, jobs);

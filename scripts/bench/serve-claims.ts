@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { run, toolEnvironment } from '../../src/support/processes.ts';
 import { isNginxInstalled, startNginx } from '../../test/support/nginx.ts';
 import { TestServer } from '../../test/support/rookery-process.ts';
+import { pidOf } from './bench-farm.ts';
 import type { Bench } from './claims.ts';
 import { command, median } from './measure.ts';
 
@@ -185,11 +186,7 @@ async function download(
 }
 
 async function residentMegabytes(server: TestServer): Promise<number> {
-  const note: unknown = JSON.parse(
-    await readFile(join(server.folder, 'state/server.json'), 'utf8'),
-  );
-  const pid = typeof note === 'object' && note !== null && 'pid' in note ? String(note.pid) : '';
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const status = await readFile(`/proc/${await pidOf(server)}/status`, 'utf8');
   return Math.round(Number(/VmRSS:\s*([0-9]+)/.exec(status)?.[1]) / 1024);
 }
 

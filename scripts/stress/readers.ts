@@ -84,10 +84,16 @@ async function repeat(seen: Seen, signal: AbortSignal, read: () => Promise<void>
     try {
       await read();
     } catch (error) {
-      seen.faults.push(messageOf(error));
+      seen.faults.push(faultIn(error));
     }
     await sleep(1);
   }
+}
+
+/** What `fetch` fails with says why only in its cause. */
+function faultIn(error: unknown): string {
+  const cause = error instanceof TypeError ? error.cause : undefined;
+  return cause === undefined ? messageOf(error) : `${messageOf(error)}: ${messageOf(cause)}`;
 }
 
 async function get(url: string): Promise<{ readonly body: Buffer; readonly headers: Headers }> {

@@ -295,7 +295,6 @@ async function deliver(
   signal: AbortSignal,
 ): Promise<void> {
   if (output.kind === 'plan') {
-    await context.connection.sendPlan(job.lease, output.plan, signal);
     return;
   }
   const { size, digests } = await digestFile(output.path, ['sha512']);

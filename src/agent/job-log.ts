@@ -7,6 +7,8 @@ import type { Attempt, ServerConnection } from './server-connection.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 const LOOK_EVERY_MS = 250;
+/** While nobody looks on: each piece costs the server as much as a large one. */
+const LOOK_UNSEEN_MS = 1000;
 
 /**
  * The log of one attempt, a file that grows. Programs of the build write to `fd` themselves, so that nothing is
@@ -54,6 +56,7 @@ export class LogStream {
   /** What lies beyond is not sent. */
   #end = Number.MAX_SAFE_INTEGER;
   #isRefused = false;
+  #isFollowed = true;
 
   constructor(options: {
     readonly log: JobLog;
@@ -71,7 +74,7 @@ export class LogStream {
   async follow(ended: AbortSignal, signal: AbortSignal): Promise<void> {
     while (!ended.aborted && !signal.aborted) {
       await this.finish(signal);
-      await sleep(LOOK_EVERY_MS, ended);
+      await sleep(this.#isFollowed ? LOOK_EVERY_MS : LOOK_UNSEEN_MS, ended);
     }
   }
 
@@ -105,7 +108,9 @@ export class LogStream {
 
   async #send(piece: Uint8Array, signal: AbortSignal): Promise<void> {
     try {
-      this.#sent = await this.#connection.appendLog(this.#attempt, this.#sent, piece, signal);
+      const reply = await this.#connection.appendLog(this.#attempt, this.#sent, piece, signal);
+      this.#sent = reply.size;
+      this.#isFollowed = reply.isFollowed;
     } catch (error) {
       if (isAppError(error, 'log-too-large')) {
         this.#isRefused = true;

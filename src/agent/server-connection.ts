@@ -7,8 +7,10 @@ import {
   heartbeatReplySchema,
   type IdleMessage,
   type LeaseMessage,
+  type LogReply,
   leaseReplySchema,
   logReplySchema,
+  planReplySchema,
   type portagePlanSchema,
   type Registration,
   type ResultMessage,
@@ -108,26 +110,32 @@ export class ServerConnection {
     return (await this.#ask(call, heartbeatReplySchema, signal)).command;
   }
 
-  /** Appends to the job's log; the answer is the size that the server has now. */
+  /** Appends to the job's log; the answer has the size that the server has now. */
   async appendLog(
     attempt: Attempt,
     offset: number,
     bytes: Uint8Array,
     signal: AbortSignal,
-  ): Promise<number> {
+  ): Promise<LogReply> {
     const call: Call = {
       ...this.#jobCall(attempt, 'POST', 'log', { offset: String(offset) }),
       body: () => ({ content: bytes, type: 'application/octet-stream' }),
     };
-    return (await this.#ask(call, logReplySchema, signal)).size;
+    return await this.#ask(call, logReplySchema, signal);
   }
 
+  /** `category/pn:slot` of what is to be planned anew, from ebuilds. */
   async sendPlan(
     attempt: Attempt,
     plan: z.infer<typeof portagePlanSchema>,
     signal: AbortSignal,
-  ): Promise<void> {
-    await this.#tell({ ...this.#jobCall(attempt, 'POST', 'plan'), body: json(plan) }, signal);
+  ): Promise<readonly string[]> {
+    const call: Call = { ...this.#jobCall(attempt, 'POST', 'plan'), body: json(plan) };
+    return await this.#retrying(signal, async () => {
+      const response = await this.#send({ answerMs: ANSWER_MS, ...call }, signal);
+      // An older server takes every plan as it is.
+      return response.status === 204 ? [] : (await readJson(response, planReplySchema)).rebuild;
+    });
   }
 
   async sendResult(attempt: Attempt, result: ResultMessage, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,8 @@ import type { PieceUse } from './byte-source.ts';
 
 const OUTPUT_BYTES = 256 * 1024;
 const INPUT_BYTES = 256 * 1024;
+/** So little is packed in less time than another thread takes to begin. */
+const SHORT_BYTES = 32 * 1024;
 
 /**
  * Unpacks zstd frames one after the other (RFC 8878), skippable frames included. Every stream has a context of
@@ -53,13 +55,48 @@ export async function* compressZstd(
   options: ZstdOptions = {},
 ): AsyncGenerator<Buffer> {
   const context = compressor(options);
-  for await (const chunk of input) {
+  const pieces = input[Symbol.asyncIterator]();
+  const { start, isAll } = await startOf(pieces);
+  if (isAll) {
+    // Said beforehand, it needs neither a thread nor the megabytes of a stream of unknown length.
+    context.setParameter(binding.CParameter.nbWorkers, 0);
+    context.setPledgedSrcSize(start.length);
+    yield* drive(context, start, binding.EndDirective.end);
+    return;
+  }
+  for await (const chunk of withStart(start, pieces)) {
     for (let offset = 0; offset < chunk.length; offset += INPUT_BYTES) {
       const piece = chunk.subarray(offset, offset + INPUT_BYTES);
       yield* drive(context, piece, binding.EndDirective.continue);
     }
   }
   yield* drive(context, Buffer.alloc(0), binding.EndDirective.end);
+}
+
+/** A copy of the first bytes of a stream, of all of them when it is short. */
+async function startOf(
+  pieces: AsyncIterator<Buffer>,
+): Promise<{ readonly start: Buffer; readonly isAll: boolean }> {
+  const taken: Buffer[] = [];
+  let length = 0;
+  while (length <= SHORT_BYTES) {
+    const next = await pieces.next();
+    if (next.done === true) {
+      return { start: Buffer.concat(taken), isAll: true };
+    }
+    taken.push(Buffer.from(next.value));
+    length += next.value.length;
+  }
+  return { start: Buffer.concat(taken), isAll: false };
+}
+
+async function* withStart(start: Buffer, pieces: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield start;
+    yield* { [Symbol.asyncIterator]: () => pieces };
+  } finally {
+    await pieces.return?.();
+  }
 }
 
 function compressor(options: ZstdOptions): InstanceType<typeof binding.CCtx> {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { JobRow } from '../database/tables.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
+import type { Ingredients } from '../repository/provenance.ts';
 import { AppError } from '../support/errors.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
@@ -8,6 +9,7 @@ import { hear, heldJob, staleAttempt } from './fence.ts';
 import { jobSpecSchema } from './job.ts';
 import { findJobRow, updateLeasedJob } from './job-store.ts';
 import { findRequestRow } from './request-store.ts';
+import { ingredientsOf, resolved } from './unchanged-jobs.ts';
 
 export interface PackageUpload {
   readonly stream: Readable;
@@ -82,6 +84,8 @@ async function imported(
     upload.stream.resume();
     return known;
   }
+  const built = spec.kind === 'portage-package' ? await madeOf(context, profile, job) : undefined;
+  const inputs = spec.kind === 'source-package' ? spec.inputs : built?.inputs;
   const { stream, ...expected } = upload;
   const file = await repository.receiveUpload(stream, expected);
   const { package: record } = await repository.importPackage({
@@ -92,6 +96,7 @@ async function imported(
     origin: `job:${job.id}`,
     actor: `agent:${job.agent}`,
     provenance: {
+      ...(built === undefined ? {} : { ingredients: built.ingredients }),
       request: job.request_id,
       job: job.id,
       attempt: job.attempt,
@@ -99,7 +104,22 @@ async function imported(
       executor: job.executor,
       ...(spec.kind === 'source-package' ? { inputs: spec.inputs } : {}),
     },
-    ...(spec.kind === 'source-package' ? { inputs: spec.inputs } : {}),
+    ...(inputs === undefined ? {} : { inputs }),
   });
   return record;
+}
+
+/** What the package was made from and built with; undefined for jobs of an older version. */
+async function madeOf(
+  { database }: BuildsContext,
+  profile: string,
+  job: JobRow,
+): Promise<{ readonly inputs: string; readonly ingredients: Ingredients } | undefined> {
+  const made = ingredientsOf(job);
+  if (made === undefined || job.full_inputs === null) {
+    return undefined;
+  }
+  const { source, settings } = made;
+  const builtWith = await resolved(database, profile, made);
+  return { inputs: job.full_inputs, ingredients: { source, settings, with: builtWith } };
 }

@@ -11,7 +11,6 @@ import { type Conclusions, followUpAll } from './finish-request.ts';
 import type { AttemptEnd, ReportedOutcome } from './job.ts';
 import { findLeasedJob } from './job-store.ts';
 import { packageOf } from './limits.ts';
-import { addMeasured, type MeasuredRun } from './measured-store.ts';
 import {
   afterPlan,
   afterRefusal,
@@ -21,6 +20,7 @@ import {
   takeStep,
   toldOfPlan,
 } from './next-plan.ts';
+import { type MeasuredRun, PLAN, recordRun } from './package-times-store.ts';
 import { findRequestRow, lockRequest } from './request-store.ts';
 import { keyOf, settleAttempt } from './settle-job.ts';
 import { unstageInBackground } from './staging.ts';
@@ -163,8 +163,13 @@ async function measure(
   { measured }: Result,
 ): Promise<void> {
   const attempt = await findAttempt(deed.queries, job.id, job.attempt);
-  await addMeasured(deed.queries, profile, job.kind === 'plan' ? 'plan' : packageOf(job.name), {
-    ...(measured ?? { silenceMs: 0, logBytes: 0, diskBytes: 0 }),
-    runMs: Math.max(0, deed.now - (attempt?.started_at ?? deed.now)),
-  });
+  const name = job.kind === 'plan' ? PLAN : packageOf(job.name);
+  await recordRun(
+    deed.queries,
+    { profile, package: name, now: deed.now },
+    {
+      ...(measured ?? { silenceMs: 0, logBytes: 0, diskBytes: 0 }),
+      runMs: Math.max(0, deed.now - (attempt?.started_at ?? deed.now)),
+    },
+  );
 }

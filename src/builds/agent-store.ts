@@ -54,13 +54,19 @@ export async function upsertAgent(
     .execute();
 }
 
-export async function touchAgent(queries: Queries, name: string, now: number): Promise<void> {
-  await queries
-    .updateTable('agents')
-    .set({ last_seen_at: now })
-    .where('name', '=', name)
-    .where('last_seen_at', '<', now)
-    .execute();
+/** Notes that it was heard of now and, when it says so, how much is free where it builds, in bytes. */
+export async function touchAgent(
+  queries: Queries,
+  name: string,
+  { now, diskFreeBytes }: { readonly now: number; readonly diskFreeBytes?: number | undefined },
+): Promise<void> {
+  const statement = queries.updateTable('agents').where('name', '=', name);
+  await (diskFreeBytes === undefined
+    ? statement.set({ last_seen_at: now }).where('last_seen_at', '<', now)
+    : statement
+        .set({ last_seen_at: now, disk_free_bytes: diskFreeBytes })
+        .where('last_seen_at', '<=', now)
+  ).execute();
 }
 
 export async function setAgentState(
@@ -69,15 +75,6 @@ export async function setAgentState(
   change: Partial<Pick<AgentRow, 'state' | 'state_reason' | 'state_since' | 'trial_at' | 'trials'>>,
 ): Promise<void> {
   await queries.updateTable('agents').set(change).where('name', '=', name).execute();
-}
-
-/** Notes how much is free where the agent builds, in bytes. */
-export async function setDiskFree(queries: Queries, name: string, bytes: number): Promise<void> {
-  await queries
-    .updateTable('agents')
-    .set({ disk_free_bytes: bytes })
-    .where('name', '=', name)
-    .execute();
 }
 
 /** Holds the row until the transaction ends: of two jobs that the agent is given at once, the second sees the first. */

@@ -223,6 +223,10 @@ export class BuildLogs {
     };
   }
 
+  isFollowed(jobId: string): boolean {
+    return this.#followers.has(jobId) || [...this.#builtAs.values()].includes(jobId);
+  }
+
   /** Who follows the first job is told of the log of the other one as well. */
   share(jobId: string, builtAs: string): void {
     if (jobId !== builtAs && this.#followers.has(jobId)) {

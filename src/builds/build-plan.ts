@@ -2,7 +2,7 @@ import type { BlockedBuildRow, JobRow } from '../database/tables.ts';
 import { newId } from '../support/ids.ts';
 import { blockedAmong, removeBlocks } from './blocked-store.ts';
 import type { Deed } from './builds-context.ts';
-import { type JobSpec, skipReason } from './job.ts';
+import { type JobIngredients, type JobSpec, skipReason } from './job.ts';
 import { at } from './job-graph.ts';
 import { insertJobs, jobRowsOf, skipDependants } from './job-store.ts';
 import { offerJobs } from './join-jobs.ts';
@@ -28,8 +28,18 @@ export interface PlannedJob {
   readonly spec: JobSpec;
   /** Digest of what is known to decide how the build ends, unless `spec` has it. */
   readonly inputs?: string;
+  /** Of what Portage builds; `job` is an index. */
+  readonly ingredients?: PlannedIngredients;
   /** Indices of the jobs that must have succeeded before. */
   readonly needs: readonly number[];
+}
+
+export interface PlannedIngredients extends Omit<JobIngredients, 'with'> {
+  readonly with: readonly {
+    readonly cpv: string;
+    readonly slot: string;
+    readonly job: number | null;
+  }[];
 }
 
 /**
@@ -42,7 +52,7 @@ export async function insertPlan(
   plan: BuildPlan,
 ): Promise<void> {
   const known = await jobRowsOf(deed.queries, request.id);
-  const { jobs, needs } = newJobs(plan, known);
+  const { jobs, needs, idOf } = newJobs(plan, known);
   const blocks = await blocksOf(deed, request, jobs);
   const placements = await placePackages(
     deed.queries,
@@ -64,6 +74,7 @@ export async function insertPlan(
         spec_json: JSON.stringify(job.spec),
         inputs: inputsOf(job),
         because: job.because ?? null,
+        ingredients_json: ingredientsJson(job, idOf),
         created_at: deed.now,
         ...stateOf(deed, { job, isFree }, blocks),
       }),
@@ -103,6 +114,8 @@ function newJobs(
 ): {
   readonly jobs: readonly NewJob[];
   readonly needs: readonly { readonly job_id: string; readonly needs_job_id: string }[];
+  /** Of a job of the plan, by index, new or not. */
+  readonly idOf: (index: number) => string;
 } {
   const usable = new Map(known.filter(isUsable).map((row) => [row.name, row]));
   const there = plan.jobs.map((job) => {
@@ -128,7 +141,7 @@ function newJobs(
   const needs = jobs.flatMap(({ id, job }) =>
     job.needs.map((need) => ({ job_id: id, needs_job_id: at(ids, need) })),
   );
-  return { jobs, needs };
+  return { jobs, needs, idOf: (index) => at(ids, index) };
 }
 
 /** Something can wait for it, or have it. */
@@ -168,6 +181,23 @@ function stateOf(
   return block === undefined
     ? { state: isFree ? 'ready' : 'waiting', reason: null, finished_at: null }
     : { state: 'failed', reason: blockedReason(block), finished_at: now };
+}
+
+function ingredientsJson(
+  { ingredients }: PlannedJob,
+  idOf: (index: number) => string,
+): string | null {
+  if (ingredients === undefined) {
+    return null;
+  }
+  const made: JobIngredients = {
+    ...ingredients,
+    with: ingredients.with.map(({ job, ...one }) => ({
+      ...one,
+      job: job === null ? null : idOf(job),
+    })),
+  };
+  return JSON.stringify(made);
 }
 
 async function tellJobs(deed: Deed, requestId: string, ids: ReadonlySet<string>): Promise<void> {

@@ -21,13 +21,12 @@ import {
   historyGroups,
   historyRows,
   lastEnds,
-  latestDurations,
-  recentDurations,
   removeHistoryBefore,
 } from './history-store.ts';
 import { jobRowsOf, leasedJobsByAgent, needsOfRequest } from './job-store.ts';
 import { builtAs, joinedAmong } from './join-store.ts';
 import { packageOf } from './keep-history.ts';
+import { knownTimes } from './package-times-store.ts';
 import type { LiveView } from './read-builds.ts';
 import { findRequestRow } from './request-store.ts';
 import { type LogQuery, type SearchStep, searchLogs } from './search-logs.ts';
@@ -187,10 +186,7 @@ async function estimatesFor(
   packages: readonly string[],
   profile: string,
 ): Promise<ReadonlyMap<string, Estimate>> {
-  return estimateAll(packages, profile, {
-    samples: await recentDurations(database, packages),
-    others: await latestDurations(database, profile),
-  });
+  return estimateAll(packages, await knownTimes(database, profile, packages));
 }
 
 async function liveAgents(

@@ -51,7 +51,7 @@ export interface Deed {
   readonly queries: Queries;
   readonly now: number;
   readonly actor: string;
-  readonly tell: (event: NewEvent) => Promise<void>;
+  readonly tell: (...events: readonly NewEvent[]) => Promise<void>;
 }
 
 /** Runs work in a transaction; its events are announced once it is on disk. */
@@ -73,8 +73,8 @@ export async function transact<T>(
       queries,
       actor,
       now,
-      tell: async (event) => {
-        events.push(await context.journal.write(queries, event));
+      tell: async (...told) => {
+        events.push(...(await context.journal.writeAll(queries, told)));
       },
     });
   });
@@ -82,8 +82,6 @@ export async function transact<T>(
     context.jumps.giveBack(jumpMs);
     throw error;
   });
-  for (const event of events) {
-    context.journal.announce(event);
-  }
+  context.journal.announce(...events);
   return result;
 }

@@ -4,6 +4,7 @@ import type { PlanProblem } from '../gentoo/plan-problem.ts';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
+import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
 import type { ProfilePause } from './profile-pause.ts';
 import type { BuildRequest, ExplainedJob } from './request.ts';
@@ -49,13 +50,12 @@ export type LeaseWork =
       readonly rebuild: boolean;
       /** Those of the atoms that are built again whatever there is. */
       readonly anew: readonly string[];
+      readonly resolve: readonly ResolveOption[];
     }
   | {
       readonly kind: 'portage-package';
       readonly cpv: string;
       readonly repo: string;
-      /** CPVs that the build root has to have in the builds that are staged, if they are. */
-      readonly with: readonly string[];
     }
   | {
       readonly kind: 'source-package';
@@ -154,6 +154,8 @@ export interface Builds {
     /** When not everything can be published, what breaks nothing is; needs `publish`. */
     readonly partial?: boolean;
     readonly rebuild?: boolean;
+    /** With these options of emerge; `no-resolver` where the profile builds recipes. */
+    readonly resolve?: readonly ResolveOption[];
     /** From -10 to 10. */
     readonly priority?: number;
     /** Packages that are blocked are tried again. */
@@ -173,6 +175,8 @@ export interface Builds {
   findJob(id: string): Promise<ExplainedJob | undefined>;
   /** The first one first. */
   attemptsOf(jobId: string): Promise<Attempt[]>;
+  /** Why Portage could make no plan of the request, once it has failed of that; else empty. */
+  problemsOf(requestId: string): Promise<readonly PlanProblem[]>;
   packagesOf(requestId: string): Promise<readonly RequestPackage[]>;
   /**
    * Publishes what a request that has ended has built: one that failed when it was to be published, one that was not to
@@ -191,8 +195,6 @@ export interface Builds {
       readonly reason?: string;
     },
   ): Promise<BuildRequest>;
-  /** Why Portage could make no plan of the request, once it has failed of that; else empty. */
-  problemsOf(requestId: string): Promise<readonly PlanProblem[]>;
   /** Jobs not yet begun are cancelled; those under way are told at their next word. Throws `unknown-request`, `request-finished`. */
   cancelRequest(id: string, actor: string): Promise<BuildRequest>;
   /** Hands out no more of its jobs; those under way go on. Throws `unknown-request`, `request-finished`. */
@@ -265,10 +267,11 @@ export interface Builds {
   /** The packed source folder of a `source` job. Throws `unknown-source`. */
   openSource(key: LeaseKey): Promise<{ readonly stream: Readable; readonly size: number }>;
   /**
-   * Keeps the plan for `acceptResult`. Throws `job-takes-no-plan`, `plan-invalid`, `plan-package-missing`,
+   * Keeps the plan for `acceptResult`. Answers with `category/pn:slot` of what is to be planned anew, from ebuilds:
+   * what there is of it may have changed. Nothing when the plan is good. Throws `job-takes-no-plan`, `plan-invalid`, `plan-package-missing`,
    * `plan-cycle`, `plan-too-large`.
    */
-  acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<void>;
+  acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<readonly string[]>;
   /**
    * Imports the package and notes it as what the job has built; the same upload again gives the same package.
    * Throws `job-takes-no-package`, `package-unexpected`, and what the repository throws.
@@ -315,6 +318,8 @@ export interface Builds {
    * began. The returned function ends that.
    */
   followLog(jobId: string, listener: () => void): () => void;
+  /** Whether somebody does, on this server. */
+  isLogFollowed(jobId: string): boolean;
 
   /**
    * Clears away staging trees of attempts that have ended, packed sources that are older than `sourcesMs` and that

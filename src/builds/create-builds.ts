@@ -16,7 +16,7 @@ import type { Log } from '../support/log.ts';
 import { acceptPackage } from './accept-package.ts';
 import { acceptPlan, problemsOf } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
-import { findAgentRow, setDiskFree, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
+import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
 import { appendLog, LogTimes } from './append-log.ts';
 import { attemptsOf, toAttempt } from './attempt-store.ts';
 import { Background } from './background.ts';
@@ -181,7 +181,8 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
       await appendLog(context, parts.logTimes, key, { offset, bytes }),
     openSource: async (key) => await openSource(context, key),
     acceptPlan: async (key, plan) => {
-      await acceptPlan(context, key, plan);
+      const stale = await acceptPlan(context, key, plan);
+      return stale;
     },
     acceptPackage: async (key, upload) => await acceptPackage(context, key, upload),
     acceptResult: async (key, result) => {
@@ -189,6 +190,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     },
     readLog: async (jobId, options) => await readLog(context, jobId, options),
     followLog: (jobId, listener) => context.logs.follow(jobId, listener),
+    isLogFollowed: (jobId) => context.logs.isFollowed(jobId),
     removeLeftovers: async (ages) => await removeLeftovers(context, ages),
   };
 }
@@ -259,10 +261,7 @@ async function lease(
       details: { agent },
     });
   }
-  await touchAgent(database, agent, clock.now());
-  if (wait.diskFreeBytes !== undefined) {
-    await setDiskFree(database, agent, wait.diskFreeBytes);
-  }
+  await touchAgent(database, agent, { now: clock.now(), diskFreeBytes: wait.diskFreeBytes });
   await expireLeases(context);
   const claim = await queue.next(agent, wait.waitMs, wait.signal);
   if (claim === undefined) {

@@ -1,6 +1,7 @@
 import type { RequestRow } from '../database/tables.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
 import { isProofNeeded } from '../gentoo/promotion-policy.ts';
+import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import { AppError } from '../support/errors.ts';
 import { newId } from '../support/ids.ts';
 import { insertPlan } from './build-plan.ts';
@@ -20,6 +21,8 @@ export interface NewRequest {
   /** When not everything can be published, what breaks nothing is; needs `publish`. */
   readonly partial?: boolean;
   readonly rebuild?: boolean;
+  /** Only for the executor `portage`. */
+  readonly resolve?: readonly ResolveOption[];
   /** From -10 to 10; 0 when it is not given. */
   readonly priority?: number;
   /** Packages that are blocked are tried again. */
@@ -40,6 +43,7 @@ export async function createRequest(
   checkPriority(wanted.priority ?? 0);
   const profile = context.profiles.get(wanted.profile);
   requirePublishable(profile, wanted);
+  requireResolver(profile, wanted.resolve ?? []);
   const atoms = expandAtoms(wanted.atoms, profile);
   const plan =
     profile.executor === 'source'
@@ -55,8 +59,15 @@ export async function createRequest(
     const row = await insertNew(deed, { id, profile, wanted, isPlanned: plan !== undefined });
     const request = { ...row, profile };
     if (plan === undefined) {
-      const rebuild = wanted.rebuild ?? false;
-      await insertPlanJob(deed, request, { atoms, rebuild, again: [], isMore: false, round: 1 });
+      const { rebuild = false, resolve = [] } = wanted;
+      await insertPlanJob(deed, request, {
+        atoms,
+        rebuild,
+        resolve: [...resolve],
+        again: [],
+        isMore: false,
+        round: 1,
+      });
       return 'nothing';
     }
     await insertPlan(deed, request, plan);
@@ -68,6 +79,18 @@ export async function createRequest(
     throw new Error(`the request ${id} is gone`);
   }
   return toRequest(row);
+}
+
+/** Recipes have no installed packages that could be newer or built otherwise. */
+function requireResolver(profile: HardwareProfile, resolve: readonly ResolveOption[]): void {
+  if (resolve.length > 0 && profile.executor !== 'portage') {
+    const options = resolve.map((option) => `--${option}`).join(' ');
+    throw new AppError(
+      'no-resolver',
+      `The profile ${profile.name} builds recipes, not ebuilds: there is no resolver that ${options} could be for.`,
+      { details: { profile: profile.name, resolve } },
+    );
+  }
 }
 
 /** What is built first and refused then has cost hours: said at once. */
@@ -144,6 +167,7 @@ function newRow({ now }: Deed, { id, profile, wanted, isPlanned }: RequestToInse
     profile: profile.name,
     atoms_json: JSON.stringify(wanted.atoms),
     rebuild: bit(wanted.rebuild),
+    resolve_json: JSON.stringify(wanted.resolve ?? []),
     publish_channel: wanted.publish ?? null,
     publish_forced: bit(wanted.force),
     publish_reason: wanted.reason ?? '',

@@ -1,3 +1,5 @@
+import { type EstimateSource, estimateTime, type KnownTimes } from './build-time.ts';
+
 /** How long a build will take, and how well that is known. */
 export interface Estimate {
   readonly ms: number;
@@ -5,59 +7,28 @@ export interface Estimate {
   readonly basis: 'measured' | 'elsewhere' | 'guessed';
 }
 
-export interface Sample {
-  readonly package: string;
-  readonly profile: string;
-  readonly ms: number;
-}
-
-/** What a job takes when nothing at all is known. */
-const UNKNOWN_MS = 2 * 60_000;
 /** A build that has taken longer than the ones before takes that much of its time again. */
 const OVERDUE_SHARE = 0.15;
 /** From so much on, the share that a build has done says when it ends. */
 const TELLING_SHARE = 0.1;
 
-/**
- * How long each of these packages will take on this profile: the middle one of the newest builds there; of those on
- * other profiles; or of what else was built lately.
- */
+/** How long each of these packages will take, as the queue reckons. */
 export function estimateAll(
   packages: readonly string[],
-  profile: string,
-  { samples, others }: { readonly samples: readonly Sample[]; readonly others: readonly number[] },
+  known: KnownTimes,
 ): ReadonlyMap<string, Estimate> {
-  const own = grouped(samples.filter((sample) => sample.profile === profile));
-  const all = grouped(samples);
-  const usual = median(others) ?? UNKNOWN_MS;
   return new Map(
     packages.map((name): [string, Estimate] => {
-      const measured = median(own.get(name) ?? []);
-      if (measured !== undefined) {
-        return [name, { ms: measured, basis: 'measured' }];
-      }
-      const elsewhere = median(all.get(name) ?? []);
-      return elsewhere === undefined
-        ? [name, { ms: usual, basis: 'guessed' }]
-        : [name, { ms: elsewhere, basis: 'elsewhere' }];
+      const { ms, source } = estimateTime(name, known);
+      return [name, { ms, basis: BASES[source] ?? 'guessed' }];
     }),
   );
 }
 
-function grouped(samples: readonly Sample[]): Map<string, number[]> {
-  const groups = new Map<string, number[]>();
-  for (const sample of samples) {
-    const group = groups.get(sample.package) ?? [];
-    group.push(sample.ms);
-    groups.set(sample.package, group);
-  }
-  return groups;
-}
-
-function median(values: readonly number[]): number | undefined {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[Math.floor((sorted.length - 1) / 2)];
-}
+const BASES: Readonly<Partial<Record<EstimateSource, Estimate['basis']>>> = {
+  measured: 'measured',
+  'other-profile': 'elsewhere',
+};
 
 /** How long a build that has begun will still take. */
 export function leftOf(

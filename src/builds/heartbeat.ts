@@ -1,14 +1,13 @@
 import type { Queries } from '../database/database.ts';
-import type { JobRow, RequestRow } from '../database/tables.ts';
+import type { JobRow } from '../database/tables.ts';
 import { sleep } from '../support/clock.ts';
 import { touchAgent } from './agent-store.ts';
-import { markHeard } from './attempt-store.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
-import { heldJob, staleAttempt } from './fence.ts';
+import { hear, heldJob, staleAttempt } from './fence.ts';
 import { updateLeasedJob } from './job-store.ts';
 import { isWantedElsewhere } from './join-store.ts';
-import { findRequestRow } from './request-store.ts';
+import { isRequestCancelled } from './request-store.ts';
 
 export interface HeartbeatWait {
   readonly waitMs: number;
@@ -76,11 +75,9 @@ export async function heartbeat(
 /** The request of the job; undefined when it is cancelled. */
 async function extendLease(context: BuildsContext, key: LeaseKey): Promise<string | undefined> {
   return await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
-    await touchAgent(queries, key.agent, now);
-    const job = await heldJob(queries, key);
-    await markHeard(queries, key, now);
-    const request = await findRequestRow(queries, job.request_id);
-    if (request !== undefined && (await isToStop(queries, job, request))) {
+    await touchAgent(queries, key.agent, { now });
+    const job = await hear(queries, key, now);
+    if (await isToStop(queries, job)) {
       return undefined;
     }
     const expiresAt = now + context.settings.leaseMs;
@@ -92,12 +89,13 @@ async function extendLease(context: BuildsContext, key: LeaseKey): Promise<strin
 }
 
 async function isCancelled(context: BuildsContext, key: LeaseKey): Promise<boolean> {
-  const job = await heldJob(context.database, key);
-  const request = await findRequestRow(context.database, job.request_id);
-  return request !== undefined && (await isToStop(context.database, job, request));
+  return await isToStop(context.database, await heldJob(context.database, key));
 }
 
 /** What another request waits for goes on. */
-async function isToStop(queries: Queries, job: JobRow, request: RequestRow): Promise<boolean> {
-  return request.cancelled_by !== null && !(await isWantedElsewhere(queries, job.id));
+async function isToStop(queries: Queries, job: JobRow): Promise<boolean> {
+  return (
+    (await isRequestCancelled(queries, job.request_id)) &&
+    !(await isWantedElsewhere(queries, job.id))
+  );
 }

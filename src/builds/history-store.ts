@@ -4,10 +4,6 @@ import type { AttemptHistoryRow } from '../database/tables.ts';
 import type { HistoryFilter, HistoryGroup, HistoryGrouping } from './history.ts';
 
 const ROWS_AT_ONCE = 500;
-/** Of each package and profile, as many of the newest builds say how long the next one takes. */
-const SAMPLES = 5;
-/** And so many of the newest of a profile say how long a package takes that is built for the first time. */
-const OTHERS = 200;
 
 export async function insertHistory(queries: Queries, row: AttemptHistoryRow): Promise<void> {
   await queries
@@ -91,52 +87,6 @@ export async function historyGroups(
 /** Averages come as numbers or as text, by the database. */
 function wholeOrNull(value: unknown): number | null {
   return value === null ? null : Math.round(Number(value));
-}
-
-/** How long the newest builds of these packages took that succeeded, newest first. */
-export async function recentDurations(
-  queries: Queries,
-  packages: readonly string[],
-): Promise<{ readonly package: string; readonly profile: string; readonly ms: number }[]> {
-  const found: { package: string; profile: string; ms: number }[] = [];
-  for (let start = 0; start < packages.length; start += ROWS_AT_ONCE) {
-    const place = sql<number>`row_number() over (partition by package, profile order by finished_at desc)`;
-    const rows = await queries
-      .selectFrom((eb) =>
-        eb
-          .selectFrom('attempt_history')
-          .select(['package', 'profile', 'started_at', 'finished_at', place.as('place')])
-          .where('package', 'in', packages.slice(start, start + ROWS_AT_ONCE))
-          .where('outcome', '=', 'succeeded')
-          .as('builds'),
-      )
-      .selectAll()
-      .where('place', '<=', SAMPLES)
-      .orderBy('place')
-      .execute();
-    found.push(
-      ...rows.map((row) => ({
-        package: row.package,
-        profile: row.profile,
-        ms: row.finished_at - row.started_at,
-      })),
-    );
-  }
-  return found;
-}
-
-/** How long the newest builds of packages took on a profile, whatever they built. */
-export async function latestDurations(queries: Queries, profile: string): Promise<number[]> {
-  const rows = await queries
-    .selectFrom('attempt_history')
-    .select(['started_at', 'finished_at'])
-    .where('kind', '=', 'package')
-    .where('outcome', '=', 'succeeded')
-    .where('profile', '=', profile)
-    .orderBy('finished_at', 'desc')
-    .limit(OTHERS)
-    .execute();
-  return rows.map((row) => row.finished_at - row.started_at);
 }
 
 /** What the last attempts at these jobs have come to that have ended. */

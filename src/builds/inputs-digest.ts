@@ -1,7 +1,9 @@
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
+import type { Ingredients } from '../repository/provenance.ts';
 import { digestOf } from '../support/digests.ts';
+import { packageNameOf } from './place-jobs.ts';
 
 /** To be raised when the way in which the `source` executor builds changes what comes out. */
 const INPUTS_VERSION = 1;
@@ -81,6 +83,68 @@ export function portageInputs(
         return [cpv, digestOf('sha256', JSON.stringify([INPUTS_VERSION, own, settings, needs]))];
       }),
   );
+}
+
+/** Files of the profile that say which packages there are and with which USE: both are inputs of their own. */
+const COUNTED_OTHERWISE =
+  /^package\.(use|accept_keywords|keywords|mask|unmask|license|properties|accept_restrict)(\/|$)/;
+const PATCHES = /^patches\/([^/]+\/[^/]+)\//;
+
+/**
+ * What a package will be made from, all but what it is built with. `settings` is a digest over what of the profile
+ * reaches its build: a line of package.use counts by what it changes, a patch for the package that it is for.
+ */
+export interface OwnIngredients {
+  readonly digest: string;
+  readonly source: string | null;
+  readonly settings: string;
+}
+
+export function ownIngredients(
+  node: PortagePlan['packages'][number],
+  profile: HardwareProfile,
+): OwnIngredients {
+  const { cpv, repo, slot, use } = node;
+  const source = node.source ?? null;
+  const settings = settingsOf(packageNameOf(cpv), profile);
+  const own = { cpv, repo, slot, use: use.toSorted(), source, settings };
+  return { digest: digestOf('sha256', JSON.stringify([INPUTS_VERSION, own])), source, settings };
+}
+
+/** See `OwnIngredients`. */
+export function settingsOf(name: string, profile: HardwareProfile): string {
+  const { arch, chost, flags, cpuFlags, cpuFlagsVariable, gentooProfile, features } = profile;
+  const { portageFiles, buildRoot } = profile;
+  const files = Object.entries(portageFiles).filter(([path]) => {
+    const version = PATCHES.exec(path)?.[1];
+    return version === undefined
+      ? !COUNTED_OTHERWISE.test(path)
+      : version === name || version.startsWith(`${name}-`) || version.startsWith(`${name}:`);
+  });
+  const settings = {
+    arch,
+    chost,
+    flags,
+    cpuFlagsVariable,
+    cpuFlags: cpuFlags.toSorted(),
+    gentooProfile,
+    features: features.toSorted(),
+    files: Object.fromEntries(files),
+    // The paths of a prefix are in what it builds.
+    prefix: buildRoot.kind === 'prefix' ? buildRoot.path : null,
+  };
+  return digestOf('sha256', JSON.stringify(sorted(settings)));
+}
+
+/** SHA-256, hex, over all that a package of Portage is made from and built with. */
+export function fullInputs(
+  own: Pick<OwnIngredients, 'digest'>,
+  builtWith: Ingredients['with'],
+): string {
+  const parts = builtWith.map(
+    ({ cpv, slot, content }) => `${packageNameOf(cpv)}:${slot} ${content}`,
+  );
+  return digestOf('sha256', JSON.stringify([own.digest, [...new Set(parts)].toSorted()]));
 }
 
 /** The same value with the keys of every object in order. */

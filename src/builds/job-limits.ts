@@ -4,7 +4,7 @@ import type { BuildLimits } from '../gentoo/build-limits.ts';
 import { type HardwareProfile, hardwareProfileSchema } from '../gentoo/profile.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { limitsOf, packageOf } from './limits.ts';
-import { findMeasured } from './measured-store.ts';
+import { findTimes, PLAN } from './package-times-store.ts';
 
 /** The profile as it was when the request was made. */
 export function profileOf(request: Pick<RequestRow, 'profile_json'>): HardwareProfile {
@@ -17,10 +17,10 @@ export async function limitsFor(
   job: Pick<JobRow, 'kind' | 'name'>,
   request: Pick<RequestRow, 'profile' | 'profile_json'>,
 ): Promise<BuildLimits> {
-  const name = job.kind === 'plan' ? 'plan' : packageOf(job.name);
+  const name = job.kind === 'plan' ? PLAN : packageOf(job.name);
   return limitsOf(name, {
     defaults: context.settings.limits,
     policy: profileOf(request).limits,
-    measured: await findMeasured(context.database, request.profile, name),
+    measured: await findTimes(context.database, request.profile, name),
   });
 }

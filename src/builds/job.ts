@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { recipeSchema } from '../gentoo/recipe.ts';
+import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { type Fault, faultOf } from './fault.ts';
 
 /** What the agent is told to do for a job, as it is kept in the database. */
@@ -14,14 +15,9 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
     isMore: z.boolean().default(false),
     /** The how-manieth it is that looks for what has to be built again; 0 when it does not look. */
     round: z.number().default(1),
+    resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
   }),
-  z.object({
-    kind: z.literal('portage-package'),
-    cpv: z.string(),
-    repo: z.string(),
-    /** The CPVs that the plan builds it with and for: the build root gets those of the request. */
-    with: z.array(z.string()).default([]),
-  }),
+  z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
   z.object({
     kind: z.literal('source-package'),
     recipe: recipeSchema,
@@ -29,6 +25,20 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
     inputs: z.string(),
   }),
 ]);
+/**
+ * What a job's package is made from, as far as it is known before it is built. `job` is the one whose package it will
+ * be built with; what is there already is looked up when the job is ready.
+ */
+export const jobIngredientsSchema = z.object({
+  digest: z.string(),
+  source: z.string().nullable(),
+  settings: z.string(),
+  /** It was asked for by name, to be built again whatever is there. */
+  isForced: z.boolean(),
+  with: z.array(z.object({ cpv: z.string(), slot: z.string(), job: z.string().nullable() })),
+});
+export type JobIngredients = z.infer<typeof jobIngredientsSchema>;
+
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 export type PlanSpec = Extract<JobSpec, { kind: 'plan' }>;
 

@@ -19,6 +19,7 @@ import {
 import { addBuilt } from './request-packages.ts';
 import { findRequestRow } from './request-store.ts';
 import { tellJobFinished, tellJobJoined, tellJobReady } from './tell-jobs.ts';
+import { endIfUnchanged } from './unchanged-jobs.ts';
 
 /*
  * The same build for several requests: docs/decisions/0028. Of jobs with the same inputs the first that an agent takes
@@ -26,8 +27,8 @@ import { tellJobFinished, tellJobJoined, tellJobReady } from './tell-jobs.ts';
  */
 
 /**
- * Offers jobs that have just become ready. Those that another request builds already join it; those that it has built
- * meanwhile are done, and so on with what needed them.
+ * Offers jobs that have just become ready. Those that are unchanged are done, and those that another request has built
+ * meanwhile, and so on with what needed them; those that another request builds already join it.
  */
 export async function offerJobs(deed: Deed, jobs: readonly JobRow[]): Promise<void> {
   const requests = new Map<string, Promise<Asker>>();
@@ -35,6 +36,12 @@ export async function offerJobs(deed: Deed, jobs: readonly JobRow[]): Promise<vo
   for (let job = left.shift(); job !== undefined; job = left.shift()) {
     const asker = requests.get(job.request_id) ?? askerOf(deed, job.request_id);
     requests.set(job.request_id, asker);
+    const unchanged = await endIfUnchanged(deed, (await asker).request?.profile ?? '', job);
+    if (unchanged !== undefined) {
+      await tellJobFinished(deed, [unchanged]);
+      left.push(...(await readyDependants(deed.queries, job.id)));
+      continue;
+    }
     const leader = job.inputs === null ? undefined : await leaderOf(deed, job, await asker);
     if (leader === undefined) {
       await tellJobReady(deed, [job]);

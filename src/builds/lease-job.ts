@@ -1,4 +1,5 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
+import { newestContents } from '../repository/content-store.ts';
 import { messageOf } from '../support/errors.ts';
 import { agentsByName, lockAgent } from './agent-store.ts';
 import { insertAttempt, updateAttempt } from './attempt-store.ts';
@@ -24,6 +25,7 @@ import { jobsToLeave, mayTake } from './retry-choice.ts';
 import { keyOf, settleAttempt } from './settle-job.ts';
 import { stagingOf, unstageInBackground } from './staging.ts';
 import { tellJobLeased } from './tell-jobs.ts';
+import { ingredientsOf } from './unchanged-jobs.ts';
 
 /** A job that was taken for an agent, and the request that it belongs to. */
 export interface Claim {
@@ -103,7 +105,11 @@ export async function prepareLease(
   const key = keyOf(job);
   const staging = stagingOf(job);
   try {
-    await context.repository.stage(staging, request.profile, await installable(context, job));
+    await context.repository.stage(
+      staging,
+      request.profile,
+      await installable(context, { job, request }),
+    );
   } catch (error) {
     context.log.error({ jobId: job.id, error: messageOf(error) }, 'staging failed');
     await endAttempt(context, job, { kind: 'unstaged' });
@@ -138,18 +144,29 @@ function workOf(spec: JobSpec): LeaseWork {
   if (spec.kind !== 'plan') {
     return spec;
   }
-  const { kind, rebuild } = spec;
+  const { kind, rebuild, resolve } = spec;
   const anew = spec.again.map(({ atom }) => atom);
-  return { kind, atoms: [...new Set([...spec.atoms, ...anew])], rebuild, anew };
+  return { kind, atoms: [...new Set([...spec.atoms, ...anew])], rebuild, resolve, anew };
 }
 
-async function installable(context: BuildsContext, job: JobRow): Promise<string[]> {
+/** For a package, what its request has, and the newest builds of what it is built with besides. */
+async function installable(
+  context: BuildsContext,
+  { job, request: { profile } }: Claim,
+): Promise<string[]> {
   if (job.kind === 'plan') {
-    const request = await findRequestRow(context.database, job.request_id);
-    const newest = await context.repository.newestPackages(request?.profile ?? '');
+    const newest = await context.repository.newestPackages(profile);
     return newest.map(({ id }) => id);
   }
-  return (await packagesOfRequest(context.database, job.request_id)).map(({ id }) => id);
+  const request = await packagesOfRequest(context.database, job.request_id);
+  const builtWith = ingredientsOf(job)?.with.map(({ cpv }) => cpv) ?? [];
+  const cpvs = new Set(request.map(({ cpv }) => cpv));
+  const others = await newestContents(
+    context.database,
+    profile,
+    builtWith.filter((cpv) => !cpvs.has(cpv)),
+  );
+  return [...request, ...others.values()].map(({ id }) => id);
 }
 
 /** Ends the attempt that holds this job, if it still does, and what follows from that. */

@@ -1,6 +1,12 @@
-import type { MeasuredRunRow } from '../database/tables.ts';
+import type { PackageTimesRow } from '../database/tables.ts';
 import type { BuildLimits, LimitPolicy } from '../gentoo/build-limits.ts';
 import { parseCpv } from '../gentoo/cpv.ts';
+
+/** The most that earlier builds took. */
+type Most = Pick<
+  PackageTimesRow,
+  'longest_ms' | 'longest_silence_ms' | 'largest_log_bytes' | 'largest_disk_bytes'
+>;
 
 /** How much more than the most that it took before a build may take. */
 const ROOM = 4;
@@ -20,7 +26,7 @@ export function limitsOf(
   from: {
     readonly defaults: BuildLimits;
     readonly policy: LimitPolicy | undefined;
-    readonly measured: MeasuredRunRow | undefined;
+    readonly measured: Most | undefined;
   },
 ): BuildLimits {
   const { defaults, policy, measured } = from;

@@ -19,7 +19,7 @@ export function newJobRow(
     | 'estimate_source'
     | 'is_held'
   > &
-    Partial<Pick<JobRow, 'inputs' | 'reason' | 'finished_at' | 'because'>>,
+    Partial<Pick<JobRow, 'inputs' | 'ingredients_json' | 'reason' | 'finished_at' | 'because'>>,
 ): JobRow {
   return {
     reason: null,
@@ -32,8 +32,10 @@ export function newJobRow(
     collected_package_id: null,
     not_before: null,
     inputs: null,
-    because: null,
+    ingredients_json: null,
+    full_inputs: null,
     joined_job_id: null,
+    because: null,
     ...job,
   };
 }

@@ -102,13 +102,11 @@ export async function extensionAfter(
   if (job.executor === 'portage') {
     const spec = {
       kind: 'plan',
-      atoms: [],
       rebuild: false,
-      again,
       isMore: true,
       round: 1,
     } as const;
-    return { kind: 'ask', spec: { ...spec, atoms: [], again: [...again] } };
+    return { kind: 'ask', spec: { ...spec, atoms: [], resolve: [], again: [...again] } };
   }
   const profile = hardwareProfileSchema.parse(JSON.parse(request.profile_json));
   try {

@@ -3,11 +3,11 @@ import type { JobRow } from '../database/tables.ts';
 import { parseCpv } from '../gentoo/cpv.ts';
 import { type HardwareProfile, hardwareProfileSchema } from '../gentoo/profile.ts';
 import { type Estimate, estimateTime, isKnown } from './build-time.ts';
-import { knownTimes } from './build-time-store.ts';
 import type { BuildsContext } from './builds-context.ts';
 import { needsOf } from './fits.ts';
 import { jobRowsOf, needsOfRequest } from './job-store.ts';
 import { ensureLane, requestsWithUnplacedJobs, setPlacement } from './lane-store.ts';
+import { knownTimes } from './package-times-store.ts';
 import { findRequestRow } from './request-store.ts';
 import { isGiant, PLAN_PATH_MS, pathLengths, turnOf } from './schedule-policy.ts';
 

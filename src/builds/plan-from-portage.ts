@@ -40,34 +40,16 @@ export function planFromPortage(plan: PortagePlan, known: KnownBuilds): BuildPla
       jobIndexOf.set(index, jobIndexOf.size);
     }
   }
-  const builtWith = dependenciesOf(plan, nodes);
   const jobs = [...jobIndexOf.keys()].map((index): PlannedJob => {
     const { cpv, repo } = nodes.packages[index] ?? { cpv: '', repo: '' };
     return {
       name: cpv,
-      spec: { kind: 'portage-package', cpv, repo, with: [...(builtWith.get(index) ?? [])] },
+      spec: { kind: 'portage-package', cpv, repo },
       needs: (needs[index] ?? []).flatMap((need) => jobIndexOf.get(need) ?? []),
     };
   });
   const reused = nodes.packages.flatMap((node) => reusedPackage(node, known));
   return { jobs, reused: [...new Set(reused)] };
-}
-
-/** The CPVs that each package needs to be built and to run, by index. */
-function dependenciesOf(
-  plan: PortagePlan,
-  { packages, indexOf }: ReturnType<typeof indexPackages>,
-): ReadonlyMap<number, ReadonlySet<string>> {
-  const found = new Map<number, Set<string>>();
-  for (const edge of plan.edges) {
-    for (const { from, to } of toEdge(edge, indexOf)) {
-      const cpv = packages[to]?.cpv;
-      if (cpv !== undefined && from !== to) {
-        found.set(from, (found.get(from) ?? new Set()).add(cpv));
-      }
-    }
-  }
-  return found;
 }
 
 /** One node for each ebuild, also when it is to be merged into several roots: it is built once. */
@@ -136,16 +118,22 @@ function toEdge(
     : [{ from, to, strength }];
 }
 
+/** Whether what a plan takes as it is, a binary or what is installed, is this build of its CPV. */
+export function isBuildOf(
+  { type, buildId, buildTime }: PlanPackage,
+  build: Pick<PackageRecord, 'buildId' | 'buildTimeSeconds'>,
+): boolean {
+  return type === 'installed'
+    ? build.buildTimeSeconds === buildTime
+    : type === 'binary' && build.buildId === buildId;
+}
+
 function reusedPackage(node: PlanPackage, known: KnownBuilds): string[] {
   const builds = known.get(node.cpv) ?? [];
-  if (node.type === 'installed') {
-    const same = builds.find(({ buildTimeSeconds }) => buildTimeSeconds === node.buildTime);
-    return same === undefined ? [] : [same.id];
+  const build = builds.find((one) => isBuildOf(node, one));
+  if (node.type !== 'binary') {
+    return build === undefined ? [] : [build.id];
   }
-  if (node.type === 'ebuild') {
-    return [];
-  }
-  const build = builds.find(({ buildId }) => buildId === node.buildId);
   if (build === undefined) {
     throw new AppError(
       'plan-package-missing',

@@ -4,6 +4,8 @@ interface Waiter<T> {
   readonly settle: (claim: T | undefined) => void;
   readonly fail: (error: unknown) => void;
   isSettled: boolean;
+  /** There may be something for it that it has not been offered. */
+  isDue: boolean;
 }
 
 /** Takes a job for the first of these agents that can have one, and says which. */
@@ -13,7 +15,8 @@ export type ClaimFirst<T> = (
 
 /**
  * Agents that wait for jobs, served in the order in which they came. Nobody polls: `wake` is called when jobs have
- * become ready, and the first who can take one gets it.
+ * become ready, and the first who can take one gets it. Who comes is asked alone: that changes nothing for the
+ * others, and with hundreds who wait somebody comes many times a second.
  */
 export class Queue<T> {
   readonly #claim: ClaimFirst<T>;
@@ -21,7 +24,6 @@ export class Queue<T> {
   readonly #giveBack: (claim: T) => Promise<void>;
   #waiters: readonly Waiter<T>[] = [];
   #pass: Promise<void> | undefined;
-  #isPassWanted = false;
   #isStopped = false;
 
   constructor(options: {
@@ -55,7 +57,7 @@ export class Queue<T> {
             }, waitMs);
           }
         };
-        this.#servedAll().then(giveUp, waiter.fail);
+        this.#served().then(giveUp, waiter.fail);
       });
     } finally {
       clearTimeout(timer);
@@ -67,13 +69,15 @@ export class Queue<T> {
 
   /** Offers jobs to all who wait, soon. */
   wake(): void {
-    this.#isPassWanted = true;
+    for (const waiter of this.#waiters) {
+      waiter.isDue = true;
+    }
     this.#pass ??= this.#serve();
   }
 
-  /** Resolves when everybody who waits now has been asked. */
-  async #servedAll(): Promise<void> {
-    this.wake();
+  /** Resolves when everybody who is to be asked now has been. */
+  async #served(): Promise<void> {
+    this.#pass ??= this.#serve();
     await this.#pass;
   }
 
@@ -103,6 +107,7 @@ export class Queue<T> {
     const waiter: Waiter<T> = {
       agent,
       isSettled: false,
+      isDue: true,
       settle: (claim) => {
         leave();
         resolve(claim);
@@ -118,32 +123,38 @@ export class Queue<T> {
 
   async #serve(): Promise<void> {
     await Promise.resolve();
-    while (this.#isPassWanted) {
-      this.#isPassWanted = false;
-      await this.#offer();
+    for (;;) {
+      const waiters = this.#waiters.filter(({ isDue }) => isDue);
+      if (waiters.length === 0) {
+        this.#pass = undefined;
+        return;
+      }
+      await this.#offer(waiters);
     }
-    this.#pass = undefined;
   }
 
-  async #offer(): Promise<void> {
-    while (this.#waiters.length > 0) {
-      const waiters = this.#waiters;
-      try {
-        const found = await this.#claim(waiters.map(({ agent }) => agent));
-        if (found === undefined) {
-          return;
-        }
-        const winner = waiters[found.place];
-        if (winner === undefined || winner.isSettled) {
-          await this.#giveBack(found.claim);
-        } else {
-          winner.settle(found.claim);
-        }
-      } catch (error) {
-        for (const waiter of waiters) {
-          waiter.fail(error);
-        }
+  /** Gives one of them a job; after that there may be more for all of them. */
+  async #offer(waiters: readonly Waiter<T>[]): Promise<void> {
+    for (const waiter of waiters) {
+      waiter.isDue = false;
+    }
+    try {
+      const found = await this.#claim(waiters.map(({ agent }) => agent));
+      if (found === undefined) {
         return;
+      }
+      for (const waiter of waiters) {
+        waiter.isDue = true;
+      }
+      const winner = waiters[found.place];
+      if (winner === undefined || winner.isSettled) {
+        await this.#giveBack(found.claim);
+      } else {
+        winner.settle(found.claim);
+      }
+    } catch (error) {
+      for (const waiter of waiters) {
+        waiter.fail(error);
       }
     }
   }

@@ -32,6 +32,9 @@ function isOver(why: Over | Standstill): why is Over {
 const ENDS: ReadonlySet<string> = new Set(['succeeded', 'failed', 'cancelled', 'skipped']);
 
 function endSentence(why: Over): string {
+  if (why.code === 'succeeded' && why.attempt === 0) {
+    return 'is not built again: what it is made from and built with has not changed';
+  }
   if (why.code === 'succeeded') {
     const took = why.tookMs === null ? '' : ` in ${span(why.tookMs)}`;
     const by = why.request === null ? '' : ` by request ${why.request}`;

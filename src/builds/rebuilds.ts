@@ -73,7 +73,13 @@ export function withReasons(
 /** Other inputs than those of the build that it takes the place of: what is done already will not do. */
 function reasoned(job: PlannedJob, because: string): PlannedJob {
   const inputs = digestOf('sha256', `${inputsOf(job) ?? ''}\n${because}`);
-  return { ...job, because: `Rebuilt because ${because}.`, inputs };
+  const { ingredients } = job;
+  return {
+    ...job,
+    because: `Rebuilt because ${because}.`,
+    inputs,
+    ...(ingredients === undefined ? {} : { ingredients: { ...ingredients, isForced: true } }),
+  };
 }
 
 /**

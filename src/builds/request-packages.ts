@@ -20,12 +20,17 @@ export async function packagesOfRequest(
   queries: Queries,
   requestId: string,
 ): Promise<
-  { readonly id: string; readonly how: 'built' | 'reused'; readonly leftOut: string | null }[]
+  {
+    readonly id: string;
+    readonly cpv: string;
+    readonly how: 'built' | 'reused';
+    readonly leftOut: string | null;
+  }[]
 > {
   return await queries
     .selectFrom('request_packages')
     .innerJoin('packages', 'packages.id', 'request_packages.package_id')
-    .select(['request_packages.package_id as id', 'request_packages.how'])
+    .select(['request_packages.package_id as id', 'packages.cpv', 'request_packages.how'])
     .select('request_packages.left_out as leftOut')
     .where('request_packages.request_id', '=', requestId)
     .orderBy('packages.cpv')

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { RequestRow } from '../database/tables.ts';
+import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { type BuildRequest, REQUEST_STATES, type RequestState } from './request.ts';
 
 const atomsSchema = z.array(z.string());
+const resolveSchema = z.array(z.enum(RESOLVE_OPTIONS));
 
 export async function insertRequest(queries: Queries, row: RequestRow): Promise<void> {
   await queries.insertInto('requests').values(row).execute();
@@ -14,6 +16,16 @@ export async function findRequestRow(
   id: string,
 ): Promise<RequestRow | undefined> {
   return await queries.selectFrom('requests').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
+/** Without reading the plan of the request, which can be large. */
+export async function isRequestCancelled(queries: Queries, id: string): Promise<boolean> {
+  const row = await queries
+    .selectFrom('requests')
+    .select('cancelled_by')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row !== undefined && row.cancelled_by !== null;
 }
 
 /** Newest first. */
@@ -128,6 +140,7 @@ export function toRequest(row: RequestRow): BuildRequest {
     profile: row.profile,
     atoms: atomsSchema.parse(JSON.parse(row.atoms_json)),
     rebuild: row.rebuild === 1,
+    resolve: resolveSchema.parse(JSON.parse(row.resolve_json)),
     publish: row.publish_channel,
     partial: row.publish_partial === 1,
     state: toRequestState(row.state),

@@ -1,4 +1,5 @@
 import type { Executor } from '../gentoo/profile.ts';
+import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import type { Why } from './waiting-reason.ts';
 
 export const REQUEST_STATES = [
@@ -26,6 +27,8 @@ export interface BuildRequest {
   readonly atoms: readonly string[];
   /** Build the named packages again even if the repository has them. */
   readonly rebuild: boolean;
+  /** With these options of emerge; none with the executor `source`. */
+  readonly resolve: readonly ResolveOption[];
   /** The channel to publish the results on, if any. */
   readonly publish: string | null;
   /** When not everything can be published, what breaks nothing is. */

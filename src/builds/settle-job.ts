@@ -24,7 +24,6 @@ import { endFollowers, offerJobs } from './join-jobs.ts';
 import { isWantedElsewhere } from './join-store.ts';
 import { keepHistory } from './keep-history.ts';
 import { needsOfLane } from './lane-store.ts';
-import { recordBuildTime } from './record-build-time.ts';
 import { addBuilt } from './request-packages.ts';
 import { candidates } from './retry-choice.ts';
 import { tellJobFinished, tellJobReady, tellPackageBlocked } from './tell-jobs.ts';
@@ -74,9 +73,6 @@ export async function settleAttempt(
   });
   if (settled === undefined) {
     throw new Error(`job ${job.id} was settled by somebody else within the transaction`);
-  }
-  if (verdict.state === 'succeeded') {
-    await recordBuildTime(deed, settled, request.profile);
   }
   const joined = await follow(deed, { job: settled, request, log: held.log }, verdict);
   await judgeAgent(deed, { key, kind: job.kind, end, fault }, settings.breaker);

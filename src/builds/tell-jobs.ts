@@ -4,14 +4,14 @@ import type { Deed } from './builds-context.ts';
 
 /** Journal: `job-ready`, subject `job:<id>`. */
 export async function tellJobReady(deed: Deed, jobs: readonly JobRow[]): Promise<void> {
-  for (const job of jobs) {
-    await deed.tell({
+  await deed.tell(
+    ...jobs.map((job) => ({
       actor: deed.actor,
       kind: 'job-ready',
       subject: `job:${job.id}`,
       data: describe(job),
-    });
-  }
+    })),
+  );
 }
 
 /** Journal: `job-finished`, whatever the end, with state and reason, and the first error of its log if it failed. */
@@ -20,8 +20,12 @@ export async function tellJobFinished(
   jobs: readonly JobRow[],
   failure?: BuildFailure,
 ): Promise<void> {
-  for (const job of jobs) {
-    await deed.tell({
+  const found =
+    failure === undefined
+      ? {}
+      : { failure: { phase: failure.phase, text: failure.text, line: failure.line } };
+  await deed.tell(
+    ...jobs.map((job) => ({
       actor: deed.actor,
       kind: 'job-finished',
       subject: `job:${job.id}`,
@@ -30,12 +34,10 @@ export async function tellJobFinished(
         state: job.state,
         reason: job.reason,
         packageId: job.package_id,
-        ...(failure === undefined
-          ? {}
-          : { failure: { phase: failure.phase, text: failure.text, line: failure.line } }),
+        ...found,
       },
-    });
-  }
+    })),
+  );
 }
 
 /** Journal: `job-leased`. */

@@ -12,11 +12,13 @@ import { journalCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
 import { nodeCommand } from './commands/node.ts';
 import { packageCommand } from './commands/package.ts';
+import { phpCommand } from './commands/php.ts';
 import { profileCommand } from './commands/profile.ts';
 import { profilePauseCommands } from './commands/profile-pause.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { repositoryCommand } from './commands/repository.ts';
 import type { RebuildStart } from './commands/repository-rebuild.ts';
+import { rsyncCommand } from './commands/rsync.ts';
 import { scheduleCommand } from './commands/schedule.ts';
 import { type ServerStart, serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
@@ -53,6 +55,8 @@ export function createProgram(parts: ProgramParts): Program {
     scheduleCommand(context),
     channelCommand(context),
     packageCommand(context),
+    phpCommand(context),
+    rsyncCommand(context),
     repositoryCommand(context, parts.rebuild),
     databaseCommand(context, parts.copyDatabase),
     indexCommand(context),
@@ -63,7 +67,7 @@ export function createProgram(parts: ProgramParts): Program {
     agentsCommand(context),
     nodeCommand(context),
   ];
-  return programOf(command, subcommands, context.output);
+  return programOf(command.enablePositionalOptions(), subcommands, context.output);
 }
 
 /** Most of them look at local files; pausing is up to a server. */

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
 import { historyGroupsSchema, historySchema } from '../protocol/build-records.ts';
 import {
@@ -17,14 +18,11 @@ import { journalViewSchema } from '../protocol/journal.ts';
 import { nodeDetailSchema, nodeListSchema, proofViewSchema } from '../protocol/nodes.ts';
 import { packageListSchema, packageViewSchema, profileListSchema } from '../protocol/packages.ts';
 import { checkViewSchema } from '../protocol/repository.ts';
-import {
-  collectionProgressSchema,
-  collectionViewSchema,
-  pinViewSchema,
-} from '../protocol/retention.ts';
+import { collectionTaskSchema, pinViewSchema } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
+import { phpCalls } from './php-calls.ts';
 import { retryCalls } from './retry-calls.ts';
 import { scheduleCalls } from './schedule-calls.ts';
 import { steeringCalls } from './steering-calls.ts';
@@ -129,6 +127,7 @@ export interface Calls {
 
 function packageCalls({ get, ask }: Pick<Calls, 'get' | 'ask'>) {
   return {
+    ...phpCalls({ get, ask }),
     profiles: async () => await get('/api/profiles', profileListSchema),
     packages: async (
       profile: string,
@@ -160,6 +159,7 @@ function buildCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
       readonly partial?: boolean;
       readonly rebuild?: boolean;
       readonly rebuildFor?: string;
+      readonly resolve?: readonly ResolveOption[];
       readonly priority?: number;
       readonly retry?: boolean;
     }) => await post('/api/requests', body, requestViewSchema),
@@ -231,7 +231,7 @@ function channelPath(profile: string, channel: string): string {
   return `/api/profiles/${encoded(profile)}/channels/${encoded(channel)}`;
 }
 
-function retentionCalls({ get, post, ask }: Calls, act: (call: Call) => Promise<void>) {
+function retentionCalls({ post, ask }: Calls, act: (call: Call) => Promise<void>) {
   return {
     pin: async ({ profile, channel, serial }: PublicationName, reason: string) =>
       await ask(
@@ -243,8 +243,7 @@ function retentionCalls({ get, post, ask }: Calls, act: (call: Call) => Promise<
       await act({ method: 'DELETE', path, json: { reason } });
     },
     collect: async (body: { readonly dryRun: boolean; readonly profile?: string }) =>
-      await post('/api/repository/collect', body, collectionViewSchema),
-    collectionProgress: async () => await get('/api/repository/collect', collectionProgressSchema),
+      await post('/api/repository/collect', body, collectionTaskSchema),
   };
 }
 

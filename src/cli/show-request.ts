@@ -26,7 +26,7 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
   const now = clock.now();
   output.line(`${output.paint('bold', request.id)}  ${request.state}`);
   output.line(
-    `${request.atoms.join(' ')} for ${request.profile}, asked by ${request.author} ${formatAge(request.createdAt, now)}`,
+    `${askedFor(request)} for ${request.profile}, asked by ${request.author} ${formatAge(request.createdAt, now)}`,
   );
   if (request.priority !== 0) {
     output.line(`priority ${request.priority}`);
@@ -65,13 +65,7 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
       ]),
     );
   }
-  if (request.packages.length > 0) {
-    output.line();
-    output.table(
-      [{ title: 'PACKAGE' }, { title: 'BUILD', align: 'right' }, { title: 'HOW' }, { title: 'ID' }],
-      request.packages.map(({ cpv, buildId, how, id }) => [cpv, String(buildId), how, id]),
-    );
-  }
+  showPackages(request.packages, output);
   showLeftOut(request, output);
   if (request.publication !== null) {
     const { channel, serial } = request.publication;
@@ -86,6 +80,11 @@ function showLeftOut({ packages }: RequestDetail, output: CommandContext['output
       output.line(`left out: ${cpv}. ${leftOut}`);
     }
   }
+}
+
+/** The atoms, and how they are to be resolved, as emerge would be asked. */
+function askedFor({ atoms, resolve }: RequestDetail): string {
+  return [...resolve.map((option) => `--${option}`), ...atoms].join(' ');
 }
 
 function showProblems(problems: RequestDetail['problems'], output: CommandContext['output']): void {
@@ -107,6 +106,21 @@ function showProblems(problems: RequestDetail['problems'], output: CommandContex
 function remedyTitle(count: number, enough: 'all' | 'one'): string {
   const which = count > 1 && enough === 'one' ? 'One of these lines' : 'This';
   return `${which} in the portage folder of the profile would help:`;
+}
+
+function showPackages(packages: RequestDetail['packages'], output: CommandContext['output']): void {
+  if (packages.length > 0) {
+    output.line();
+    output.table(
+      [{ title: 'PACKAGE' }, { title: 'BUILD', align: 'right' }, { title: 'HOW' }, { title: 'ID' }],
+      packages.map(({ cpv, buildId, how, id }) => [cpv, String(buildId), how, id]),
+    );
+  }
+  for (const { cpv, leftOut } of packages) {
+    if (leftOut !== null) {
+      output.line(`left out: ${cpv}. ${leftOut}`);
+    }
+  }
 }
 
 /** What a running job does; the first error of a failed one; else why it is as it is. And why there is such a job. */

@@ -10,6 +10,7 @@ const text = z
   .max(4000, 'may have at most 4000 characters')
   .refine(isWholeText, 'has to be one line without control characters');
 const HOST = /^(?:[A-Za-z0-9.-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?)$/;
+const ACCOUNT = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 const EMAIL = /^[^\s<>@]+@[^\s<>@]+$/;
 /** The longest that timers of Node can wait for, in days. */
 const MAX_DAYS = 24;
@@ -48,6 +49,31 @@ const httpSection = z.strictObject({
   'max-upload-mib': whole(1, 1024 * 1024).default(8192),
   'tls-certificate': optionalPath.default(''),
   'tls-key': optionalPath.default(''),
+});
+
+const rsyncSection = z.strictObject({
+  'public-url': z
+    .string()
+    .regex(
+      /^(?:rsync:\/\/[A-Za-z0-9.-]+(?::[0-9]{1,5})?\/?)?$/,
+      'has to be rsync://HOST or rsync://HOST:PORT, or empty',
+    )
+    .default(''),
+  address: z
+    .string()
+    .regex(/^[0-9A-Fa-f:.]*$/, 'has to be an address, or empty')
+    .default(''),
+  port: whole(1, 65_535).default(873),
+  'hosts-allow': z
+    .string()
+    .regex(
+      /^[A-Za-z0-9:.*/ -]*$/,
+      'has to be addresses, networks such as 10.0.0.0/8, or names, with blanks between them',
+    )
+    .default(''),
+  'max-connections': whole(1, 100_000).default(200),
+  user: text.regex(ACCOUNT, 'has to be the name or number of an account').default('65534'),
+  group: text.regex(ACCOUNT, 'has to be the name or number of a group').default('65534'),
 });
 
 const pathsSection = z.strictObject({
@@ -118,6 +144,7 @@ const diskSection = z.strictObject({
 /** The configuration file, with the default of each key beside it. */
 export const configDocumentSchema = z.strictObject({
   http: httpSection.prefault({}),
+  rsync: rsyncSection.prefault({}),
   paths: pathsSection.prefault({}),
   database: databaseSection.prefault({}),
   log: logSection.prefault({}),
@@ -132,6 +159,7 @@ export type ConfigDocument = z.infer<typeof configDocumentSchema>;
 export const CONFIG_KEYS: DocumentKeys = {
   '': Object.keys(configDocumentSchema.shape),
   http: Object.keys(httpSection.shape),
+  rsync: Object.keys(rsyncSection.shape),
   paths: Object.keys(pathsSection.shape),
   database: Object.keys(databaseSection.shape),
   log: Object.keys(logSection.shape),

@@ -13,6 +13,20 @@ export interface Config {
     /** PEM files; null means that connections are not encrypted. */
     readonly tls: { readonly certificate: string; readonly key: string } | null;
   };
+  /** The rsync daemon of the mirror root, which is a service of its own. */
+  readonly rsync: {
+    /** How nodes reach it, without a trailing slash; null: not at all. */
+    readonly publicUrl: string | null;
+    /** Where it listens; null: on every address. */
+    readonly address: string | null;
+    readonly port: number;
+    /** Who may connect, in the words of rsyncd.conf; empty: everybody. */
+    readonly hostsAllow: readonly string[];
+    readonly maxConnections: number;
+    /** What it reads files as, where it is started as root. */
+    readonly user: string;
+    readonly group: string;
+  };
   readonly paths: {
     readonly state: string;
     readonly mirrorRoot: string;

@@ -108,6 +108,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
       maxUploadBytes: http['max-upload-mib'] * MIB,
       tls: tlsFiles(http, folder),
     }),
+    rsync: rsyncSettings(document.rsync),
     paths: Object.freeze({
       state: resolve(folder, paths.state),
       mirrorRoot: resolve(folder, paths['mirror-root']),
@@ -132,6 +133,18 @@ function toConfig(document: ConfigDocument, folder: string): Config {
     }),
     builds: buildSettings(builds),
     ...upkeepOf(document),
+  });
+}
+
+function rsyncSettings(rsync: ConfigDocument['rsync']): Config['rsync'] {
+  return Object.freeze({
+    publicUrl: rsync['public-url'].replace(/\/$/, '') || null,
+    address: rsync.address || null,
+    port: rsync.port,
+    hostsAllow: rsync['hosts-allow'].split(/ +/).filter((word) => word !== ''),
+    maxConnections: rsync['max-connections'],
+    user: rsync.user,
+    group: rsync.group,
   });
 }
 

@@ -5,6 +5,8 @@ export interface RequestRow {
   readonly profile: string;
   readonly atoms_json: string;
   readonly rebuild: number;
+  /** A list of `ResolveOption`. */
+  readonly resolve_json: string;
   readonly publish_channel: string | null;
   /** Whether it is published without the proof that a promotion would need. */
   readonly publish_forced: number;
@@ -71,6 +73,10 @@ export interface JobRow {
   readonly because: string | null;
   /** Digest of what is known to decide how the build ends; null when nothing is, as for a plan. */
   readonly inputs: string | null;
+  /** Of a package that Portage builds, a `JobIngredients`. */
+  readonly ingredients_json: string | null;
+  /** Digest over all of them, once what it is built with is there: the `inputs` of the package that comes of it. */
+  readonly full_inputs: string | null;
   /** The job of another request that builds this one as well, or has built it; `builds/join-jobs.ts`. */
   readonly joined_job_id: string | null;
 }
@@ -84,16 +90,24 @@ export interface LaneRow {
   readonly is_giant: number;
 }
 
-/** How long a package takes to build, in milliseconds. */
-export interface BuildTimeRow {
+/** What successful builds of a package have taken on a profile: how long the next one takes, and what it may take. */
+export interface PackageTimesRow {
   readonly profile: string;
-  /** category/name. */
+  /** `category/name`, or `plan`. */
   readonly package: string;
+  /** Empty for `plan`, which stands for no other. */
   readonly category: string;
-  /** The newest times. */
+  /** The newest times, in milliseconds, the last one last. */
   readonly recent_json: string;
-  readonly typical_ms: number;
+  /** Their middle; null when no time is known. */
+  readonly typical_ms: number | null;
   readonly measured_at: number;
+  /** How many the most of each of these is from. */
+  readonly runs: number;
+  readonly longest_ms: number;
+  readonly longest_silence_ms: number;
+  readonly largest_log_bytes: number;
+  readonly largest_disk_bytes: number;
 }
 
 /** No job for this profile is handed out. */
@@ -144,18 +158,6 @@ export interface BlockedBuildRow {
   /** A sentence. */
   readonly reason: string;
   readonly blocked_at: number;
-}
-
-/** The most that successful builds of a package have taken; what limits are learned from. */
-export interface MeasuredRunRow {
-  readonly profile: string;
-  /** category/pn */
-  readonly package: string;
-  readonly runs: number;
-  readonly longest_ms: number;
-  readonly longest_silence_ms: number;
-  readonly largest_log_bytes: number;
-  readonly largest_disk_bytes: number;
 }
 
 /** A schedule of a profile, once the server has seen it. */

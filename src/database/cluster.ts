@@ -39,7 +39,7 @@ export interface Cluster {
   leading(services: readonly Service[]): Service;
   /** Keeps this server known to the others. Calls `look` when another may have written something, and at times anyway. */
   following(look: () => void): Service;
-  /** Tells all servers, this one too, to look. It may get lost on its way to others. */
+  /** Tells all servers, this one too, to look. It may get lost on its way to others; many at once are one. */
   hint(): void;
   close(): Promise<void>;
 }
@@ -86,6 +86,8 @@ class SharedCluster implements Cluster {
   readonly #session: LockSession;
   #membership: readonly HeldLock[] = [];
   #look: () => void = () => undefined;
+  #isHintDue = false;
+  #isHinting = false;
 
   constructor(url: string, database: Database, log: Log) {
     this.#url = url;
@@ -146,9 +148,24 @@ class SharedCluster implements Cluster {
 
   hint(): void {
     this.#look();
-    sql`select pg_notify(${HINTS}, '')`.execute(this.#database).catch((error: unknown) => {
-      this.#log.debug({ error: messageOf(error) }, 'a hint was not sent');
-    });
+    this.#isHintDue = true;
+    if (!this.#isHinting) {
+      void this.#sendHints();
+    }
+  }
+
+  /** One after the other: each is a commit, and says all that those before it did. */
+  async #sendHints(): Promise<void> {
+    this.#isHinting = true;
+    while (this.#isHintDue) {
+      this.#isHintDue = false;
+      try {
+        await sql`select pg_notify(${HINTS}, '')`.execute(this.#database);
+      } catch (error) {
+        this.#log.debug({ error: messageOf(error) }, 'a hint was not sent');
+      }
+    }
+    this.#isHinting = false;
   }
 
   async close(): Promise<void> {

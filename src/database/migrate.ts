@@ -13,8 +13,11 @@ import * as schedule from './migrations/0011-schedule.ts';
 import * as failures from './migrations/0012-failures.ts';
 import * as attemptHistory from './migrations/0014-attempt-history.ts';
 import * as schedules from './migrations/0016-schedules.ts';
+import * as plans from './migrations/0018-plans.ts';
 import * as staging from './migrations/0019-staging.ts';
 import * as joinedJobs from './migrations/0021-joined-jobs.ts';
+import * as packageTimes from './migrations/0021-package-times.ts';
+import * as phpOfNodes from './migrations/0024-php-of-nodes.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -36,8 +39,11 @@ const MIGRATIONS: readonly Migration[] = [
   failures,
   attemptHistory,
   schedules,
+  plans,
   staging,
   joinedJobs,
+  packageTimes,
+  phpOfNodes,
 ];
 
 /** How the two engines write what they do not write alike. */

@@ -8,11 +8,10 @@ import type {
   AttemptHistoryRow,
   AttemptRow,
   BlockedBuildRow,
-  BuildTimeRow,
   JobNeedRow,
   JobRow,
   LaneRow,
-  MeasuredRunRow,
+  PackageTimesRow,
   ProfilePauseRow,
   RequestPackageRow,
   RequestRow,
@@ -25,11 +24,10 @@ export type {
   AttemptHistoryRow,
   AttemptRow,
   BlockedBuildRow,
-  BuildTimeRow,
   JobNeedRow,
   JobRow,
   LaneRow,
-  MeasuredRunRow,
+  PackageTimesRow,
   ProfilePauseRow,
   RequestPackageRow,
   RequestRow,
@@ -179,6 +177,8 @@ export interface NodeReportRow {
   readonly differs: number;
   /** The first of these, a sentence each. */
   readonly differences_json: string;
+  /** The PHP trees that it has; null when it has not said it. */
+  readonly php_json: string | null;
 }
 
 /** What a node has said about a publication, the newest word. */
@@ -268,6 +268,8 @@ export interface FileLevelRow {
   readonly level: number;
   /** The first file that asks for it. */
   readonly path: string;
+  /** Digest of what its package installs and says of itself; null when it was not looked at since Rookery does that. */
+  readonly content: string | null;
 }
 
 export interface MigrationRow {
@@ -297,13 +299,12 @@ export interface Tables {
   attempts: AttemptRow;
   attempt_history: AttemptHistoryRow;
   blocked_builds: BlockedBuildRow;
-  measured_runs: MeasuredRunRow;
   request_packages: RequestPackageRow;
   schedules: ScheduleRow;
   schedule_runs: ScheduleRunRow;
   agents: AgentRow;
   lanes: LaneRow;
-  build_times: BuildTimeRow;
+  package_times: PackageTimesRow;
   profile_pauses: ProfilePauseRow;
   tokens: TokenRow;
   events: EventRow;

@@ -5,6 +5,7 @@ export const WARNING_KINDS = [
   'dependency-missing',
   'slot-operator-broken',
   'soname-missing',
+  'php-tree-broken',
   'instruction-set',
   'count-dropped',
 ] as const;

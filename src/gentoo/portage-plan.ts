@@ -33,8 +33,24 @@ export const portagePlanSchema = z.object({
         buildTime: z.number().int().nullable(),
         /** Whether one of the request's own atoms asked for it. */
         requested: z.boolean(),
-        /** Of an ebuild: digest over its bytes, its Manifest's and those of its eclasses. */
+        /**
+         * Digest over the bytes of its ebuild, of the Manifest beside it and of its eclasses; of what is built, those
+         * that would build it now.
+         */
         source: z.string().max(200).nullable().optional(),
+        /** Of an ebuild: what it will be built with, installed packages too. */
+        builtWith: z
+          .array(
+            z.object({
+              cpv: z.string().max(300),
+              /** Without the sub-slot. */
+              slot: z.string().max(100),
+              /** It is installed, and there is a binary of the same version that was built at another time. */
+              isOutdated: z.boolean(),
+            }),
+          )
+          .max(10_000)
+          .optional(),
       }),
     )
     .max(50_000),

@@ -11,6 +11,7 @@ import {
   policyDuration,
   policyDurationMs,
 } from './promotion-policy.ts';
+import { RESOLVE_OPTIONS } from './resolve-options.ts';
 
 /** What stands in the name of a schedule; it is part of URLs. */
 export const SCHEDULE_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
@@ -29,6 +30,8 @@ export const scheduledWorkSchema = z.discriminatedUnion('do', [
     publish: z.string().nullable(),
     /** Build the named packages again even if the repository has them. */
     rebuild: z.boolean(),
+    /** Runs of an older Rookery have none. */
+    resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
     /** Packages that are blocked are tried again. */
     retry: z.boolean(),
     /** From -10 to 10; 0 is the rule. */
@@ -81,6 +84,7 @@ export const scheduleDocumentSchema = z.strictObject({
     .exactOptional(),
   publish: z.string().exactOptional(),
   rebuild: z.boolean().exactOptional(),
+  resolve: z.array(z.enum(RESOLVE_OPTIONS)).exactOptional(),
   retry: z.boolean().exactOptional(),
   priority: z
     .number({ error: PRIORITY_RULE })
@@ -96,7 +100,7 @@ export const SCHEDULE_KEYS = Object.keys(scheduleDocumentSchema.shape);
 
 /** Keys that only one kind of work knows. */
 const OWN_KEYS = {
-  request: ['atoms', 'publish', 'rebuild', 'retry', 'priority'],
+  request: ['atoms', 'publish', 'rebuild', 'resolve', 'retry', 'priority'],
   check: ['deep'],
   collect: [],
 } as const satisfies Record<(typeof ACTIONS)[number], readonly (keyof ScheduleDocument)[]>;
@@ -209,13 +213,13 @@ function policyOf(document: ScheduleDocument): SchedulePolicy {
 
 function workOf(document: ScheduleDocument): ScheduledWork {
   const { do: action, atoms = [], publish = null, rebuild = false, retry = false } = document;
-  const { priority = 0 } = document;
+  const { priority = 0, resolve = [] } = document;
   if (action === 'check') {
     return { do: 'check', deep: document.deep ?? false };
   }
   return action === 'collect'
     ? { do: 'collect' }
-    : { do: 'request', atoms, publish, rebuild, retry, priority };
+    : { do: 'request', atoms, publish, rebuild, resolve, retry, priority };
 }
 
 /** `30 2 * * * (Europe/Berlin)` */
@@ -226,7 +230,8 @@ export function formatCron({ cron, timeZone }: SchedulePolicy): string {
 /** `builds @world and publishes it on testing` */
 export function formatWork(work: ScheduledWork): string {
   if (work.do === 'request') {
-    const { rebuild, atoms, publish } = work;
+    const { rebuild, resolve, publish } = work;
+    const atoms = [...resolve.map((option) => `--${option}`), ...work.atoms];
     const after = publish === null ? '' : ` and publishes it on ${publish}`;
     return `${rebuild ? 'rebuilds' : 'builds'} ${atoms.join(' ')}${after}`;
   }

@@ -11,6 +11,8 @@ export interface ClientScriptValues {
   readonly uri: string;
   /** Where the node reports to: the server itself, http or https. */
   readonly server: string;
+  /** Where the farm's PHP trees can be had, `rsync://HOST[:PORT]/php`; absent when it serves none. */
+  readonly php?: string | undefined;
   /** Armored; may hold several keys, for instance while a key is being replaced. */
   readonly publicKey: string;
   /** Of one of these keys or subkeys, hex. */
@@ -34,6 +36,7 @@ export function renderClientScript(values: ClientScriptValues): string {
   const channel = checked('channel name', values.channel, (text) => NAME_PATTERN.test(text));
   const uri = checked('address', values.uri.replace(/\/+$/, ''), isUsableUri);
   const server = checked('server', values.server.replace(/\/+$/, ''), isServer);
+  const php = checked('address of PHP trees', (values.php ?? '').replace(/\/+$/, ''), isPhpSource);
   const fingerprint = checked(
     'fingerprint',
     values.fingerprint.replaceAll(' ', '').toUpperCase(),
@@ -53,6 +56,7 @@ export function renderClientScript(values: ClientScriptValues): string {
     `CHANNEL=${quoted(channel)}`,
     `URI=${quoted(uri)}`,
     `SERVER=${quoted(server)}`,
+    `PHP_SOURCE=${quoted(php)}`,
     `FINGERPRINT=${quoted(fingerprint)}`,
     '',
     'public_key() {',
@@ -84,6 +88,11 @@ function isServer(text: string): boolean {
   return isUsableUri(text) && new URL(text).protocol !== 'file:';
 }
 
+/** As `rookery-php` takes it. */
+function isPhpSource(text: string): boolean {
+  return text === '' || /^rsync:\/\/[A-Za-z0-9._/:@%~+-]+$/.test(text);
+}
+
 function isArmoredKey(text: string): boolean {
   const lines = text.split(/\r?\n/);
   return (
@@ -107,6 +116,7 @@ Makes a Gentoo system install binary packages from the channel that this script 
   etc/portage/make.conf       FEATURES getbinpkg and binpkg-request-signature
   etc/portage/gnupg           the key that the packages are signed with, imported and trusted
   usr/local/sbin/rookery-node the program that reports to the farm what is installed, if you want it to
+  usr/local/sbin/rookery-php  the program that fetches and switches PHP trees, if the farm serves any
   etc/rookery/                the farm's address for it, and a folder for your checks
 Where binrepos.conf or make.conf is a folder, a file of its own goes into it; where it is a file, a marked
 block at its end. Nothing else in them is touched. Running it again changes nothing; the script of another
@@ -201,14 +211,14 @@ install_client() {
   choose_targets
   check_sections
   find_block "$make_conf_target"
-  check_node_program
+  check_programs_of_node
   read_key
   install_key
   binrepos_block > "$work/block"
   put_block "$binrepos_target"
   make_conf_block > "$work/block"
   put_block "$make_conf_target"
-  install_node_program
+  install_programs
   warn_about_surroundings
   if [ "$dry" = yes ]; then
     say 'nothing was changed'
@@ -229,7 +239,7 @@ uninstall_client() {
     "$base/etc/portage/make.conf" "$base/etc/portage/make.conf/zz-$section.conf"; do
     if [ -f "$target" ]; then take_block "$target"; fi
   done
-  remove_node_program
+  remove_programs
   forget
   if [ "$dry" = yes ]; then say 'nothing was changed'; else say "no packages of $PROFILE are used any more"; fi
 }
@@ -305,7 +315,7 @@ main() {
   location=$prefix/var/cache/binhost/$section
   state_folder=$base/var/lib/rookery-client
   state=$state_folder/$PROFILE
-  node_program=$base/usr/local/sbin/rookery-node
+  program_folder=$base/usr/local/sbin
   node_conf=$base/etc/rookery/node.d/$section.conf
   trap clean_up EXIT
   trap 'exit 130' INT

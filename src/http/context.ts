@@ -6,10 +6,12 @@ import type { Schedules } from '../builds/schedule/schedules.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Keys } from '../keys/keys.ts';
+import type { PhpTrees } from '../php/php-trees.ts';
 import type { RepositoryCheck } from '../repository/check/repository-check.ts';
 import type { Proofs } from '../repository/proof/proofs.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { RepositoryResign } from '../repository/resign/resign-task.ts';
+import type { RepositoryCollection } from '../repository/retention/collection-task.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Log } from '../support/log.ts';
 
@@ -18,6 +20,8 @@ export interface HttpContext {
   readonly profiles: ProfileCatalog;
   readonly repository: Repository;
   readonly check: RepositoryCheck;
+  readonly collection: RepositoryCollection;
+  readonly php: PhpTrees;
   readonly proofs: Proofs;
   readonly builds: Builds;
   readonly schedules: Schedules;
@@ -40,6 +44,8 @@ export interface HttpContext {
   readonly publicUrl: () => string;
   /** False when nobody has set it and the server listens on every address: then it is only true on this machine. */
   readonly isPublicUrlKnown: () => boolean;
+  /** Where nodes get PHP trees, `rsync://HOST/php`; null when they cannot. */
+  readonly phpUrl: string | null;
   /** What keeps the server from doing its work, a sentence each. */
   readonly readiness: () => Promise<string[]>;
   /** What will, unless somebody does something, a sentence each. */

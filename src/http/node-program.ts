@@ -254,6 +254,18 @@ send() {
   fi
 }
 
+# What rookery-php says of the trees of a profile, to be the member php of the report; nothing where it is not.
+php_member() {
+  [ -x "$PREFIX/usr/local/sbin/rookery-php" ] || return 0
+  if "$PREFIX/usr/local/sbin/rookery-php" status --json --profile "$profile" > "$work/php" 2> "$work/log" &&
+    head -n 1 "$work/php" | grep -q '^{"trees":\['; then
+    printf ',"php":'
+    cat "$work/php"
+  else
+    warn "rookery-php says nothing about its trees: $(tail -n 1 "$work/log")"
+  fi
+}
+
 report_profile() {
   conf=$1
   profile=$(setting profile "$conf")
@@ -265,6 +277,7 @@ report_profile() {
     cat "$work/installed"
     printf ',"checks":'
     cat "$work/checks"
+    php_member
     printf '}\n'
   } > "$work/report"
   if [ "$dry" = yes ]; then

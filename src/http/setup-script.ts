@@ -21,6 +21,7 @@ export function setupScript(
     channel,
     uri: `${publicUrl}/binhost/${profile}/${channel}`,
     server: publicUrl,
+    php: context.phpUrl ?? undefined,
     publicKey: context.publicKey,
     fingerprint: context.fingerprint,
   });

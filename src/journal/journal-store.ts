@@ -4,19 +4,33 @@ import type { Queries } from '../database/database.ts';
 import type { EventRow } from '../database/tables.ts';
 import type { Event, EventQuery, NewEvent } from './event.ts';
 
-export async function insertEvent(queries: Queries, event: NewEvent, at: number): Promise<Event> {
-  const { seq } = await queries
-    .insertInto('events')
-    .values({
-      at,
-      kind: event.kind,
-      subject: event.subject,
-      actor: event.actor,
-      data_json: JSON.stringify(event.data),
-    })
-    .returning('seq')
-    .executeTakeFirstOrThrow();
-  return { ...event, seq, at };
+/** Rows of one statement: SQLite takes 32,766 variables. */
+const ROWS_AT_ONCE = 1000;
+
+/** The events as they were written, in the order of their numbers. */
+export async function insertEvents(
+  queries: Queries,
+  events: readonly NewEvent[],
+  at: number,
+): Promise<Event[]> {
+  const written: Event[] = [];
+  for (let start = 0; start < events.length; start += ROWS_AT_ONCE) {
+    const rows = await queries
+      .insertInto('events')
+      .values(
+        events.slice(start, start + ROWS_AT_ONCE).map((event) => ({
+          at,
+          kind: event.kind,
+          subject: event.subject,
+          actor: event.actor,
+          data_json: JSON.stringify(event.data),
+        })),
+      )
+      .returningAll()
+      .execute();
+    written.push(...rows.map(toEvent).toSorted((one, other) => one.seq - other.seq));
+  }
+  return written;
 }
 
 /** The newest events that match, newest first; with `after`, the oldest of those behind it, oldest first. */

@@ -1,7 +1,7 @@
 import type { Database, Queries } from '../database/database.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Event, EventQuery, NewEvent } from './event.ts';
-import { findEvents, insertEvent } from './journal-store.ts';
+import { findEvents, insertEvents } from './journal-store.ts';
 
 const EVENTS_AT_ONCE = 500;
 
@@ -77,7 +77,16 @@ export class Journal {
   }
 
   async write(queries: Queries, event: NewEvent): Promise<Event> {
-    return await insertEvent(queries, event, this.#clock.now());
+    const [written] = await this.writeAll(queries, [event]);
+    if (written === undefined) {
+      throw new Error(`the event ${event.kind} was not written`);
+    }
+    return written;
+  }
+
+  /** As `write`, for many at once. */
+  async writeAll(queries: Queries, events: readonly NewEvent[]): Promise<Event[]> {
+    return await insertEvents(queries, events, this.#clock.now());
   }
 
   announce(...events: readonly Event[]): void {

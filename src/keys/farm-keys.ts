@@ -19,6 +19,8 @@ export interface Resigning {
 }
 
 export interface FarmKeysOptions {
+  /** Brings what is signed in place, such as indexes, to the key that signs now. Costs little when it is. */
+  readonly reseal?: () => Promise<unknown>;
   readonly keyring: Keyring;
   readonly journal: Journal;
   readonly clock: Clock;
@@ -182,6 +184,7 @@ export class FarmKeys implements Keys, Service {
     if (changes.length > 0) {
       await keyring.forgetChanges(changes.map(({ id }) => id));
     }
+    await this.#options.reseal?.();
   }
 
   async #goOnSigning(): Promise<void> {

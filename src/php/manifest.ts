@@ -83,14 +83,12 @@ export function formatManifest({ id, entries }: Manifest): string {
 }
 
 function lineOf(entry: ManifestEntry): string {
-  switch (entry.type) {
-    case 'directory':
-      return `d ${octal(entry.mode)} - - ${entry.path}`;
-    case 'file':
-      return `f ${octal(entry.mode)} ${entry.sha256} ${entry.bytes} ${entry.path}`;
-    case 'link':
-      return `l - - - ${entry.path} -> ${entry.target}`;
+  if (entry.type === 'directory') {
+    return `d ${octal(entry.mode)} - - ${entry.path}`;
   }
+  return entry.type === 'file'
+    ? `f ${octal(entry.mode)} ${entry.sha256} ${entry.bytes} ${entry.path}`
+    : `l - - - ${entry.path} -> ${entry.target}`;
 }
 
 function octal(mode: number): string {
@@ -125,7 +123,7 @@ export function parseManifest(text: string): Manifest {
 }
 
 function entryOf(line: string, number: number): ManifestEntry {
-  const [kind, mode = '', sha256 = '', bytes = '', path = '', ...more] = line.split(' ');
+  const [kind = '', mode = '', sha256 = '', bytes = '', path = '', ...more] = line.split(' ');
   const fault = faultOfPath(path);
   if (fault !== undefined) {
     throw invalid(number, line, `names a path that ${fault}`);
@@ -134,14 +132,27 @@ function entryOf(line: string, number: number): ManifestEntry {
     return linkOf({ line, number, path, columns: [mode, sha256, bytes], more });
   }
   const bits = MODE.test(mode) ? Number.parseInt(mode, 8) : 0o7777;
-  const isPlain = more.length === 0 && faultOfMode(bits) === undefined;
-  if (isPlain && kind === 'd' && sha256 === '-' && bytes === '-') {
+  const entry = faultOfMode(bits) ?? more[0] ?? plainEntry({ kind, bits, sha256, bytes, path });
+  if (typeof entry !== 'object') {
+    throw invalid(number, line, 'is no line of a folder, a file or a link');
+  }
+  return entry;
+}
+
+function plainEntry(parts: {
+  readonly kind: string;
+  readonly bits: number;
+  readonly sha256: string;
+  readonly bytes: string;
+  readonly path: string;
+}): ManifestEntry | undefined {
+  const { kind, bits, sha256, bytes, path } = parts;
+  if (kind === 'd' && sha256 === '-' && bytes === '-') {
     return { type: 'directory', mode: bits, path };
   }
-  if (isPlain && kind === 'f' && SHA256.test(sha256) && BYTES.test(bytes)) {
-    return { type: 'file', mode: bits, sha256, bytes: Number(bytes), path };
-  }
-  throw invalid(number, line, 'is no line of a folder, a file or a link');
+  return kind === 'f' && SHA256.test(sha256) && BYTES.test(bytes)
+    ? { type: 'file', mode: bits, sha256, bytes: Number(bytes), path }
+    : undefined;
 }
 
 function linkOf(parts: {

@@ -44,6 +44,8 @@ export const phpIndexSchema = z
     message: 'a tree is of another profile',
   });
 export type PhpIndex = z.infer<typeof phpIndexSchema>;
+/** What somebody decides of it. */
+export type IndexContents = Pick<PhpIndex, 'channels' | 'trees'>;
 
 /** One record a line, trees from the oldest version on, so that awk can read it: the same text for equal values. */
 export function formatIndex(index: PhpIndex): string {

@@ -4,6 +4,7 @@ import { COMPILE_HOST } from '../gentoo/compile-sharing.ts';
 import { executorSchema, hardwareProfileSchema } from '../gentoo/profile.ts';
 import { recipeSchema } from '../gentoo/recipe.ts';
 import { LABEL } from '../gentoo/requirements.ts';
+import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { nameSchema, sha512Schema } from './common.ts';
 
 export { portagePlanSchema } from '../gentoo/portage-plan.ts';
@@ -17,7 +18,7 @@ export { portagePlanSchema } from '../gentoo/portage-plan.ts';
  *                                                  to tell, or else after `wait` milliseconds
  *     POST /jobs/:job/log?agent=&attempt=&offset=      bytes -> logReplySchema
  *     GET  /jobs/:job/source?agent=&attempt=           -> tar (gzip) of the source folder
- *     POST /jobs/:job/plan?agent=&attempt=             portagePlanSchema -> 204
+ *     POST /jobs/:job/plan?agent=&attempt=             portagePlanSchema -> planReplySchema
  *     PUT  /jobs/:job/package?agent=&attempt=&sha512=  bytes -> packageViewSchema
  *     POST /jobs/:job/result?agent=&attempt=           resultSchema -> 204
  *
@@ -99,14 +100,10 @@ export const leaseSchema = z.object({
       rebuild: z.boolean(),
       /** Those of the atoms that are built again whatever there is; an older server says nothing. */
       anew: z.array(z.string()).default([]),
+      /** An older server says nothing. */
+      resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
     }),
-    z.object({
-      kind: z.literal('portage-package'),
-      cpv: z.string(),
-      repo: z.string(),
-      /** CPVs that the build root has to have in the builds that are staged, if they are. */
-      with: z.array(z.string()).default([]),
-    }),
+    z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
     z.object({
       kind: z.literal('source-package'),
       recipe: recipeSchema,
@@ -124,6 +121,9 @@ export const idleSchema = z.object({
 export type IdleMessage = z.infer<typeof idleSchema>;
 export const leaseReplySchema = z.union([leaseSchema, idleSchema]);
 
+/** `category/pn:slot` of what is to be planned anew from ebuilds: what there is of it may have changed. */
+export const planReplySchema = z.object({ rebuild: z.array(z.string().max(500)).max(50_000) });
+
 export const attemptQuerySchema = z.object({
   agent: z.string(),
   attempt: z.coerce.number().int().min(1),
@@ -133,7 +133,12 @@ export const heartbeatQuerySchema = attemptQuerySchema.extend({
   wait: z.coerce.number().int().min(0).max(60_000).default(0),
 });
 export const heartbeatReplySchema = z.object({ command: z.enum(['go-on', 'cancel']) });
-export const logReplySchema = z.object({ size: z.number().int() });
+export const logReplySchema = z.object({
+  size: z.number().int(),
+  /** Somebody looks on, so that what comes next should come soon. An older server does not say. */
+  isFollowed: z.boolean().default(true),
+});
+export type LogReply = z.infer<typeof logReplySchema>;
 
 export const resultSchema = z.strictObject({
   outcome: z.enum(['succeeded', 'failed', 'cancelled']),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { planFixSchema, planProblemSchema } from '../gentoo/plan-problem.ts';
+import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { failureViewSchema, progressViewSchema } from './build-records.ts';
 import { nameSchema } from './common.ts';
 import { whySchema } from './why.ts';
@@ -31,6 +32,8 @@ export const requestBodySchema = z.strictObject({
   /** When not everything can be published, what breaks nothing is; needs `publish`. */
   partial: z.boolean().default(false),
   rebuild: z.boolean().default(false),
+  /** With these options of emerge; only where the profile builds with Portage. */
+  resolve: z.array(z.enum(RESOLVE_OPTIONS)).max(10).default([]),
   /** Packages that are blocked are tried again. */
   retry: z.boolean().default(false),
   /** Publishes on a later channel also without the proof that a promotion would need; needs a reason. */
@@ -70,6 +73,7 @@ export const requestViewSchema = z.object({
   profile: z.string(),
   atoms: z.array(z.string()),
   rebuild: z.boolean(),
+  resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
   publish: z.string().nullable(),
   /** When not everything can be published, what breaks nothing is. */
   partial: z.boolean(),

@@ -18,6 +18,23 @@ const line = (length: number) =>
     .max(length)
     .regex(/^\P{Cc}*$/u, 'has to be one line without control characters');
 
+const MAX_TREES = 200;
+
+/** A PHP tree as `rookery-php status --json` tells of it. */
+export const reportedTreeSchema = z.strictObject({
+  id: nameSchema,
+  profile: nameSchema,
+  /** SHA-256 of the MANIFEST that was believed when it came, lowercase hex. */
+  manifest: z.string().regex(/^[0-9a-f]{64}$/, 'has to be a SHA-256'),
+  /** `active` answers requests, of `standby` a php-fpm runs, `resident` only lies there. */
+  state: z.enum(['active', 'standby', 'resident']),
+  /** When all of it was last found as its MANIFEST says, seconds; null when it was not. */
+  verifiedAt: z.number().int().min(0).nullable(),
+  /** As in REQUIRES: what it needs of the system. */
+  requires: line(20_000),
+});
+export type ReportedTree = z.infer<typeof reportedTreeSchema>;
+
 export const nodeReportSchema = z.strictObject({
   profile: nameSchema,
   channel: nameSchema,
@@ -57,6 +74,8 @@ export const nodeReportSchema = z.strictObject({
       (checks) => new Set(checks.map(({ name }) => name)).size === checks.length,
       'names a check twice',
     ),
+  /** What `rookery-php status --json` printed; absent on a node without it. */
+  php: z.strictObject({ trees: z.array(reportedTreeSchema).max(MAX_TREES) }).optional(),
 });
 export type NodeReportMessage = z.infer<typeof nodeReportSchema>;
 
@@ -88,6 +107,8 @@ export const nodeViewSchema = z.object({
   differs: z.number(),
   /** The first of what differs, a sentence each. */
   differences: z.array(z.string()),
+  /** Its PHP trees; null when it has not said it. */
+  php: z.array(reportedTreeSchema).nullable(),
 });
 export type NodeView = z.infer<typeof nodeViewSchema>;
 

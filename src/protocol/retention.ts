@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { nameSchema } from './common.ts';
 
 /**
- *     POST   /api/repository/collect    collectBodySchema -> collectionViewSchema                              (admin)
+ *     POST   /api/repository/collect    collectBodySchema -> 202 collectionTaskSchema                          (admin)
  *     GET    /api/repository/collect    -> collectionProgressSchema
  *     GET    /api/repository/collect/events    the same as server-sent events, until there is none
  *     PUT    /api/profiles/:profile/channels/:channel/pins/:serial    pinBodySchema -> pinViewSchema           (admin)
@@ -53,8 +53,27 @@ export const collectionViewSchema = z.object({
 });
 export type CollectionView = z.infer<typeof collectionViewSchema>;
 
-/** How far the collection under way is; null when there is none. */
+/** A collection that was begun. */
+export const collectionTaskSchema = z.object({
+  id: z.string(),
+  state: z.enum(['running', 'done', 'failed']),
+  /** Null for all profiles. */
+  profile: z.string().nullable(),
+  dryRun: z.boolean(),
+  actor: z.string(),
+  startedAt: z.number(),
+  finishedAt: z.number().nullable(),
+  /** When it is done: what is gone, or would go, and what holds what stays. */
+  collection: collectionViewSchema.nullable(),
+  /** Why it failed. */
+  error: z.string().nullable(),
+});
+export type CollectionTaskView = z.infer<typeof collectionTaskSchema>;
+
 export const collectionProgressSchema = z.object({
+  /** The collection that was begun last, since the server started. */
+  task: collectionTaskSchema.nullable(),
+  /** How far one is that is under way, whoever began it: housekeeping collects, too. */
   underWay: z
     .object({
       profile: z.string(),

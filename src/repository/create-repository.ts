@@ -40,6 +40,7 @@ import { findLastRefusal } from './refusal.ts';
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { ResignTask } from './resign/resign-task.ts';
+import { CollectionTask } from './retention/collection-task.ts';
 import { createRetention } from './retention/create-retention.ts';
 import { rollBackChannel } from './roll-back-channel.ts';
 import { sayingWhatIsWritten } from './saying-what-is-written.ts';
@@ -66,7 +67,7 @@ export interface RepositoryOptions {
   readonly servers?: ServerNames;
 }
 
-/** As `openRepository`, without the check. */
+/** As `openRepository`, without what it does in the background. */
 export function createRepository(options: RepositoryOptions): Repository {
   return openRepository(options).repository;
 }
@@ -75,14 +76,17 @@ export function createRepository(options: RepositoryOptions): Repository {
 export function openRepository(options: RepositoryOptions): {
   readonly repository: Repository;
   readonly check: CheckTask;
+  readonly collection: CollectionTask;
   readonly resign: ResignTask;
 } {
   const context = createContext(options);
+  const repository = sayingWhatIsWritten(
+    repositoryOf(context, options.maxUploadBytes, options.space ?? new DiskSpace([], 0)),
+  );
   return {
-    repository: sayingWhatIsWritten(
-      repositoryOf(context, options.maxUploadBytes, options.space ?? new DiskSpace([], 0)),
-    ),
+    repository,
     check: new CheckTask(context),
+    collection: new CollectionTask(repository.retention, context),
     resign: new ResignTask(context),
   };
 }
@@ -100,6 +104,9 @@ function repositoryOf(
         stream,
         expected,
       ),
+    discardUpload: async (file) => {
+      await uploads.discard(file);
+    },
     importPackage: async (request) => await importPackage(context, request),
     findPackage: async (id) => await findPackage(database, id),
     findPackageByUpload: async (profile, sha512) =>

@@ -8,19 +8,21 @@ export interface FileLevel {
   readonly level: number;
   /** The first file that asks for it; empty for level 0. */
   readonly path: string;
+  /** Digest of what the package installs and says of itself (`ContentDigest`); null when it was not asked for. */
+  readonly content: string | null;
 }
 
-export function toFileLevel({ level, files }: ImageLevel): FileLevel {
-  return { level: level ?? 0, path: files[0] ?? '' };
+export function toFileLevel({ level, files }: ImageLevel, content: string): FileLevel {
+  return { level: level ?? 0, path: files[0] ?? '', content };
 }
 
 /** Keeps what was found in a file of the pool. It never changes, so it is the same for every package that is this file. */
 export async function saveFileLevel(
   queries: Queries,
   sha512: string,
-  { level, path }: FileLevel,
+  { level, path, content }: FileLevel,
 ): Promise<void> {
-  const values = { level, path };
+  const values = { level, path, content };
   await queries
     .insertInto('file_levels')
     .values({ sha512, ...values })
@@ -51,6 +53,7 @@ export async function levelsOf(
       .selectFrom('packages')
       .innerJoin('file_levels', 'file_levels.sha512', 'packages.sha512')
       .select(['packages.id as id', 'file_levels.level as level', 'file_levels.path as path'])
+      .select('file_levels.content as content')
       .where('packages.id', 'in', chunk)
       .execute();
     for (const { id, ...level } of rows) {

@@ -1,3 +1,4 @@
+import { ContentDigest } from '../binpkg/content-digest.ts';
 import { ImageLevelScan } from '../binpkg/elf/image-level.ts';
 import { type OpenGpkg, withOpenGpkg } from '../binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../binpkg/gpkg/rewrite.ts';
@@ -72,7 +73,8 @@ async function importNew(
   const upload = await openUpload(context, request.file);
   try {
     const scan = new ImageLevelScan();
-    const options = { visit: scan.visit, visitUse: 'passing' } as const;
+    const content = new ContentDigest(scan.visit);
+    const options = { visit: content.visit, visitUse: 'passing' } as const;
     return await withOpenGpkg(upload.source, options, async (opened) => {
       const { head } = opened;
       checkMembers(head);
@@ -84,7 +86,7 @@ async function importNew(
       return await context.locks.run(lock, async () => {
         const shared = await sharedRecord(context, request, candidate);
         return shared === undefined
-          ? await sign(context, request, { ...candidate, scan, replaced })
+          ? await sign(context, request, { ...candidate, scan, content, replaced })
           : await storePackage(context, shared, { actor: request.actor, replaced });
       });
     });
@@ -102,6 +104,7 @@ async function sign(
   request: ImportRequest,
   candidate: Candidate & {
     readonly scan: ImageLevelScan;
+    readonly content: ContentDigest;
     readonly replaced: PackageRecord | undefined;
   },
 ): Promise<PackageRecord> {
@@ -122,8 +125,8 @@ async function sign(
     await takeBuildId(context, request.profile, { cpv: candidate.metadata.cpv, ...identity });
     const signed = { ...candidate, identity, written, keyFingerprint: signer.fingerprint };
     const record = describe(request, signed);
-    const { replaced, scan } = candidate;
-    const level = toFileLevel(scan.result());
+    const { replaced, scan, content } = candidate;
+    const level = toFileLevel(scan.result(), content.finish(candidate.metadata.text));
     return await storePackage(context, record, {
       unfinished,
       level,

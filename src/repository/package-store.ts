@@ -158,14 +158,13 @@ export async function choicesOf(
 ): Promise<PackageChoice[]> {
   const found: PackageChoice[] = [];
   for (const chunk of chunksOf(ids)) {
-    found.push(
-      ...(await queries
-        .selectFrom('packages')
-        .select(CHOICE)
-        .where('profile', '=', profile)
-        .where('id', 'in', chunk)
-        .execute()),
-    );
+    const rows = await queries
+      .selectFrom('packages')
+      .select([...CHOICE, 'profile'])
+      .where('id', 'in', chunk)
+      .execute();
+    // Asked for the profile too, SQLite goes through all packages of it.
+    found.push(...rows.filter((row) => row.profile === profile));
   }
   return found;
 }

@@ -4,6 +4,17 @@ import { digestOf } from '../support/digests.ts';
 /** The metadata key that says where a package comes from, as JSON. The package's signature covers it. */
 export const PROVENANCE_KEY = 'ROOKERY_PROVENANCE';
 
+/** What a package of Portage was made from and built with, as far as a change of that has it built again. */
+export const ingredientsSchema = z.object({
+  /** Of the ebuild and its eclasses. */
+  source: z.string().nullable(),
+  /** Of the profile. */
+  settings: z.string(),
+  /** What it was built with directly. `content`: a `PackageContent`, or `version:` for what no repository knows. */
+  with: z.array(z.object({ cpv: z.string(), slot: z.string(), content: z.string() })),
+});
+export type Ingredients = z.infer<typeof ingredientsSchema>;
+
 const provenanceSchema = z.object({
   /** Its id; packages of Rookery before 0.2 have none. */
   package: z.string().optional(),
@@ -13,6 +24,7 @@ const provenanceSchema = z.object({
   origin: z.string(),
   upload: z.string(),
   inputs: z.string().nullable().optional(),
+  ingredients: ingredientsSchema.optional(),
   /** The BUILD_IDs that this very image had before it was signed again. */
   formerBuildIds: z.array(z.number().int().min(1)).optional(),
 });

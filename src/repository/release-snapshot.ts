@@ -69,10 +69,7 @@ export async function releaseSnapshot(
       { details: { ...key } },
     );
   }
-  // What was good enough yesterday is to be had at once, whatever is found today.
-  const passed =
-    release.kind === 'rollback' ? await asBefore(context, release) : await pass(context, release);
-  const event = await publishFolder(context, { ...release, ...passed }, record, newest);
+  const event = await publishFolder(context, release, record, newest);
   await showNewest(context, record);
   context.journal.announce(event);
   return record;
@@ -169,12 +166,26 @@ interface Passed {
   readonly allowances: readonly Omit<Allowance, 'serial'>[];
 }
 
+/** What was good enough yesterday is to be had at once, whatever is found today. */
+async function judge(context: RepositoryContext, release: Release): Promise<Passed> {
+  return release.kind === 'rollback'
+    ? await asBefore(context, release)
+    : await pass(context, release);
+}
+
 async function pass(context: RepositoryContext, release: Release): Promise<Passed> {
   const findings = await passGate(context, release);
   const allowances = findings.flatMap((finding) =>
     finding.allowance === null ? [] : allowanceOf(finding, finding.allowance),
   );
   return { findings, allowances };
+}
+
+function valueOf<T>(result: PromiseSettledResult<T>): T {
+  if (result.status === 'rejected') {
+    throw result.reason;
+  }
+  return result.value;
 }
 
 /** What was let pass for the publication that is gone back to. */
@@ -185,7 +196,7 @@ async function asBefore({ database }: RepositoryContext, { origin }: Release): P
 
 async function publishFolder(
   context: RepositoryContext,
-  release: PassedRelease,
+  release: Release,
   record: PublicationRecord,
   shown: PublicationRecord | undefined,
 ): Promise<Event> {
@@ -194,13 +205,19 @@ async function publishFolder(
   await makeDurableFolder(parent);
   const temporary = join(parent, `${TEMPORARY_PREFIX}${newId('publication')}`);
   try {
-    await writePublication(context, record, {
-      folder: temporary,
-      linkTo: (category) => `../../${PACKAGES}/${category}`,
-      header: indexHeader(release.profile),
-      timestampSeconds: record.timestampSeconds,
-      shown,
-    });
+    // Side by side: the gate looks at packages while indexes are on their way to the disk. What it says comes first.
+    const [judged, written] = await Promise.allSettled([
+      judge(context, release),
+      writePublication(context, record, {
+        folder: temporary,
+        linkTo: (category) => `../../${PACKAGES}/${category}`,
+        header: indexHeader(release.profile),
+        timestampSeconds: record.timestampSeconds,
+        shown,
+      }),
+    ]);
+    const passed = { ...release, ...valueOf(judged) };
+    valueOf(written);
     const declared = await context.intents.declare({
       kind: 'publication',
       profile,
@@ -208,10 +225,10 @@ async function publishFolder(
       serial,
     });
     try {
-      await writeNote(context, record, release.allowances);
+      await writeNote(context, record, passed.allowances);
       await rename(temporary, context.layout.publication(profile, channel, serial));
       await syncDirectory(parent);
-      const event = await commit(context, release, record);
+      const event = await commit(context, passed, record);
       await declared.withdraw();
       return event;
     } catch (error) {

@@ -74,6 +74,9 @@ export interface Repository {
     expected: { readonly sha512: string; readonly size?: number },
   ): Promise<string>;
 
+  /** Removes an upload that `importPackage` is not given. */
+  discardUpload(file: string): Promise<void>;
+
   /**
    * Verifies an uploaded package (an XPAK is converted to a GPKG first), gives it its BUILD_ID, signs it, puts it into the pool and the binhost folder
    * of the profile. The same upload again is answered with the package that it became, and the signed

@@ -22,6 +22,8 @@ export interface ServedJob {
   state: 'ready' | 'leased' | 'ended';
   attempt: number;
   log: Buffer;
+  /** Whether somebody looks on. */
+  isFollowed: boolean;
   command: 'go-on' | 'cancel';
   heartbeats: number;
   uploads: number;
@@ -45,6 +47,11 @@ export class BuildServer {
   readonly token = 'rky_test';
   /** Served at /staging/<any name>/. */
   stagingFolder: string | undefined;
+  /** Whoever asks for a package of a staging binhost finds nobody there. */
+  keepsPackages = false;
+  /** Whoever asks for the index of a staging binhost again finds nobody there. */
+  givesIndexOnce = false;
+  readonly #givenIndexes = new Set<string>();
   /** `what job` of every call, refused ones too. */
   readonly calls: string[] = [];
   publicKey = 'none';
@@ -97,6 +104,7 @@ export class BuildServer {
       state: 'ready',
       attempt: 0,
       log: Buffer.alloc(0),
+      isFollowed: true,
       command: 'go-on',
       heartbeats: 0,
       uploads: 0,
@@ -111,6 +119,11 @@ export class BuildServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     if (url.pathname.startsWith('/staging/')) {
+      const isKept = this.keepsPackages && url.pathname.endsWith('.gpkg.tar');
+      if (isKept || this.#isIndexRefused(url)) {
+        request.destroy();
+        return;
+      }
       await this.#serveStaging(url, response);
       return;
     }
@@ -212,6 +225,16 @@ export class BuildServer {
     json(response, packageView(sha512, bytes.length));
   }
 
+  #isIndexRefused(url: URL): boolean {
+    const [binhost = '', name] = url.pathname.split(/(?<=^\/staging\/[^/]+)\//);
+    const isIndex = name === 'Packages' || name === 'Packages.gz';
+    const wasGiven = isIndex && this.#givenIndexes.has(binhost);
+    if (isIndex) {
+      this.#givenIndexes.add(binhost);
+    }
+    return wasGiven && this.givesIndexOnce;
+  }
+
   async #serveStaging(url: URL, response: ServerResponse): Promise<void> {
     const name = decodeURIComponent(url.pathname.replace(/^\/staging\/[^/]*\//, ''));
     const path = join(this.stagingFolder ?? this.#folder, name);
@@ -234,7 +257,7 @@ async function appendLog(...[request, response, { job, url }]: Parameters<Handle
     return;
   }
   target.log = Buffer.concat([target.log, bytes.subarray(length - offset)]);
-  json(response, { size: target.log.length });
+  json(response, { size: target.log.length, isFollowed: target.isFollowed });
 }
 
 async function notFound(...[, response]: Parameters<Handler>): Promise<void> {

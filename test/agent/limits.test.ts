@@ -69,12 +69,12 @@ const SLEEPER = 'sleep 300 & echo "child $! ."';
 
 describe('a build that takes more than it may', () => {
   it.each<[string, Partial<BuildLimits>, string[], RegExp]>([
-    ['silence', { silenceMs: 1500 }, [SLEEPER, 'wait'], /nothing to its log .* "silence" is 2s/],
+    ['silence', { silenceMs: 3000 }, [SLEEPER, 'wait'], /nothing to its log .* "silence" is 3s/],
     [
       'time',
-      { runMs: 2000 },
+      { runMs: 4000 },
       [SLEEPER, 'while :; do echo x; sleep 0.1; done'],
-      /ran for [^ ]+: its limit "run" is 2s/,
+      /ran for [^ ]+: its limit "run" is 4s/,
     ],
     [
       'log',
@@ -105,7 +105,7 @@ describe('a build that takes more than it may', () => {
   it('is not what a build is that waits for its root', async () => {
     const log = new JobLog(join(folder, `paused-${count}`));
     const limits = new LimitWatch({
-      limits: { ...LIMITS, silenceMs: 1000, runMs: 1000 },
+      limits: { ...LIMITS, silenceMs: 2000, runMs: 2000 },
       log,
       folder: join(folder, 'none'),
     });
@@ -116,7 +116,7 @@ describe('a build that takes more than it may', () => {
     });
     over.abort();
     await watched;
-    expect(limits.measured.silenceMs).toBeLessThan(1000);
+    expect(limits.measured.silenceMs).toBeLessThan(2000);
     log.close();
   });
 });
@@ -143,8 +143,19 @@ describe('a build that keeps to its limits', () => {
   });
 });
 
+/** What emerge says of a binary package, with what comes between. */
+function binary(...lines: readonly string[]): string {
+  const begin = '>>> Emerging binary (1 of 2) dev-libs/lib-1.0::overlay';
+  const end = '>>> Failed to emerge dev-libs/lib-1.0, Log file:';
+  return `${[begin, ' * Fetching in the background:', ...lines, '', '', end].join('\n')}\n`;
+}
+
 describe('what a failed build says', () => {
   it.each([
+    [binary('HTTP request sent, awaiting response... No data received.'), 1, 'fetch-failed'],
+    [binary('Connecting to farm:8700... failed: Connection refused.'), 1, 'fetch-failed'],
+    [binary('!!! Invalid binary package: the signature is not valid'), 1, 'build-failed'],
+    [binary('>>> Extracting info', 'tar: broken'), 1, 'build-failed'],
     ['ld: final link failed: No space left on device\n', 1, 'disk-full'],
     ['c++: fatal error: Killed signal terminated program cc1plus\n', 1, 'out-of-memory'],
     [

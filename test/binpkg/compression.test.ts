@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
@@ -138,6 +139,43 @@ describe('zstd', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it.each([0, 1, 32_768, 32_769, 33_000, 300_000])(
+    'packs %i bytes of a stream whose pieces are overwritten, and says in front how many are short',
+    async (length) => {
+      const data = randomBytes(length);
+      const piece = Buffer.alloc(1000);
+      const overwritten = async function* overwritten(): AsyncGenerator<Buffer> {
+        for (let start = 0; start < length; start += piece.length) {
+          yield await Promise.resolve(piece.subarray(0, data.copy(piece, 0, start)));
+        }
+      };
+      const packed = await collect(compressZstd(overwritten()));
+
+      expect((await unpack('zst', packed)).equals(data)).toBe(true);
+      // RFC 8878: the descriptor follows the magic number; these bits tell that the size of the content is there.
+      const isSaid = ((packed[4] ?? 0) & 0b1110_0000) !== 0;
+      expect(isSaid).toBe(length <= 32_768);
+    },
+  );
+
+  it('ends its input when nobody takes the rest', async () => {
+    let isEnded = false;
+    const endless = async function* endless(): AsyncGenerator<Buffer> {
+      try {
+        for (;;) {
+          yield await Promise.resolve(randomBytes(20_000_000));
+        }
+      } finally {
+        isEnded = true;
+      }
+    };
+    for await (const piece of compressZstd(endless())) {
+      expect(piece.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(isEnded).toBe(true);
   });
 
   it('unpacks every piece size and stays usable after a damaged frame', async () => {

@@ -97,6 +97,7 @@ function packageCalls(
   clock: Clock,
 ): Pick<
   Repository,
+  | 'discardUpload'
   | 'receiveUpload'
   | 'importPackage'
   | 'findPackage'
@@ -124,6 +125,9 @@ function packageCalls(
   };
   return {
     receiveUpload: async (stream, expected) => await receive(disk, stream, expected),
+    discardUpload: async (file) => {
+      disk.uploads.delete(file);
+    },
     importPackage: async (request) => {
       await turn();
       const bytes = disk.uploads.get(request.file);

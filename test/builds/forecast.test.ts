@@ -36,21 +36,17 @@ function spans(
 }
 
 describe('an estimate', () => {
-  const samples = [5, 1, 3].map((ms) => ({ package: 'a/b', profile: 'web', ms }));
-
-  it('is the middle of what was measured here, elsewhere, or of others', () => {
-    const other = { package: 'a/c', profile: 'db', ms: 7 };
-    const known = { samples: [...samples, other], others: [9, 2, 4] };
-    const estimates = estimateAll(['a/b', 'a/c', 'a/d'], 'web', known);
-    expect(Object.fromEntries(estimates)).toEqual({
+  it('is what was measured here, or elsewhere, or what others take', () => {
+    const known = {
+      own: new Map([['a/b', 3]]),
+      others: new Map([['a/c', [7]]]),
+      byCategory: new Map([['a', [1, 2, 3, 4, 5]]]),
+      overall: [],
+    };
+    expect(Object.fromEntries(estimateAll(['a/b', 'a/c', 'a/d'], known))).toEqual({
       'a/b': { ms: 3, basis: 'measured' },
       'a/c': { ms: 7, basis: 'elsewhere' },
       'a/d': { ms: 4, basis: 'guessed' },
-    });
-    const nothing = { samples: [], others: [] };
-    expect(estimateAll(['x/y'], 'web', nothing).get('x/y')).toEqual({
-      ms: 120_000,
-      basis: 'guessed',
     });
   });
 

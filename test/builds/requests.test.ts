@@ -90,12 +90,13 @@ describe('a request', () => {
     expect(await farm.builds.listRequests({ limit: 10 })).toEqual([]);
 
     await farm.agent('one');
-    await ask({ atoms: ['@web', 'a/c', '@world'] });
+    await ask({ atoms: ['@web', 'a/c', '@world'], resolve: ['update', 'deep'] });
     expect((await farm.take('one')).work).toEqual({
       kind: 'plan',
       atoms: ['a/b', 'a/c', '@world'],
       rebuild: false,
       anew: [],
+      resolve: ['update', 'deep'],
     });
   });
 

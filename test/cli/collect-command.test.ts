@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { startFarmServer, stopFarmServersAfterEach } from './farm-server.ts';
+import { type FarmServer, startFarmServer, stopFarmServersAfterEach } from './farm-server.ts';
 import { runProgram } from './run-program.ts';
 
 stopFarmServersAfterEach();
@@ -36,10 +36,40 @@ const COLLECTION = {
   rows: {},
 };
 
+const TASK = {
+  id: 'collection-1',
+  state: 'running',
+  profile: null,
+  dryRun: true,
+  actor: 'token:ops',
+  startedAt: 1,
+  finishedAt: null,
+  collection: null,
+  error: null,
+};
+
+/** A server that begins this collection, and tells these steps of it, one event each. */
+async function collectingServer(...steps: readonly object[]): Promise<FarmServer> {
+  const server = await startFarmServer();
+  server.answer('POST /api/repository/collect', TASK, 202);
+  server.on('GET /api/repository/collect/events', (_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.end(steps.map((step) => `data: ${JSON.stringify(step)}\n\n`).join(''));
+  });
+  return server;
+}
+
+function at(profile: string, stage: string, count: number): object {
+  return { task: TASK, underWay: { profile, stage, done: count, total: 2 } };
+}
+
+function done(collection: object): object {
+  return { task: { ...TASK, state: 'done', finishedAt: 2, collection }, underWay: null };
+}
+
 describe('repository collect', () => {
   it('says what would go, and what holds what stays', async () => {
-    const server = await startFarmServer();
-    server.answer('POST /api/repository/collect', COLLECTION);
+    const server = await collectingServer(done(COLLECTION));
     const words = ['repository', 'collect', 'web-v3', '--dry-run', '--server', server.url];
     const { stdout, code } = await runProgram(words);
     expect(code).toBe(0);
@@ -54,25 +84,45 @@ describe('repository collect', () => {
     expect(JSON.parse(json)).toEqual(COLLECTION);
   });
 
-  it('asks how far it is while it runs', async () => {
-    const server = await startFarmServer();
-    server.on('POST /api/repository/collect', (_, response) => {
-      setTimeout(() => {
-        response.writeHead(200, { 'content-type': 'application/json' });
-        response.end(JSON.stringify({ ...COLLECTION, dryRun: false }));
-      }, 1400);
-    });
-    server.answer('GET /api/repository/collect', {
-      underWay: { profile: 'web-v3', stage: 'removing', done: 1, total: 2 },
-    });
+  it('follows it, with a bar for each profile and stage', async () => {
+    const server = await collectingServer(
+      at('web-v3', 'looking', 2),
+      at('web-v3', 'removing', 1),
+      at('web-v3', 'removing', 2),
+      at('web-v4', 'removing', 2),
+      done({ ...COLLECTION, dryRun: false }),
+    );
     const { stdout, stderr, code } = await runProgram([
       'repository',
       'collect',
       '--server',
       server.url,
     ]);
-    expect([code, stderr]).toEqual([0, 'collecting web-v3: 1 of 2\n']);
+    expect(code).toBe(0);
+    expect(stderr.split('\n').map((line) => line.replace(/:.*/, ''))).toEqual(
+      expect.arrayContaining(['looking at web-v3', 'collecting web-v3', 'collecting web-v4']),
+    );
     expect(stdout).toContain('gone: 1 publication');
+  });
+
+  it.each([
+    [
+      'failed',
+      { task: { ...TASK, state: 'failed', error: 'There is no room.' }, underWay: null },
+      'There is no room.',
+    ],
+    ['is not known any more', { task: null, underWay: null }, 'started again'],
+    [
+      'is another one by now',
+      { task: { ...TASK, id: 'collection-2' }, underWay: null },
+      'started again',
+    ],
+  ])('fails when it %s', async (_, step, sentence) => {
+    const server = await collectingServer(step);
+    const { stderr, code } = await runProgram(['repository', 'collect', '--server', server.url]);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('The collection has not finished');
+    expect(stderr).toContain(sentence);
   });
 
   it('pins and unpins', async () => {

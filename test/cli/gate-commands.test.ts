@@ -110,6 +110,13 @@ describe('build request --rebuild-for', () => {
     });
     const { code, stderr } = await runProgram(words);
     expect([code, stderr]).toEqual([1, expect.stringContaining('[nothing-to-build]')]);
+    await runProgram([...words, '@world', '--newuse', '--update', '--deep']);
+    expect(JSON.parse(server.seen.at(-1)?.body.toString() ?? '')).toEqual({
+      profile: 'web-v3',
+      atoms: ['@world'],
+      rebuild: false,
+      resolve: ['update', 'deep', 'newuse'],
+    });
   });
 });
 

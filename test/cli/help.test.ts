@@ -56,6 +56,8 @@ describe('the commands', () => {
         'schedule',
         'channel',
         'package',
+        'php',
+        'rsync',
         'repository',
         'database',
         'index',
@@ -121,6 +123,7 @@ describe('the commands', () => {
       'database copy',
       'key backup',
       'key restore',
+      'rsync config',
     ];
     expect(lacking('--server', local)).toEqual([]);
     expect(lacking('--token-file', local)).toEqual([]);
@@ -136,6 +139,7 @@ describe('the commands', () => {
         'node forget',
         'channel pin',
         'channel unpin',
+        'rsync config',
       ]),
     ).toEqual([]);
   });

@@ -22,6 +22,7 @@ function nodeView(values: Partial<NodeView> = {}): NodeView {
     checks: [{ name: 'http', passed: true, output: '' }],
     differs: 0,
     differences: [],
+    php: null,
     ...values,
   };
 }

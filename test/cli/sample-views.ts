@@ -66,6 +66,7 @@ export function requestDetail(values: Partial<RequestDetail> = {}): RequestDetai
     profile: 'web-v3',
     atoms: ['app-misc/rookery-web'],
     rebuild: false,
+    resolve: [],
     publish: null,
     partial: false,
     state: 'building',

@@ -50,6 +50,34 @@ describe('steering', () => {
     expect((await runAt(server, 'build', 'pause', 'request-1')).code).not.toBe(0);
   });
 
+  it('shows why there is no plan, and what to write where', async () => {
+    const server = await startFarmServer();
+    const line = { file: 'package.use', line: '>=dev-libs/egg-1 -fresh' };
+    const problem = { sentence: 'They go round.', code: 'cycle', advice: null, data: 'x' } as const;
+    const problems = [
+      { ...problem, lines: [line], enough: 'one' as const },
+      { ...problem, sentence: 'It is shut.', lines: [line, line], enough: 'all' as const },
+      { ...problem, sentence: 'Nothing.', lines: [], enough: 'all' as const, advice: 'Sync.' },
+    ];
+    server.answer('GET /api/requests/request-1', requestDetail({ state: 'failed', problems }));
+    const { stdout } = await runAt(server, 'build', 'show', 'request-1');
+    expect(stdout).toContain(
+      [
+        '- They go round.',
+        '  This in the portage folder of the profile would help:',
+        '    package.use: >=dev-libs/egg-1 -fresh',
+        '',
+        '- It is shut.',
+        '  This in the portage folder of the profile would help:',
+        '    package.use: >=dev-libs/egg-1 -fresh',
+        '    package.use: >=dev-libs/egg-1 -fresh',
+        '',
+        '- Nothing.',
+        '  Sync.',
+      ].join('\n'),
+    );
+  });
+
   it('publishes a part of a request that has ended, and shows what is left out', async () => {
     const server = await startFarmServer();
     const partial = requestDetail({
@@ -79,34 +107,6 @@ describe('steering', () => {
     expect(waited.code).toBe(1);
     expect(waited.stderr).toContain('[request-partial]');
     expect(server.seen.at(-2)?.body.toString()).toContain('"partial":true');
-  });
-
-  it('shows why there is no plan, and what to write where', async () => {
-    const server = await startFarmServer();
-    const line = { file: 'package.use', line: '>=dev-libs/egg-1 -fresh' };
-    const problem = { sentence: 'They go round.', code: 'cycle', advice: null, data: 'x' } as const;
-    const problems = [
-      { ...problem, lines: [line], enough: 'one' as const },
-      { ...problem, sentence: 'It is shut.', lines: [line, line], enough: 'all' as const },
-      { ...problem, sentence: 'Nothing.', lines: [], enough: 'all' as const, advice: 'Sync.' },
-    ];
-    server.answer('GET /api/requests/request-1', requestDetail({ state: 'failed', problems }));
-    const { stdout } = await runAt(server, 'build', 'show', 'request-1');
-    expect(stdout).toContain(
-      [
-        '- They go round.',
-        '  This in the portage folder of the profile would help:',
-        '    package.use: >=dev-libs/egg-1 -fresh',
-        '',
-        '- It is shut.',
-        '  This in the portage folder of the profile would help:',
-        '    package.use: >=dev-libs/egg-1 -fresh',
-        '    package.use: >=dev-libs/egg-1 -fresh',
-        '',
-        '- Nothing.',
-        '  Sync.',
-      ].join('\n'),
-    );
   });
 
   it('pauses profiles and drains agents, at the server that is named last', async () => {

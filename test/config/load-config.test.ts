@@ -52,6 +52,15 @@ describe('loadConfig', () => {
         maxUploadBytes: 8 * 1024 ** 3,
         tls: null,
       },
+      rsync: {
+        publicUrl: null,
+        address: null,
+        port: 873,
+        hostsAllow: [],
+        maxConnections: 200,
+        user: '65534',
+        group: '65534',
+      },
       paths: {
         state: join(folder, 'state'),
         mirrorRoot: join(folder, 'mirror-root'),

@@ -47,6 +47,7 @@ describe('a schedule of a profile', () => {
           atoms: ['@world'],
           publish: 'testing',
           rebuild: false,
+          resolve: [],
           retry: false,
           priority: 0,
         },
@@ -72,6 +73,10 @@ describe('a schedule of a profile', () => {
     ],
     [{ publish: 'stable' }, 'publish = "stable": this channel needs proof'],
     [{ priority: 11 }, 'priority = 11: it has to be a whole number from -10 to 10'],
+    [
+      { resolve: ['newuse', 'depp'] },
+      '"depp": it has to be "update" or "deep" or "newuse". Did you mean "deep"?',
+    ],
     [{ deep: true }, 'deep = true: do = "request" does not know it'],
     [{ do: 'check' }, 'atoms = ["@world"]: do = "check" does not know it'],
     [{ crom: 'x' }, 'schedule.nightly.crom = "x": there is no such key'],

@@ -87,7 +87,7 @@ describe('an agent', () => {
       profile: hardwareProfile({ name: 'web-zen4' }),
       staging: 'j-1-2',
       limits: LIMITS,
-      work: { kind: 'portage-package', cpv: 'dev-lang/php-8.4.1', repo: 'gentoo', with: [] },
+      work: { kind: 'portage-package', cpv: 'dev-lang/php-8.4.1', repo: 'gentoo' },
     });
     const given = await post('lease', { agent: 'builder-1', waitMs: 1000 });
     const nothing = await post('lease', { agent: 'builder-1', waitMs: 1 });
@@ -153,12 +153,12 @@ describe('an agent', () => {
     });
 
     expect(heartbeatReplySchema.parse(beat.body)).toEqual({ command: 'go-on' });
-    expect(logReplySchema.parse(log.body)).toEqual({ size: 14 });
+    expect(logReplySchema.parse(log.body)).toEqual({ size: 14, isFollowed: false });
     expect([source.headers['content-length'], source.body]).toEqual([
       String(SOURCE_BYTES.length),
       SOURCE_BYTES,
     ]);
-    expect([plan.status, farm.builds.plans.length]).toEqual([204, 1]);
+    expect([plan.status, plan.body, farm.builds.plans.length]).toEqual([200, { rebuild: [] }, 1]);
     expect(packageViewSchema.parse(pushed.body).cpv).toBe('dev-lang/php-8.4.1');
     expect(result.status).toBe(204);
     expect(farm.builds.results).toEqual([
@@ -235,6 +235,6 @@ describe('an agent', () => {
       edges: [],
       problems,
     });
-    expect(response.status).toBe(204);
+    expect(response.status).toBe(200);
   });
 });

@@ -77,13 +77,19 @@ describe('changes', () => {
     const response = await request(farm.url)
       .post('/api/requests')
       .set(bearer(admin))
-      .send({ profile: 'web-zen4', atoms: ['dev-lang/php', '@web'], publish: 'testing' });
+      .send({
+        profile: 'web-zen4',
+        atoms: ['dev-lang/php', '@web'],
+        publish: 'testing',
+        resolve: ['newuse'],
+      });
 
     expect(response.status).toBe(201);
     expect(requestViewSchema.parse(response.body)).toMatchObject({
       atoms: ['dev-lang/php', '@web'],
       publish: 'testing',
       rebuild: false,
+      resolve: ['newuse'],
       author: 'token:test-admin',
     });
     const cancelled = await request(farm.url)

@@ -82,6 +82,7 @@ export class FakeBuilds implements Builds {
       profile: 'web-zen4',
       atoms: ['dev-lang/php'],
       rebuild: false,
+      resolve: [],
       publish: null,
       partial: false,
       state: 'building',
@@ -143,17 +144,11 @@ export class FakeBuilds implements Builds {
     if (bad !== undefined) {
       throw new AppError('invalid-atom', `"${bad}" is not an atom.`, { details: { atom: bad } });
     }
-    return this.addRequest({
-      id: `rq-${this.requests.length + 1}`,
-      profile: request.profile,
-      atoms: request.atoms,
-      publish: request.publish ?? null,
-      partial: request.partial ?? false,
-      rebuild: request.rebuild ?? false,
-      priority: request.priority ?? 0,
-      author: request.author,
-      state: 'planning',
-    });
+    const id = `rq-${this.requests.length + 1}`;
+    const { profile, atoms, publish, partial, rebuild, resolve, priority, author } = request;
+    const wanted = { profile, atoms, author, publish: publish ?? null, partial: partial ?? false };
+    const how = { rebuild: rebuild ?? false, resolve: resolve ?? [], priority: priority ?? 0 };
+    return this.addRequest({ id, ...wanted, ...how, state: 'planning' });
   }
 
   async findRequest(id: string): Promise<BuildRequest | undefined> {
@@ -369,9 +364,10 @@ export class FakeBuilds implements Builds {
     return { stagingTrees: 0, sources: 0, logs: 0 };
   }
 
-  async acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<void> {
+  async acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<readonly string[]> {
     this.#fenced(key);
     this.plans.push(plan);
+    return [];
   }
 
   async acceptPackage(
@@ -412,6 +408,10 @@ export class FakeBuilds implements Builds {
     return () => {
       followers.delete(listener);
     };
+  }
+
+  isLogFollowed(jobId: string): boolean {
+    return this.followerCount(jobId) > 0;
   }
 
   followerCount(jobId: string): number {

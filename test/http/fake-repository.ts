@@ -112,6 +112,10 @@ export class FakeRepository implements Repository {
     return file;
   }
 
+  async discardUpload(file: string): Promise<void> {
+    await rm(file, { force: true });
+  }
+
   async importPackage(request: Parameters<Repository['importPackage']>[0]) {
     const bytes = await readFile(request.file);
     await rm(request.file);

@@ -38,8 +38,14 @@ beforeAll(async () => {
     timestamp: timestampSeconds,
     installed: [{ cpv, slot, buildId, buildTime: buildTimeSeconds, ...rest }],
     checks: [{ name: 'http', passed: true, output: EVIL }],
+    php: { trees: [tree('8.4.1-web-r1', 'active'), tree('8.4.2-web-r1', 'resident', null)] },
   };
 });
+
+function tree(id: string, state: 'active' | 'resident', verifiedAt: number | null = 1_760_000_000) {
+  const manifest = 'a'.repeat(64);
+  return { id, profile: 'web', manifest, state, verifiedAt, requires: 'x86_64: libz.so.1' };
+}
 
 afterAll(async () => {
   await farm.close();
@@ -109,6 +115,11 @@ describe('a report over HTTP', () => {
       { checks: [{ name: 'a', passed: true, output: '\u001b[2J' }] },
     ],
     ['a TIMESTAMP in words', { timestamp: 'today' }],
+    ['a PHP tree of a strange name', { php: { trees: [tree('../x', 'active')] } }],
+    [
+      'a PHP tree in a strange state',
+      { php: { trees: [{ ...tree('1-web-r1', 'active'), state: 'x' }] } },
+    ],
   ])('is refused with %s', async (_, changes) => {
     const { status, body } = await report('pre1', tokens['pre1'], changes);
     expect([status, body.code]).toEqual([400, 'invalid-body']);
@@ -177,6 +188,11 @@ describe('proof over HTTP', () => {
     expect(list.nodes).toMatchObject([{ node: 'pre1', serial: 1, installedCount: 1 }]);
     const detail = nodeDetailSchema.parse((await request(farm.url).get('/api/nodes/pre1')).body);
     expect(detail.reports[0]?.checks).toEqual(message.checks);
+    expect(detail.reports[0]?.php).toEqual(message.php?.trees);
+    expect(await page('/nodes')).toContain(
+      '<td>8.4.1-web-r1, 1 more <span class="pill bad">8.4.2-web-r1 is spoilt</span></td>',
+    );
+    expect(await page('/nodes/pre1')).toContain('not as its MANIFEST says');
     const unknown = await request(farm.url).get('/api/nodes/nobody');
     expect([unknown.status, unknown.body.code]).toEqual([404, 'unknown-node']);
     expect(await page('/nodes')).toMatch(/<a href="\/nodes\/pre1">pre1<\/a>/);

@@ -201,6 +201,7 @@ describe('rookery-node report', () => {
           },
         ],
         checks: [],
+        php: { trees: [] },
       },
     ]);
     expect(await farm.installation.proofs.node('dry')).toEqual([]);
@@ -405,11 +406,13 @@ describe('rookery-node', () => {
     const own = await makeNode();
     const args = setUp(own);
     const program = join(own, 'usr/local/sbin/rookery-node');
+    expect(await exists(join(own, 'usr/local/sbin/rookery-php'))).toBe(true);
     await writeFile(join(own, 'etc/rookery/checks.d/mine'), '#!/bin/sh\n');
     await runChecked([...args, '--uninstall', '--dry-run'], { env: toolEnvironment() });
     expect(await exists(program)).toBe(true);
     await runChecked([...args, '--uninstall'], { env: toolEnvironment() });
     expect(await exists(program)).toBe(false);
+    expect(await exists(join(own, 'usr/local/sbin/rookery-php'))).toBe(false);
     expect(await exists(join(own, 'etc/rookery/node.d'))).toBe(false);
     expect(await exists(join(own, 'etc/rookery/checks.d/mine'))).toBe(true);
 

@@ -14,6 +14,7 @@ import { DiskSpace } from '../../src/support/disk-space.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
+import { openTestPhp } from '../php/open-test-php.ts';
 import { catalogOf, makePackage, type PackageChanges } from '../repository/make-package.ts';
 import {
   DEED,
@@ -47,7 +48,7 @@ export async function startProofServer(
   clock = new ManualClock(systemClock.now()),
 ): Promise<ProofServer> {
   const installation = await openInstallation(folder, clock);
-  const { database, journal, repository, check, proofs, folders } = installation;
+  const { database, journal, repository, check, collection, proofs, folders } = installation;
   const tokens = new Tokens(database, journal, clock);
   const keyring = await openTestKeyring(folder, clock);
   const keys = await openTestKeys(folder, { clock, journal, keyring });
@@ -61,7 +62,9 @@ export async function startProofServer(
     createRequestListener({
       profiles,
       repository,
+      php: openTestPhp({ clock, journal, keyring, folder }),
       check,
+      collection,
       keys,
       resign: installation.resign,
       proofs,
@@ -96,6 +99,7 @@ export async function startProofServer(
       heartbeatMs: 5000,
       folders: { mirrorRoot: folders.mirrorRoot, staging: join(folders.state, 'staging') },
       publicUrl: () => url,
+      phpUrl: 'rsync://127.0.0.1:9/php',
       isPublicUrlKnown: () => true,
       readiness: async () => [],
       warnings: () => [],

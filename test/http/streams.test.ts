@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { z } from 'zod';
 import { requestDetailSchema } from '../../src/protocol/builds.ts';
+import { collectionTaskSchema } from '../../src/protocol/retention.ts';
 import { poll } from '../support/poll.ts';
 import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
@@ -193,12 +194,40 @@ describe('the events of a collection', () => {
     await poll('the change', () => reading.text().includes('"done":5,') || undefined);
     retention.move(undefined);
     await poll('the end', () => reading.ended() || undefined);
-    expect(reading.text()).toMatch(/data: {"underWay":null}\n\nevent: end\ndata: {}\n\n$/);
+    expect(reading.text()).toMatch(
+      /data: {"task":null,"underWay":null}\n\nevent: end\ndata: {}\n\n$/,
+    );
   });
 
   it('are over at once when none is under way', async () => {
     const response = await fetch(`${farm.url}/api/repository/collect/events`);
-    expect(await response.text()).toBe('data: {"underWay":null}\n\nevent: end\ndata: {}\n\n');
+    expect(await response.text()).toBe(
+      'data: {"task":null,"underWay":null}\n\nevent: end\ndata: {}\n\n',
+    );
+  });
+});
+
+describe('a collection that is begun', () => {
+  it('is answered at once, and told of until its end', async () => {
+    const headers = {
+      authorization: `Bearer ${await farm.token('admin')}`,
+      'content-type': 'application/json',
+    };
+    const begin = async (body: object): Promise<Response> =>
+      await fetch(`${farm.url}/api/repository/collect`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      });
+    expect((await begin({ profile: 'none' })).status).toBe(404);
+    const answer = await begin({ profile: 'web-zen4', dryRun: true });
+    const begun = collectionTaskSchema.parse(await answer.json());
+    expect(answer.status).toBe(202);
+    expect(begun).toMatchObject({ state: 'running', profile: 'web-zen4', dryRun: true });
+    const text = await (await fetch(`${farm.url}/api/repository/collect/events`)).text();
+    expect(text).toContain(`"id":"${begun.id}","state":"failed"`);
+    expect(text).toContain('"error":"nothing is collected here"');
+    expect(text.endsWith('event: end\ndata: {}\n\n')).toBe(true);
   });
 });
 

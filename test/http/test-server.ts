@@ -14,10 +14,12 @@ import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { createProofs } from '../../src/repository/proof/proofs.ts';
+import { CollectionTask } from '../../src/repository/retention/collection-task.ts';
 import { DiskSpace } from '../../src/support/disk-space.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
-import { noResign, openTestKeys } from '../keys/open-test-keys.ts';
+import { noResign, openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
+import { openTestPhp } from '../php/open-test-php.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
@@ -38,6 +40,7 @@ export interface TestServer {
   readonly clock: ManualClock;
   readonly repository: FakeRepository;
   readonly check: FakeCheck;
+  readonly collection: CollectionTask;
   readonly builds: FakeBuilds;
   readonly records: FakeRecords;
   readonly tokens: Tokens;
@@ -117,11 +120,13 @@ export async function startTestServer(
   const database: Database = await openTestDatabase(join(folder, 'state', 'rookery.sqlite'), clock);
   const journal = new Journal(database, clock);
   const tokens = new Tokens(database, journal, clock);
+  const keyring = await openTestKeyring(folder, clock);
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
   const records = new FakeRecords();
   const { log, logLines } = recordingLog();
+  const collection = new CollectionTask(repository.retention, { clock, log });
   const faults: string[] = [];
   const warnings: string[] = [];
   const stopping = new AbortController();
@@ -140,8 +145,10 @@ export async function startTestServer(
   const context: HttpContext = {
     profiles,
     repository,
+    php: openTestPhp({ clock, journal, keyring, folder }),
     check,
-    keys: await openTestKeys(folder, { clock, journal }),
+    collection,
+    keys: await openTestKeys(folder, { clock, journal, keyring }),
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     builds,
@@ -171,6 +178,7 @@ export async function startTestServer(
     heartbeatMs: 5000,
     folders: { mirrorRoot, staging },
     publicUrl: () => url,
+    phpUrl: null,
     isPublicUrlKnown: () => true,
     readiness: async () => faults,
     warnings: () => warnings,
@@ -188,6 +196,7 @@ export async function startTestServer(
     clock,
     repository,
     check,
+    collection,
     builds,
     records,
     tokens,

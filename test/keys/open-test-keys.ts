@@ -42,11 +42,13 @@ export async function openTestKeys(
     journal,
     keyring,
     resigning,
+    reseal,
   }: {
     readonly clock: Clock;
     readonly journal: Journal;
     readonly keyring?: Keyring;
     readonly resigning?: Resigning;
+    readonly reseal?: () => Promise<unknown>;
   },
 ): Promise<FarmKeys> {
   const keys = new FarmKeys({
@@ -56,6 +58,7 @@ export async function openTestKeys(
     log: silentLog(),
     locks: new Locks(),
     resigning: resigning ?? noResign,
+    ...(reseal === undefined ? {} : { reseal }),
     folder: join(folder, 'mirror-root/keys'),
     everyMs: NEVER_MS,
   });

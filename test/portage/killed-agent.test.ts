@@ -58,7 +58,7 @@ function addJob(jobId: string, cpv: string): ServedJob {
     }),
     limits: LIMITS,
     stagingPath: `/staging/${jobId}/`,
-    work: { kind: 'portage-package', cpv, repo: 'rookery-sample', with: [] },
+    work: { kind: 'portage-package', cpv, repo: 'rookery-sample' },
   });
 }
 

@@ -67,7 +67,7 @@ const EBUILDS: Readonly<Record<string, string>> = {
 };
 
 async function plan(...words: readonly string[]): Promise<PortagePlan> {
-  const { stdout } = await runChecked(['python3', PROGRAM, ...words], { env: prefix.env });
+  const { stdout } = await runChecked(['python3', '-B', PROGRAM, ...words], { env: prefix.env });
   return portagePlanSchema.parse(JSON.parse(String(stdout)));
 }
 

@@ -78,6 +78,7 @@ beforeAll(async () => {
       plan_json: null,
       cancelled_by: null,
       retry_blocked: 0,
+      resolve_json: '[]',
       priority: 0,
       paused_at: null,
       paused_by: null,

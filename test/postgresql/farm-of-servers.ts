@@ -11,7 +11,7 @@ import {
 import { digestOf } from '../../src/support/digests.ts';
 import { makePackage } from '../repository/make-package.ts';
 import { poll } from '../support/poll.ts';
-import type { Program, TestServer } from '../support/rookery-process.ts';
+import { isNetworkError, type TestServer } from '../support/rookery-process.ts';
 
 export const PROFILE = 'web';
 const TESTING = `/api/profiles/${PROFILE}/channels/testing`;
@@ -63,13 +63,7 @@ export async function insist<T>(what: string, ask: () => Promise<T | undefined>)
       try {
         return await ask();
       } catch (error) {
-        // A server that is not there. Its errors are of another realm than the tests'.
-        if (
-          typeof error === 'object' &&
-          error !== null &&
-          'name' in error &&
-          error.name === 'TypeError'
-        ) {
+        if (isNetworkError(error)) {
           return undefined;
         }
         throw error;
@@ -196,9 +190,4 @@ export async function builds(folder: string): Promise<Map<string, number>> {
     counts.set(line, (counts.get(line) ?? 0) + 1);
   }
   return counts;
-}
-
-export async function leads(program: Program): Promise<boolean> {
-  const lines = (await program.log()).split('\n').filter((line) => line.includes('"msg":"leads'));
-  return lines.at(-1)?.includes('"msg":"leads:') ?? false;
 }

@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { publicationViewSchema } from '../../src/protocol/channels.ts';
 import { checkAnswerSchema } from '../../src/protocol/repository.ts';
 import { sleep } from '../../src/support/clock.ts';
 import { findPostgresql, PostgresqlServer } from '../support/postgresql-server.ts';
-import { type Program, TestServer } from '../support/rookery-process.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import type { TestServer } from '../support/rookery-process.ts';
+import { twoServers } from '../support/two-servers.ts';
 import {
   builds,
   ended,
@@ -21,40 +21,37 @@ import {
 
 const ROUNDS = 5;
 const PARTS = 24;
-// Before the folder goes, those who write there are gone.
-afterAll(async () => {
-  for (const program of [...agents, ...servers.map((server) => server.program)]) {
-    await program.kill();
-  }
-  await postgresql.remove();
-});
-
-const folder = temporaryFolder();
-const agents: Program[] = [];
+/** Between two deeds of the same client, who would have all of the processor otherwise. */
+const BREATH_MS = 50;
 let postgresql: PostgresqlServer;
-let servers: readonly [TestServer, TestServer];
+const {
+  folder,
+  servers: pair,
+  startAgent,
+} = twoServers({
+  prepare: async (into) => {
+    await writeFarm(into, PARTS);
+  },
+  database: async () => {
+    postgresql = await PostgresqlServer.start((await findPostgresql()) ?? '');
+    await postgresql.query('create database farm');
+    return postgresql.url('farm');
+  },
+  removeDatabase: async () => {
+    await postgresql.remove();
+  },
+  settings: ['[builds]', 'lease-seconds = 20', 'heartbeat-seconds = 1'],
+});
+let servers: ReturnType<typeof pair>;
 
-beforeAll(async () => {
-  await writeFarm(folder, PARTS);
-  postgresql = await PostgresqlServer.start((await findPostgresql()) ?? '');
-  await postgresql.query('create database farm');
-  const settings = [
-    '[database]',
-    `url = "${postgresql.url('farm')}"`,
-    '[builds]',
-    'lease-seconds = 20',
-    'heartbeat-seconds = 1',
-  ].join('\n');
-  servers = [
-    await TestServer.create(folder, settings, 'one'),
-    await TestServer.create(folder, settings, 'two'),
-  ];
-  await Promise.all(servers.map(async (server) => await server.start()));
-}, 120_000);
+beforeAll(() => {
+  servers = pair();
+});
 
 /** Uploads and publishes at whichever server answers, until told to stop. */
 async function work(running: () => boolean, pushed: Pushed[], serials: number[]): Promise<void> {
   for (let number = 0; running(); number += 1) {
+    await sleep(BREATH_MS);
     const turn = number % 2 === 0 ? servers : servers.toReversed();
     pushed.push(await push(turn, folder, `pushed${number}`));
     let place = 0;
@@ -75,9 +72,7 @@ async function work(running: () => boolean, pushed: Pushed[], serials: number[])
 describe('kill -9 of the postmaster and of servers', () => {
   it(`loses nothing acknowledged, ${ROUNDS} times over, and the request is done`, async () => {
     for (const [index, server] of servers.entries()) {
-      const agent = server.agent(`pre${index}`);
-      agent.start();
-      agents.push(agent);
+      startAgent(`pre${index}`, server);
     }
     const id = await request(servers[0]);
     let isRunning = true;

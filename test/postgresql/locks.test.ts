@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
+import { Client } from 'pg';
 import { type Cluster, openCluster } from '../../src/database/cluster.ts';
 import { type Database, openDatabase } from '../../src/database/database.ts';
+import { HINTS } from '../../src/database/hints.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { Intents } from '../../src/repository/intents.ts';
 import { sleep, systemClock } from '../../src/support/clock.ts';
@@ -21,6 +23,7 @@ const folder = temporaryFolder();
 const databases = newServerDatabase();
 let one: Place;
 let two: Place;
+let place: string;
 
 async function enter(url: string): Promise<Place & { readonly wasAlone: boolean }> {
   const database = await openDatabase(url, systemClock);
@@ -33,8 +36,8 @@ async function enter(url: string): Promise<Place & { readonly wasAlone: boolean 
 }
 
 beforeAll(async () => {
-  const url = await databases.make('locks');
-  const places = [await enter(url), await enter(url)] as const;
+  place = await databases.make('locks');
+  const places = [await enter(place), await enter(place)] as const;
   expect(places.map(({ wasAlone }) => wasAlone)).toEqual([true, false]);
   [one, two] = places;
 });
@@ -212,5 +215,25 @@ describe('notes of what is under way', () => {
     expect(await own.leftovers()).toEqual([]);
     await living.cluster.close();
     await living.database.destroy();
+  });
+});
+
+describe('hints', () => {
+  it('are few, however many there is reason for', async () => {
+    const heard: string[] = [];
+    const client = new Client({ connectionString: place });
+    client.on('notification', ({ channel }) => heard.push(channel));
+    await client.connect();
+    try {
+      await client.query(`listen ${HINTS}`);
+      for (let turn = 0; turn < 1000; turn += 1) {
+        one.cluster.hint();
+      }
+      await poll('a hint', () => (heard.length > 0 ? true : undefined));
+      await sleep(300);
+      expect(heard.length).toBeLessThan(10);
+    } finally {
+      await client.end();
+    }
   });
 });

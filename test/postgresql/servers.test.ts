@@ -1,15 +1,13 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { poll } from '../support/poll.ts';
-import { type Program, TestServer } from '../support/rookery-process.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
 import { newServerDatabase } from '../support/test-database.ts';
+import { twoServers } from '../support/two-servers.ts';
 import {
   builds,
   ended,
   expectAllThere,
-  leads,
   type Pushed,
   packageBytes,
   publish,
@@ -22,52 +20,29 @@ import {
 
 const PARTS = 14;
 const RACES = 8;
-// Before the folder goes, those who write there are gone.
-afterAll(async () => {
-  for (const program of [...agents, ...servers.map((server) => server.program)]) {
-    await program.kill();
-  }
-  await databases.drop();
-});
-
-const folder = temporaryFolder();
 const databases = newServerDatabase();
+const {
+  folder,
+  servers: pair,
+  startAgent,
+  leaders,
+  waitToLead,
+} = twoServers({
+  prepare: async (into) => {
+    await writeFarm(into, PARTS);
+  },
+  database: async () => await databases.make('servers'),
+  removeDatabase: async () => {
+    await databases.drop();
+  },
+  settings: ['[builds]', 'lease-seconds = 4', 'heartbeat-seconds = 1'],
+});
 const eventsSchema = z.looseObject({ events: z.array(z.looseObject({ seq: z.number() })) });
-let servers: readonly [TestServer, TestServer];
-const agents: Program[] = [];
+let servers: ReturnType<typeof pair>;
 
-beforeAll(async () => {
-  await writeFarm(folder, PARTS);
-  const settings = [
-    '[database]',
-    `url = "${await databases.make('servers')}"`,
-    '[builds]',
-    'lease-seconds = 4',
-    'heartbeat-seconds = 1',
-  ].join('\n');
-  servers = [
-    await TestServer.create(folder, settings, 'one'),
-    await TestServer.create(folder, settings, 'two'),
-  ];
-  // Both for the first time, and at once: tables, key and tokens are made by one of them.
-  await Promise.all(servers.map(async (server) => await server.start()));
-}, 120_000);
-
-function startAgent(server: TestServer, name: string): void {
-  const agent = server.agent(name);
-  agent.start();
-  agents.push(agent);
-}
-
-async function leaders(): Promise<TestServer[]> {
-  const found: TestServer[] = [];
-  for (const server of servers) {
-    if (await leads(server.program)) {
-      found.push(server);
-    }
-  }
-  return found;
-}
+beforeAll(() => {
+  servers = pair();
+});
 
 describe('two servers on one PostgreSQL', () => {
   it('have one key and one set of tokens, and one of them leads', async () => {
@@ -86,7 +61,7 @@ describe('two servers on one PostgreSQL', () => {
   it('give each job of two equal requests to one of four agents, two at each server, and publish each once', async () => {
     const ids = await Promise.all(servers.map(async (server) => await request(server)));
     for (const [index, server] of [...servers, ...servers].entries()) {
-      startAgent(server, `pre${index}`);
+      startAgent(`pre${index}`, server);
     }
     const [done, twin] = await Promise.all(ids.map(async (id) => await ended(servers, id)));
     const serials = [done, twin].map((one) => one?.publication?.serial);
@@ -149,8 +124,8 @@ describe('two servers on one PostgreSQL', () => {
     const [leader] = await leaders();
     const other = servers.find((server) => server !== leader) ?? servers[1];
     await leader?.program.kill();
-    await poll('the other to lead', async () => ((await leads(other.program)) ? true : undefined));
-    startAgent(other, 'late');
+    await waitToLead(other);
+    startAgent('late', other);
     const { body } = await other.call('POST', '/api/requests', {
       profile: 'web',
       atoms: ['app-test/all'],

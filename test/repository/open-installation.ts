@@ -11,6 +11,7 @@ import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { createProofs, type Proofs } from '../../src/repository/proof/proofs.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import type { ResignTask } from '../../src/repository/resign/resign-task.ts';
+import type { CollectionTask } from '../../src/repository/retention/collection-task.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import type { Clock } from '../../src/support/clock.ts';
@@ -40,6 +41,7 @@ export interface Installation {
   readonly journal: Journal;
   readonly repository: Repository;
   readonly check: CheckTask;
+  readonly collection: CollectionTask;
   readonly resign: ResignTask;
   readonly proofs: Proofs;
   readonly publicKey: string;

@@ -198,6 +198,7 @@ describe('signing again', () => {
             },
           ],
           checks: [{ name: 'http', passed: true, output: '' }],
+          php: null,
         },
         `token:${node}`,
       );

@@ -14,6 +14,7 @@ const { openRepository } = await import('../../src/repository/create-repository.
 const { newId } = await import('../../src/support/ids.ts');
 const { Locks } = await import('../../src/support/locks.ts');
 const { silentLog } = await import('../../src/support/log.ts');
+const { runChecked, toolEnvironment } = await import('../../src/support/processes.ts');
 const { openTestKeyring, openTestKeys } = await import('../keys/open-test-keys.ts');
 const { unfinishedIn } = await import('../keys/unfinished-keys.ts');
 const { ManualClock } = await import('../support/manual-clock.ts');
@@ -97,14 +98,23 @@ async function faultsOf(
   ];
 }
 
-async function stopOnce(calls: number): Promise<boolean> {
+/** What is there before every rotation. */
+async function prepare(): Promise<string> {
+  const place = join(folder, 'kept');
+  const installation = await openInstallation(place, new ManualClock());
+  const { repository } = installation;
+  await push(repository, await makePackage(place, 'app-misc/one-1'));
+  await repository.publish({ ...DEED, profile: 'web', channel: 'testing' });
+  await installation.close();
+  return place;
+}
+
+async function stopOnce(kept: string, calls: number): Promise<boolean> {
   const place = join(folder, newId('stop'));
+  await runChecked(['cp', '-a', kept, place], { env: toolEnvironment(), timeoutMs: 60_000 });
   const clock = new ManualClock();
   const installation = await openInstallation(place, clock);
   try {
-    const { repository } = installation;
-    await push(repository, await makePackage(place, 'app-misc/one-1'));
-    await repository.publish({ ...DEED, profile: 'web', channel: 'testing' });
     const first = await open(place, installation, clock);
     clock.advance(60_000);
     const finished = await runStopped(async () => {
@@ -126,7 +136,8 @@ async function stopOnce(calls: number): Promise<boolean> {
 }
 
 let stops = 0;
-while (!(await stopOnce(stops)) && stops < MAX_CALLS) {
+const kept = await prepare();
+while (!(await stopOnce(kept, stops)) && stops < MAX_CALLS) {
   stops += 1;
 }
 process.stdout.write(JSON.stringify({ stops, faults }));

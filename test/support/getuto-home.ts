@@ -11,7 +11,8 @@ export async function makeGetutoHome(home: string, distributionKey: string): Pro
   mkdirSync(home, { recursive: true });
   chmodSync(home, 0o755);
   writeFileSync(join(home, 'gpg.conf'), 'no-greeting\n');
-  writeFileSync(join(home, 'gpg-agent.conf'), 'disable-scdaemon\n');
+  // The count is for the tests alone: else locking and unlocking the key takes a second each time.
+  writeFileSync(join(home, 'gpg-agent.conf'), 'disable-scdaemon\ns2k-count 65536\n');
   const pass = join(home, 'pass');
   writeFileSync(pass, 'c2VjcmV0\n', { mode: 0o600 });
   const secret = ['--pinentry-mode', 'loopback', '--passphrase-file', pass];

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export async function poll<T>(
   description: string,
   ask: () => Promise<T | undefined> | T | undefined,
-  timeoutMs = 20_000,
+  timeoutMs = 40_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

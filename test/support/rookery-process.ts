@@ -34,10 +34,19 @@ export async function requireFreshBuild(): Promise<void> {
   }
 }
 
+/** Of `fetch`, when a server is not there. In tests errors of Node are of another realm. */
+export function isNetworkError(error: unknown): boolean {
+  return (
+    typeof error === 'object' && error !== null && 'name' in error && error.name === 'TypeError'
+  );
+}
+
 interface ProgramOptions {
   readonly cwd: string;
   readonly logFile: string;
   readonly env?: Record<string, string>;
+  /** A command that the program is started with, and that becomes it (`exec`). */
+  readonly within?: readonly string[];
 }
 
 /** A program of the project in a process group of its own, its output in a file. */
@@ -54,7 +63,8 @@ export class Program {
 
   start(): void {
     const log = openSync(this.#options.logFile, 'a');
-    const command = [process.execPath, MAIN, ...this.#args];
+    const { within = [] } = this.#options;
+    const command = [...within, process.execPath, MAIN, ...this.#args];
     const env = { PATH: process.env['PATH'] ?? '', ...this.#options.env };
     this.#child = spawnGroup(command, { cwd: this.#options.cwd, env }, ['ignore', log, log]);
     this.#ended = ended(this.#child, command);
@@ -91,6 +101,11 @@ export class Program {
   async log(): Promise<string> {
     return await readFile(this.#options.logFile, 'utf8');
   }
+}
+
+interface AgentPlace {
+  readonly url?: string;
+  readonly within?: readonly string[];
 }
 
 /** A server and its folders. */
@@ -145,13 +160,17 @@ export class TestServer {
     return (await readFile(join(this.folder, 'state/tokens', `${role}.token`), 'utf8')).trim();
   }
 
-  agent(name: string): Program {
+  /**
+   * Its work is in the folder `work-<name>`. `url` is where it finds the server, when that is not the server itself;
+   * `within` stands before its command.
+   */
+  agent(name: string, { url = this.url, within = [] }: AgentPlace = {}): Program {
     const work = join(this.folder, `work-${name}`);
     return new Program(
       [
         'agent',
         '--server',
-        this.url,
+        url,
         '--token-file',
         join(this.folder, 'state/tokens/builder.token'),
         '--name',
@@ -159,7 +178,7 @@ export class TestServer {
         '--work',
         work,
       ],
-      { cwd: this.folder, logFile: join(this.folder, `agent-${name}.log`) },
+      { cwd: this.folder, logFile: join(this.folder, `agent-${name}.log`), within },
     );
   }
 

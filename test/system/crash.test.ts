@@ -13,7 +13,7 @@ import { digestOf } from '../../src/support/digests.ts';
 import { makePackage } from '../repository/make-package.ts';
 import { isNginxInstalled, startNginx } from '../support/nginx.ts';
 import { poll } from '../support/poll.ts';
-import { TestServer } from '../support/rookery-process.ts';
+import { isNetworkError, TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ROUNDS = 30;
@@ -74,19 +74,13 @@ async function insist<T>(
         return answer;
       }
     } catch (error) {
-      if (!(error instanceof TypeError) && !isNetworkError(error)) {
+      if (!isNetworkError(error)) {
         throw error;
       }
     }
     await sleep(20);
   }
   return undefined;
-}
-
-function isNetworkError(error: unknown): boolean {
-  return (
-    typeof error === 'object' && error !== null && 'name' in error && error.name === 'TypeError'
-  );
 }
 
 /** Uploads packages one after another, each until it is acknowledged. */

@@ -1,4 +1,3 @@
-import type { PortagePlan } from '../../gentoo/portage-plan.ts';
 import type { Executor as ExecutorName } from '../../gentoo/profile.ts';
 import type { LeaseMessage } from '../../protocol/agents.ts';
 import type { Clock } from '../../support/clock.ts';
@@ -33,9 +32,9 @@ export interface JobContext {
   readonly clock: Clock;
 }
 
-/** What a job made: a plan, or a package file inside the job's folder. */
+/** What a job made: a plan, which the server has already, or a package file inside the job's folder. */
 export type JobOutput =
-  | { readonly kind: 'plan'; readonly plan: PortagePlan }
+  | { readonly kind: 'plan' }
   | { readonly kind: 'package'; readonly path: string };
 
 /** One way to do jobs. */

@@ -21,6 +21,11 @@ const SIGNS: readonly (readonly [code: string, sign: RegExp])[] = [
     /fatal error: Killed signal terminated program|internal compiler error: Killed|virtual memory exhausted|out of memory allocating \d+ bytes|Cannot allocate memory|LLVM ERROR: out of memory|\(signal: 9, SIGKILL: kill\)/,
   ],
   ['fetch-failed', /^!!! Couldn't download |^\W*Fetch failed for /m],
+  // A binary package that Portage gave up before it verified it: the server was away, or went.
+  [
+    'fetch-failed',
+    /^>>> Emerging binary \(\d+ of \d+\) (\S+?)(?:::\S+)?$(?:\n(?!>>> (?:Emerging|Installing|Extracting)|!!!).*)*\n>>> Failed to emerge \1[, ]/m,
+  ],
 ];
 /** `die` of Portage names the phase in which it was called. */
 const PHASE = /^ ?\* ERROR: \S+ failed \((?<phase>[a-z]+) phase\)/m;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { problemText } from '../../gentoo/plan-problem.ts';
 import { type PortagePlan, portagePlanSchema } from '../../gentoo/portage-plan.ts';
 import type { LeaseMessage } from '../../protocol/agents.ts';
-import { AppError, isErrno } from '../../support/errors.ts';
+import { AppError } from '../../support/errors.ts';
 import { runBuildProcess } from '../build-process.ts';
 import { filesBelow } from '../image-files.ts';
 import {
@@ -22,7 +22,7 @@ import { explainFailure } from './explain-failure.ts';
 import { buildFailure } from './failure-code.ts';
 import { type PortageFolders, renderConfiguration } from './render-configuration.ts';
 import { type RootAccess, withRoot } from './root-access.ts';
-import { readStaging, selectStaged } from './staged-packages.ts';
+import { keepIndexFor } from './staged-packages.ts';
 import { withPhasesNoted } from './watch-phases.ts';
 
 const PLAN_FOLDER = join(import.meta.dirname, '../portage');
@@ -35,9 +35,15 @@ const PLAN_FILES = [PLAN_PROGRAM, 'plan_problems.py'];
  */
 const IGNORE_REBUILDS = '--ignore-built-slot-operator-deps=y';
 const MAXIMUM_PLAN_BYTES = 256 * 1024 * 1024;
-/** Ends with 0 where this Portage can write its status. */
-const KNOWS_OBSERVABILITY =
-  "import sys; from portage.const import SUPPORTED_FEATURES as known; sys.exit('observability' not in known)";
+/** Ends with 0 where this Portage can write its status. What it says would be the first error of a build that fails. */
+const KNOWS_OBSERVABILITY = [
+  'import sys',
+  'try:',
+  '    from portage.const import SUPPORTED_FEATURES as known',
+  'except ImportError:',
+  '    sys.exit(2)',
+  "sys.exit('observability' not in known)",
+].join('\n');
 /** Dependencies are installed as binaries wherever one fits what the profile asks for. */
 const BINARY_OPTIONS = [
   '--getbinpkg',
@@ -106,8 +112,10 @@ async function executeWith(
   job.traces.addFolder(cachedIndex);
   job.limits.addFolder(root.folder);
   try {
+    await keepIndexFor(job, cachedIndex);
     if (work.kind === 'plan') {
-      return { kind: 'plan', plan: await makePlan(portage, work) };
+      await makePlan(portage, work);
+      return { kind: 'plan' };
     }
     if (work.kind === 'portage-package') {
       return { kind: 'package', path: await buildPackage(portage, folders, work) };
@@ -121,15 +129,42 @@ async function executeWith(
 type PlanWork = Extract<LeaseMessage['work'], { kind: 'plan' }>;
 type PackageWork = Extract<LeaseMessage['work'], { kind: 'portage-package' }>;
 
-async function makePlan(portage: PortageCommands, work: PlanWork): Promise<PortagePlan> {
-  const { profile } = portage.job.lease;
-  const anew = work.rebuild ? work.atoms : work.anew;
-  const excluded = excludedFromBinaries(anew, profile.sets);
-  return await portage.plan([
-    ...BINARY_OPTIONS,
-    ...(excluded.length === 0 ? [] : ['--usepkg-exclude', excluded.join(' ')]),
-    ...work.atoms,
-  ]);
+/** The server may want packages planned anew that have changed; each time there are more of those, so it comes to an end. */
+const MOST_PLANS = 20;
+
+/** Makes a plan and hands it in, until the server takes it as it is. Throws `plan-unstable`. */
+async function makePlan(portage: PortageCommands, work: PlanWork): Promise<void> {
+  const { lease, connection, log, signal } = portage.job;
+  const again = work.rebuild ? work.atoms : work.anew;
+  const anew = new Set(excludedFromBinaries(again, lease.profile.sets));
+  for (let count = 0; count < MOST_PLANS; count += 1) {
+    const plan = await portage.plan([
+      ...BINARY_OPTIONS,
+      ...work.resolve.map((option) => `--${option}`),
+      ...rebuilt([...anew]),
+      ...work.atoms,
+    ]);
+    const changed = (await connection.sendPlan(lease, plan, signal)).filter(
+      (name) => !anew.has(name),
+    );
+    if (changed.length === 0) {
+      return;
+    }
+    log.note(`Planning again: what these are made from has changed: ${changed.join(' ')}`);
+    for (const name of changed) {
+      anew.add(name);
+    }
+  }
+  throw new AppError(
+    'plan-unstable',
+    `After ${MOST_PLANS} plans there are still packages that have changed: ${[...anew].join(' ')}.`,
+  );
+}
+
+/** Of these, neither a binary nor what is installed will do. */
+function rebuilt(names: readonly string[]): string[] {
+  const words = names.join(' ');
+  return names.length === 0 ? [] : ['--usepkg-exclude', words, '--reinstall-atoms', words];
 }
 
 /** Builds one package; everything else that it needs has to come from the staging binhost. */
@@ -138,21 +173,22 @@ async function buildPackage(
   folders: PortageFolders,
   work: PackageWork,
 ): Promise<string> {
-  const others = await notInstalled(portage, work);
-  if (others.length > 0) {
-    portage.job.log.note(`The build root gets ${others.join(' ')} of this request.`);
-  }
-  const words = [
+  const options = [
     '--oneshot',
     '--buildpkg',
     ...BINARY_OPTIONS,
     IGNORE_REBUILDS,
     '--usepkg-exclude',
     packageNameOf(`=${work.cpv}`),
-    `=${work.cpv}::${work.repo}`,
-    ...others.map((cpv) => `=${cpv}`),
   ];
-  checkOnlyTarget(await portage.plan(words), work.cpv);
+  const target = `=${work.cpv}::${work.repo}`;
+  const plan = await portage.plan([...options, target]);
+  checkOnlyTarget(plan, work.cpv);
+  const outdated = outdatedOf(plan, work.cpv);
+  const words = [...options, target, ...outdated];
+  if (outdated.length > 0) {
+    checkOnlyTarget(await portage.plan(words), work.cpv);
+  }
   const { eroot } = portage.root;
   await withPhasesNoted({ eroot, cpv: work.cpv, log: portage.job.log }, async () => {
     await portage.emerge(words);
@@ -160,35 +196,10 @@ async function buildPackage(
   return await thePackageIn(folders.packages, work.cpv);
 }
 
-/**
- * What the package is built with and for, as the request has it, where the build root has another build of it: Portage by
- * itself is content with what is installed, and builds against a library that the request replaces.
- */
-async function notInstalled(portage: PortageCommands, work: PackageWork): Promise<string[]> {
-  const staged = await readStaging(portage.job);
-  const wanted = selectStaged(
-    work.with.map((cpv) => `=${cpv}`),
-    staged.filter(({ cpv }) => cpv !== work.cpv),
-  );
-  const others: string[] = [];
-  for (const { cpv, buildTimeSeconds } of wanted) {
-    if ((await installedBuildTime(portage.root, cpv)) !== buildTimeSeconds) {
-      others.push(cpv);
-    }
-  }
-  return others;
-}
-
-/** Undefined when the build root does not have this version. */
-async function installedBuildTime(root: RootAccess, cpv: string): Promise<number | undefined> {
-  try {
-    return Number(await readFile(join(root.eroot, 'var/db/pkg', cpv, 'BUILD_TIME'), 'utf8'));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) {
-      return undefined;
-    }
-    throw error;
-  }
+/** What the package is built with and is installed as another build than the staged one: that is taken instead. */
+function outdatedOf(plan: PortagePlan, cpv: string): string[] {
+  const builtWith = plan.packages.find((entry) => entry.cpv === cpv)?.builtWith ?? [];
+  return builtWith.filter(({ isOutdated }) => isOutdated).map((entry) => `=${entry.cpv}`);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Atom, formatAtom, matchesAtom, parseAtom } from '../../gentoo/atom.ts';
@@ -13,6 +14,8 @@ import { ensureInside } from '../../support/files.ts';
 import type { JobContext } from './executor.ts';
 
 const MAXIMUM_INDEX_BYTES = 64 * 1024 * 1024;
+/** A staging binhost does not change; no job takes longer. */
+const KEPT_SECONDS = 365 * 86_400;
 
 /** A package that the staging binhost of a job offers. */
 export interface StagedPackage {
@@ -29,8 +32,7 @@ export interface StagedPackage {
 
 /** Reads the index of the job's staging binhost. Throws `invalid-packages-index`, `index-too-large`. */
 export async function readStaging(job: JobContext): Promise<StagedPackage[]> {
-  const text = await job.connection.readFile(stagedUrl(job, 'Packages'), job.signal, readText);
-  const index = parsePackagesIndex(text);
+  const index = parsePackagesIndex(await readIndex(job));
   return index.entries.map((entry) => {
     const value = (key: string): string => valueOf(index, entry, key) ?? '';
     return {
@@ -44,6 +46,23 @@ export async function readStaging(job: JobContext): Promise<StagedPackage[]> {
       use: value('USE').split(' '),
     };
   });
+}
+
+/**
+ * Writes the index of the job's staging binhost to the folder where Portage keeps its copy of it, with a time to live
+ * (`bintree.py`, `_populate_remote`), so that Portage does not ask for it itself: a binhost that does not answer has no
+ * packages for it, and it would compile all that the job needs.
+ */
+export async function keepIndexFor(job: JobContext, folder: string): Promise<void> {
+  const now = Math.floor(job.clock.now() / 1000);
+  const header = `DOWNLOAD_TIMESTAMP: ${now}\nTTL: ${KEPT_SECONDS}\n`;
+  const text = await readIndex(job);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'Packages'), header + text);
+}
+
+async function readIndex(job: JobContext): Promise<string> {
+  return await job.connection.readFile(stagedUrl(job, 'Packages'), job.signal, readText);
 }
 
 /** The staged packages that some atoms need, with what these need to run, each once. */

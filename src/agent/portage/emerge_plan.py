@@ -82,16 +82,20 @@ def identity(package):
 
 
 def source_digest(package):
-    """SHA-256, hex, over the bytes of an ebuild, of the Manifest beside it and of its eclasses."""
-    if package.type_name != "ebuild":
-        return None
+    """SHA-256, hex, over the bytes of an ebuild, of the Manifest beside it and of its eclasses; of what is built, over
+    those of the ebuild that would build it now, None when there is none any more."""
     tree = package.root_config.trees["porttree"].dbapi
-    ebuild, location = tree.findname2(package.cpv, myrepo=package.repo)
-    if ebuild is None:
+    cpv = str(package.cpv)
+    ebuild, location = tree.findname2(cpv, myrepo=package.repo)
+    if not ebuild:
+        return None
+    try:
+        inherited = sorted(set(tree.aux_get(cpv, ["INHERITED"], myrepo=package.repo)[0].split()))
+    except KeyError:
         return None
     eclasses = tree.repositories.get_repo_for_location(location).eclass_db
     known = {} if eclasses is None else eclasses.eclasses
-    places = [known[name].location for name in sorted(package.inherited) if name in known]
+    places = [known[name].location for name in inherited if name in known]
     digest = hashlib.sha256()
     for place in (ebuild, os.path.join(os.path.dirname(ebuild), "Manifest"), *places):
         content = b""
@@ -102,7 +106,27 @@ def source_digest(package):
     return digest.hexdigest()
 
 
-def describe(package, requested):
+def build_dependencies(graph, package):
+    """The packages that an ebuild is built with, installed ones too."""
+    return [
+        child
+        for child, kinds, _ in graph_edges(graph, package)
+        if any(kind.startswith("buildtime") for kind in kinds)
+    ]
+
+
+def is_outdated(package):
+    """Whether there is a binary of an installed package, of the same version, that was built at another time."""
+    binaries = package.root_config.trees["bintree"].dbapi
+    times = [
+        int(binaries.aux_get(cpv, ["BUILD_TIME"])[0] or 0)
+        for cpv in binaries.match(Atom(f"={package.cpv}::{package.repo}"))
+    ]
+    return bool(times) and max(times) != package.build_time
+
+
+def describe(graph, package, requested):
+    built_with = build_dependencies(graph, package) if package.type_name == "ebuild" else []
     return {
         "id": identity(package),
         "type": package.type_name,
@@ -114,6 +138,14 @@ def describe(package, requested):
         "buildTime": package.build_time if package.built else None,
         "requested": requested,
         "source": source_digest(package),
+        "builtWith": [
+            {
+                "cpv": str(child.cpv),
+                "slot": child.slot,
+                "isOutdated": bool(child.installed and is_outdated(child)),
+            }
+            for child in sorted(built_with)
+        ],
     }
 
 
@@ -203,12 +235,17 @@ def graph_edges(graph, package):
             yield child, kinds_of(priorities), is_satisfied(priorities)
 
 
-def is_requested(graph, package, arguments):
+def is_requested(graph, node, arguments):
+    """Whether an argument names a package, itself or by a set, or by a set within a set as @world has them."""
     nodes = graph._dynamic_config.digraph.nodes
-    if package not in nodes:
+    if node not in nodes:
         return False
-    _, parents, _ = nodes[package]
-    return any(isinstance(parent, DependencyArg) and parent.arg in arguments for parent in parents)
+    _, parents, _ = nodes[node]
+    return any(
+        parent.arg in arguments or is_requested(graph, parent, arguments)
+        for parent in parents
+        if isinstance(parent, DependencyArg)
+    )
 
 
 def collect(graph, arguments):
@@ -217,6 +254,12 @@ def collect(graph, arguments):
         node for node in graph.altlist() if isinstance(node, Package) and node.operation == "merge"
     ]
     closure = InstalledClosure(graph, merge)
+    # With --update, what was asked for may be installed as it should be: then it is part of the answer all the same.
+    asked = set()
+    for node in graph._dynamic_config.digraph:
+        if isinstance(node, Package) and node.installed and is_requested(graph, node, arguments):
+            asked.add(identity(node))
+            closure.add(node)
     edges = []
     satisfied = set()
     for package in merge:
@@ -227,8 +270,8 @@ def collect(graph, arguments):
             if child.installed and RUNTIME_KINDS.intersection(kinds):
                 closure.add(child)
     closure.follow()
-    packages = [describe(package, is_requested(graph, package, arguments)) for package in merge]
-    packages += [describe(package, False) for _, package in sorted(closure.packages.items())]
+    packages = [describe(graph, package, is_requested(graph, package, arguments)) for package in merge]
+    packages += [describe(graph, package, name in asked) for name, package in sorted(closure.packages.items())]
     known = {package["id"] for package in packages}
     listed = {}
     for start, end, kinds in edges + closure.edges:

@@ -92,11 +92,12 @@ export class WorkOfRuns {
     if (asked !== undefined) {
       return asked;
     }
-    const { atoms, publish, rebuild, retry, priority } = work;
+    const { atoms, publish, rebuild, resolve, retry, priority } = work;
     const request = await this.#workers.builds.createRequest({
       profile,
       atoms,
       rebuild,
+      resolve,
       retry,
       priority,
       author,

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { RESOLVE_OPTIONS } from '../../gentoo/resolve-options.ts';
 import { AppError } from '../../support/errors.ts';
 import {
   type AnswerOptions,
@@ -23,6 +24,9 @@ interface RequestOptions extends AnswerOptions {
   readonly partial?: boolean;
   readonly rebuild?: boolean;
   readonly rebuildFor?: string;
+  readonly update?: boolean;
+  readonly deep?: boolean;
+  readonly newuse?: boolean;
   readonly priority?: number;
   readonly retry?: boolean;
   readonly force?: boolean;
@@ -63,6 +67,9 @@ function requestCommand(context: CommandContext): Command {
     .option('--partial', 'when not everything can be published, publish what breaks nothing')
     .option('--rebuild-for <channel>', 'what the gate of this channel wants rebuilt')
     .option('--priority <n>', 'from -10 to 10: each step counts as a day of waiting', parsePriority)
+    .option('--update', 'newer versions of what is installed in the build root, as emerge has it')
+    .option('--deep', 'also of what that needs, at any depth')
+    .option('--newuse', 'also what is installed with other USE flags than it would have now')
     .option('--rebuild', 'build the named packages again even if the repository has them')
     .option('--retry', 'try packages again that are blocked because they failed')
     .option('--force', 'publish also without the proof that the profile asks for; needs --reason')
@@ -74,6 +81,7 @@ function requestCommand(context: CommandContext): Command {
     command,
     'rookery build request web-v3 app-misc/rookery-web --wait --publish testing',
     'rookery build request web-v3 @web --rebuild',
+    'rookery build request web-v3 @world --update --deep --newuse --publish testing',
     'rookery build request web-v3 @world --publish testing --partial --wait',
     'rookery build request web-v3 --rebuild-for testing --publish testing --wait',
   );
@@ -123,7 +131,9 @@ async function requestBuild(
 
 function bodyOf(options: RequestOptions) {
   const { publish, partial, rebuild = false, force, reason, rebuildFor, retry, priority } = options;
+  const resolve = RESOLVE_OPTIONS.filter((option) => options[option] === true);
   return {
+    ...(resolve.length > 0 ? { resolve } : {}),
     ...(priority === undefined ? {} : { priority }),
     rebuild,
     ...(publish === undefined ? {} : { publish }),

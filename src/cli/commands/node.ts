@@ -102,6 +102,13 @@ function showReport(report: NodeView, { output, clock }: CommandContext): void {
   for (const difference of report.differences) {
     output.line(`  ${output.paint('yellow', 'differs')}  ${difference}`);
   }
+  for (const { id, state, verifiedAt } of report.php ?? []) {
+    const verified =
+      verifiedAt === null
+        ? output.paint('red', 'not as its MANIFEST says')
+        : `verified ${formatAge(verifiedAt * 1000, clock.now())}`;
+    output.line(`  PHP ${id}, ${state}, ${verified}`);
+  }
   for (const { name, passed, output: said } of report.checks) {
     output.line(
       `  ${passed ? output.paint('green', 'passed ') : output.paint('red', 'failed ')}  ${name}`,

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import type { CollectionView } from '../../protocol/retention.ts';
-import { sleep } from '../../support/clock.ts';
+import type { CollectionTaskView, CollectionView } from '../../protocol/retention.ts';
+import { AppError } from '../../support/errors.ts';
 import {
   type AnswerOptions,
   addAnswerOptions,
@@ -8,15 +8,14 @@ import {
   type CommandContext,
   connect,
 } from '../command-context.ts';
+import { followCollection } from '../follow-collection.ts';
 import { counted, formatSize } from '../format.ts';
-import { type Bar, showBar } from '../progress.ts';
 import type { ServerClient } from '../server-client.ts';
+import { StageBars } from '../stage-bars.ts';
 
 interface CollectOptions extends AnswerOptions {
   readonly dryRun?: boolean;
 }
-
-const POLL_MS = 500;
 
 export function collectCommand(context: CommandContext): Command {
   const command = addAnswerOptions(
@@ -42,51 +41,51 @@ export function collectCommand(context: CommandContext): Command {
   );
 }
 
-/** Follows the collection with a bar while it runs. */
+/** Begins a collection and follows it, with a bar for each stage. */
 async function collecting(
   client: ServerClient,
   body: Parameters<ServerClient['collect']>[0],
-  { output }: CommandContext,
+  { output, clock }: CommandContext,
 ): Promise<CollectionView> {
-  const end = new AbortController();
-  const work = client.collect(body).finally(() => {
-    end.abort();
-  });
-  const bars = new Map<string, Bar>();
-  const follow = async (): Promise<void> => {
-    while (!end.signal.aborted) {
-      await sleep(POLL_MS, end.signal);
-      const { underWay } = end.signal.aborted
-        ? { underWay: null }
-        : await client.collectionProgress();
-      if (underWay !== null && underWay.total > 0) {
-        const { profile, stage, done, total } = underWay;
-        const label = `${stage === 'looking' ? 'looking at' : 'collecting'} ${profile}`;
-        const known = bars.get(label);
-        const bar = known ?? showBar(output, { label, total, unit: 'packages' });
-        if (known === undefined) {
-          stopAll(bars);
-          bars.set(label, bar);
-        }
-        bar.advance(done);
-      }
-    }
-  };
+  const { id } = await client.collect(body);
+  let bars: { readonly profile: string; readonly shown: StageBars } | undefined;
   try {
-    // A poll that fails says nothing about the collection itself.
-    await Promise.race([work, follow().catch(() => undefined)]);
-    return await work;
+    const { ended } = await followCollection(client, id, {
+      clock,
+      signal: new AbortController().signal,
+      onLost: () => {
+        output.note('The connection is lost; trying again.');
+      },
+      onChange: ({ profile, ...progress }) => {
+        if (bars?.profile !== profile) {
+          bars?.shown.stop();
+          bars = { profile, shown: new StageBars(output, stagesOf(profile)) };
+        }
+        if (progress.total > 0) {
+          bars.shown.show(progress);
+        }
+      },
+    });
+    return resultOf(ended);
   } finally {
-    end.abort();
-    stopAll(bars);
+    bars?.shown.stop();
   }
 }
 
-function stopAll(bars: Map<string, Bar>): void {
-  for (const bar of bars.values()) {
-    bar.stop();
+function stagesOf(profile: string) {
+  return {
+    looking: { label: `looking at ${profile}`, unit: 'packages' },
+    removing: { label: `collecting ${profile}`, unit: 'packages' },
+  } as const;
+}
+
+function resultOf(ended: CollectionTaskView | undefined): CollectionView {
+  const view = ended?.collection ?? null;
+  if (view === null) {
+    const why = ended?.error ?? 'the server has been started again since, and does not know of it.';
+    throw new AppError('collection-not-finished', `The collection has not finished: ${why}`);
   }
-  bars.clear();
+  return view;
 }
 
 function showCollection(view: CollectionView, { output }: CommandContext): void {

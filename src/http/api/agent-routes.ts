@@ -10,6 +10,7 @@ import {
   leaseQuerySchema,
   leaseReplySchema,
   logReplySchema,
+  planReplySchema,
   portagePlanSchema,
   registrationSchema,
   resultSchema,
@@ -133,7 +134,7 @@ function logRoute({ builds }: HttpContext): Route {
     handle: async ({ params, query, request }) => {
       const bytes = await readBody(request, LOG_PIECE_BYTES);
       const size = await builds.appendLog(keyOf(params('job'), query), query.offset, bytes);
-      return { status: 200, json: { size } };
+      return { status: 200, json: { size, isFollowed: builds.isLogFollowed(params('job')) } };
     },
   });
 }
@@ -170,10 +171,10 @@ function planRoute({ builds }: HttpContext): Route {
     query: attemptQuerySchema,
     body: portagePlanSchema,
     maxBodyBytes: PLAN_BYTES,
-    replies: { 204: null },
+    replies: { 200: planReplySchema },
     handle: async ({ params, query, body }) => {
-      await builds.acceptPlan(keyOf(params('job'), query), body);
-      return { status: 204 };
+      const rebuild = await builds.acceptPlan(keyOf(params('job'), query), body);
+      return { status: 200, json: { rebuild: [...rebuild] } };
     },
   });
 }

@@ -14,6 +14,7 @@ import { journalRoutes } from './journal-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
 import { operationRoutes } from './operation-routes.ts';
+import { phpRoutes } from './php-routes.ts';
 import { profileRoutes } from './profile-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
@@ -28,6 +29,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...operationRoutes(context),
     ...profileRoutes(context),
     ...channelRoutes(context),
+    ...phpRoutes(context),
     ...repositoryRoutes(context),
     ...keyRoutes(context),
     differenceRoute(context),

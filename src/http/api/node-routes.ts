@@ -48,9 +48,9 @@ function reportRoute(context: HttpContext): Route {
         );
       }
       requireChannel(context, body.profile, body.channel);
-      const { timestamp: timestampSeconds, ...rest } = body;
+      const { timestamp: timestampSeconds, php, ...rest } = body;
       const { record, counts, answer } = await context.proofs.report(
-        { ...rest, node, timestampSeconds },
+        { ...rest, node, timestampSeconds, php: php?.trees ?? null },
         actorOf(identity),
       );
       const { serial, differs } = record;
@@ -124,5 +124,6 @@ function nodeView({ timestampSeconds: timestamp, ...record }: NodeRecord): NodeV
     timestamp,
     checks: record.checks.map((check) => ({ ...check })),
     differences: [...record.differences],
+    php: record.php?.map((tree) => ({ ...tree })) ?? null,
   };
 }

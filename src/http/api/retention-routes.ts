@@ -1,18 +1,21 @@
+import type { z } from 'zod';
 import {
+  type CollectionTaskView,
   collectBodySchema,
   collectionProgressSchema,
-  collectionViewSchema,
+  collectionTaskSchema,
   pinBodySchema,
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
-import type { CollectionProgress, Retention } from '../../repository/retention/retention.ts';
+import type { CollectionState } from '../../repository/retention/collection-task.ts';
+import type { CollectionProgress } from '../../repository/retention/retention.ts';
 import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { requireChannel } from './lookups.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
-import { streamTask, type Watched } from './task-events.ts';
+import { streamTask } from './task-events.ts';
 
 const COLLECT = '/api/repository/collect';
 const PIN = '/api/profiles/:profile/channels/:channel/pins/:serial';
@@ -21,69 +24,96 @@ export function retentionRoutes(context: HttpContext): readonly Route[] {
   return [...collectRoutes(context), ...pinRoutes(context)];
 }
 
-function collectRoutes({ repository, stopping }: HttpContext): readonly Route[] {
-  const { retention } = repository;
+function collectRoutes(context: HttpContext): readonly Route[] {
+  const { collection, profiles, stopping } = context;
+  const watched = collectionsOf(context);
   return [
     guardedRoute({
       method: 'post',
       path: COLLECT,
       role: 'admin',
-      summary: 'Remove what no retention policy keeps, or say what would go',
+      summary: 'Begin to remove what no retention policy keeps, or to find out what would go',
       query: NO_QUERY,
       body: collectBodySchema,
-      replies: { 200: collectionViewSchema },
+      replies: { 202: collectionTaskSchema },
       handle: async ({ body: { profile, dryRun }, identity }) => {
-        const json = await retention.collect({
-          dryRun,
-          actor: actorOf(identity),
-          ...(profile === undefined ? {} : { profile }),
-        });
-        return { status: 200, json };
+        const actor = actorOf(identity);
+        const only = profile === undefined ? {} : { profile: profiles.get(profile).name };
+        return { status: 202, json: taskView(collection.begin({ dryRun, actor, ...only })) };
       },
     }),
     openRoute({
       method: 'get',
       path: COLLECT,
-      summary: 'How far the collection under way is',
+      summary: 'The collection that was begun last, and how far one under way is',
       query: NO_QUERY,
       body: NO_BODY,
       replies: { 200: collectionProgressSchema },
-      handle: async () => ({
-        status: 200,
-        json: { underWay: retention.progress() ?? null },
-      }),
+      handle: async () => ({ status: 200, json: progressView(watched.state()) }),
     }),
     openRoute({
       method: 'get',
       path: `${COLLECT}/events`,
-      summary: 'How far it is as server-sent events, until none is under way',
+      summary: 'The same as server-sent events, until none is under way',
       query: NO_QUERY,
       body: NO_BODY,
       replies: { 200: 'text/event-stream' },
       handle: async (exchange) => {
-        await streamTask(collectionState(retention), {
-          ...exchange,
-          stopping,
-          view: ({ underWay }) => ({ underWay }),
-        });
+        await streamTask(watched, { ...exchange, stopping, view: progressView });
         return undefined;
       },
     }),
   ];
 }
 
-interface CollectionState {
+interface Collections {
   readonly state: 'running' | 'none';
-  readonly underWay: CollectionProgress | null;
+  readonly task: CollectionState | undefined;
+  readonly underWay: CollectionProgress | undefined;
 }
 
-function collectionState(retention: Retention): Watched<CollectionState> {
+/** Those that were begun here, and those that housekeeping and schedules do. */
+function collectionsOf({ repository: { retention }, collection }: HttpContext) {
   return {
-    listen: (listener) => retention.listen(listener),
-    state: () => {
-      const underWay = retention.progress() ?? null;
-      return { state: underWay === null ? 'none' : 'running', underWay };
+    listen: (listener: () => void) => {
+      const ends = [retention.listen(listener), collection.listen(listener)];
+      return () => {
+        for (const end of ends) {
+          end();
+        }
+      };
     },
+    state: (): Collections => {
+      const [task, underWay] = [collection.state(), retention.progress()];
+      const isRunning = task?.state === 'running' || underWay !== undefined;
+      return { state: isRunning ? 'running' : 'none', task, underWay };
+    },
+  };
+}
+
+function progressView({ task, underWay }: Collections): z.infer<typeof collectionProgressSchema> {
+  return { task: task === undefined ? null : taskView(task), underWay: underWay ?? null };
+}
+
+function taskView({ collection, ...task }: CollectionState): CollectionTaskView {
+  return {
+    ...task,
+    collection:
+      collection === null
+        ? null
+        : {
+            ...collection,
+            rows: { ...collection.rows },
+            profiles: collection.profiles.map((one) => ({
+              ...one,
+              publications: one.publications.map((each) => ({
+                ...each,
+                holders: [...each.holders],
+              })),
+              packages: [...one.packages],
+              staying: [...one.staying],
+            })),
+          },
   };
 }
 

@@ -117,6 +117,7 @@ export function requestView(request: BuildRequest): RequestView {
     profile: request.profile,
     atoms: [...request.atoms],
     rebuild: request.rebuild,
+    resolve: [...request.resolve],
     publish: request.publish,
     partial: request.partial,
     state: request.state,
@@ -175,8 +176,9 @@ export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
 }
 
 function workView(work: Lease['work']): LeaseMessage['work'] {
-  if (work.kind === 'plan') {
-    return { ...work, atoms: [...work.atoms], anew: [...work.anew] };
+  if (work.kind !== 'plan') {
+    return work;
   }
-  return work.kind === 'portage-package' ? { ...work, with: [...work.with] } : work;
+  const { atoms, resolve, anew } = work;
+  return { ...work, atoms: [...atoms], resolve: [...resolve], anew: [...anew] };
 }

@@ -25,6 +25,18 @@ export async function blocksOfSnapshot(queries: Queries, snapshotId: string): Pr
   }));
 }
 
+export async function blockIdsOfSnapshot(
+  queries: Queries,
+  snapshotId: string,
+): Promise<ReadonlySet<string>> {
+  const rows = await queries
+    .selectFrom('snapshot_blocks')
+    .select('block_id')
+    .where('snapshot_id', '=', snapshotId)
+    .execute();
+  return new Set(rows.map((row) => row.block_id));
+}
+
 /** The packages of a block, in order. */
 export async function choicesOfBlock(queries: Queries, blockId: string): Promise<PackageChoice[]> {
   return await queries

@@ -9,6 +9,7 @@ import type { RepositoryContext } from '../repository-context.ts';
 import { type BinhostFolder, writeFolder } from '../write-binhost.ts';
 import {
   type BlockText,
+  blockIdsOfSnapshot,
   blocksOfSnapshot,
   filesOfBlock,
   indexedPackagesOfBlock,
@@ -80,7 +81,7 @@ async function writeFrom(
   const inherited = inheritedLines(target.header).join('');
   const blocks = await blocksOfSnapshot(database, snapshotId);
   const texts = await textsOfSnapshot(database, snapshotId, inherited);
-  const shown = await shownBlocks(context, target.shown);
+  const shown = await blockIdsOfSnapshot(database, target.shown?.snapshotId ?? '');
   const pieces: IndexPiece[] = [];
   for (const block of blocks) {
     const taken = findKnown(known, texts.get(block.id));
@@ -104,14 +105,6 @@ async function writeFrom(
       : [{ blockId: block.id, sha256: name, packedSha256: digestOf('sha256', member) }];
   });
   await saveTexts(database, inherited, composed);
-}
-
-async function shownBlocks(
-  { database }: RepositoryContext,
-  shown: PublicationRecord | undefined,
-): Promise<ReadonlySet<string>> {
-  const blocks = shown === undefined ? [] : await blocksOfSnapshot(database, shown.snapshotId);
-  return new Set(blocks.map(({ id }) => id));
 }
 
 function findKnown(

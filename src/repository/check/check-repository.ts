@@ -1,6 +1,8 @@
 import { openByteSource } from '../../binpkg/byte-source.ts';
+import { ContentDigest } from '../../binpkg/content-digest.ts';
 import { ImageLevelScan } from '../../binpkg/elf/image-level.ts';
 import { verifyGpkg } from '../../binpkg/gpkg/verify.ts';
+import { readMetadata } from '../../binpkg/metadata.ts';
 import type { PackageVerifier } from '../../binpkg/package-signer.ts';
 import { AppError, isAppError } from '../../support/errors.ts';
 import { saveFileLevel, toFileLevel } from '../file-level-store.ts';
@@ -120,9 +122,16 @@ class Reading {
     const source = await openByteSource(context.pool.pathOf(sha512));
     try {
       const scan = new ImageLevelScan();
-      const visiting = { visit: scan.visit, visitUse: 'passing' } as const;
-      await verifyGpkg(source, { verifier, signatures: 'required', signal, ...visiting });
-      await saveFileLevel(context.database, sha512, toFileLevel(scan.result()));
+      const content = new ContentDigest(scan.visit);
+      const visiting = { visit: content.visit, visitUse: 'passing' } as const;
+      const verifying = { verifier, signatures: 'required', signal, ...visiting } as const;
+      const { metadata } = await verifyGpkg(source, verifying);
+      const { text } = readMetadata(metadata);
+      await saveFileLevel(
+        context.database,
+        sha512,
+        toFileLevel(scan.result(), content.finish(text)),
+      );
     } catch (error) {
       refuseWhenAborted(signal);
       if (!isAppError(error) || error.code === 'program-not-found') {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Queries } from '../../database/database.ts';
+import { chunksOf } from '../package-store.ts';
 
 export interface FileCheck {
   readonly sha512: string;
@@ -57,21 +58,29 @@ export async function damagedPackages(
   queries: Queries,
   profile: string,
 ): Promise<DamagedPackage[]> {
-  const rows = await queries
-    .selectFrom('file_checks')
-    .innerJoin('packages', 'packages.sha512', 'file_checks.sha512')
-    .select([
-      'packages.id as id',
-      'packages.cpv as cpv',
-      'packages.path as path',
-      'file_checks.reason as reason',
-      'file_checks.checked_at as since',
-    ])
-    .where('file_checks.state', '=', 'damaged')
-    .where('packages.profile', '=', profile)
-    .orderBy('packages.path')
-    .execute();
-  return rows.map((row) => ({ ...row, reason: row.reason ?? '' }));
+  const found: DamagedPackage[] = [];
+  // One statement for both tables goes through all packages of the profile first.
+  for (const digests of chunksOf([...(await damagedDigests(queries))])) {
+    const rows = await queries
+      .selectFrom('packages')
+      .innerJoin('file_checks', 'file_checks.sha512', 'packages.sha512')
+      .select([
+        'packages.id as id',
+        'packages.profile as profile',
+        'packages.cpv as cpv',
+        'packages.path as path',
+        'file_checks.reason as reason',
+        'file_checks.checked_at as since',
+      ])
+      .where('packages.sha512', 'in', digests)
+      .execute();
+    for (const { profile: owner, reason, ...row } of rows) {
+      if (owner === profile) {
+        found.push({ ...row, reason: reason ?? '' });
+      }
+    }
+  }
+  return found.toSorted((a, b) => Number(a.path > b.path) - Number(a.path < b.path));
 }
 
 /** One file of the pool, whatever number of packages it is. */

@@ -6,6 +6,7 @@ import type { RepositoryContext } from '../repository-context.ts';
 import { choicesOfSnapshot } from '../snapshot-store.ts';
 import { type Finding, findingOf } from './finding.ts';
 import { damagedFinding } from './package-findings.ts';
+import { treeFindings } from './tree-findings.ts';
 
 /** How much smaller a publication may be than the one before it, as a share, unless the profile says otherwise. */
 const MAX_PACKAGE_DROP = 0.1;
@@ -47,6 +48,9 @@ export async function checkSnapshot(
     const found = [
       ...(await damagedIn(context, profile.name, snapshotId)),
       ...findings,
+      ...(await treeFindings(context, key, (sonames) =>
+        context.checker.notProvided(`${profile.name}/${channel}`, sonames),
+      )),
       ...countFindings(profile, newest?.packageCount ?? 0, count),
     ];
     const isDamaged = new Set(

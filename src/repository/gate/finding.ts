@@ -8,6 +8,7 @@ export const FINDING_KINDS = [
   'dependency-missing',
   'slot-operator-broken',
   'soname-missing',
+  'php-tree-broken',
   'instruction-set',
   'count-dropped',
 ] as const;

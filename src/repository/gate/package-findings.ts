@@ -1,12 +1,11 @@
-import { lstatSync, type Stats } from 'node:fs';
 import { parseCpv } from '../../gentoo/cpv.ts';
 import { instructionSetOf } from '../../gentoo/instruction-set.ts';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
-import { isErrno } from '../../support/errors.ts';
 import type { FileLevel } from '../file-level-store.ts';
 import type { Layout } from '../layout.ts';
 import { type Finding, findingOf } from './finding.ts';
 import type { GateFile, GatePackage } from './gate-package.ts';
+import { isAsKnown, lookAt } from './look-at-file.ts';
 
 /** What a package is held against by itself. */
 export interface OwnRules {
@@ -35,29 +34,18 @@ export function fileFindings({ cpv, name, file }: GatePackage, folder: string): 
   if (file === null) {
     return [];
   }
-  const stat = lookAt(`${folder}/${file.path}`);
-  const mtimeSeconds = Math.floor((stat?.mtimeMs ?? 0) / 1000);
-  if (stat?.isFile() === true && stat.size === file.size && mtimeSeconds === file.mtimeSeconds) {
+  const found = lookAt(`${folder}/${file.path}`);
+  if (isAsKnown(found, file)) {
     return [];
   }
   const about = { cpv, name, what: file.path, remedy: FILE_REMEDY };
-  if (stat === undefined || !stat.isFile()) {
+  if (found === undefined || !found.isFile()) {
     const message = `The file ${file.path} of ${cpv} is not there.`;
     return [findingOf({ ...about, kind: 'file-missing', message })];
   }
-  const message = `The file ${file.path} of ${cpv} has ${stat.size} bytes of ${mtimeSeconds}, not ${file.size} of ${file.mtimeSeconds}.`;
+  const mtimeSeconds = Math.floor(found.mtimeMs / 1000);
+  const message = `The file ${file.path} of ${cpv} has ${found.size} bytes of ${mtimeSeconds}, not ${file.size} of ${file.mtimeSeconds}.`;
   return [findingOf({ ...about, kind: 'file-changed', message })];
-}
-
-function lookAt(path: string): Stats | undefined {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    if (isErrno(error, 'ENOTDIR')) {
-      return undefined;
-    }
-    throw error;
-  }
 }
 
 /** A package whose bytes are known to be wrong. */

@@ -7,7 +7,7 @@ import type { RepositoryContext } from '../repository-context.ts';
 import { buildsAmong } from './gate-store.ts';
 
 /** Reports that are older than this say nothing about today's nodes. */
-const REPORTED_WITHIN_MS = 30 * 24 * 3_600_000;
+export const REPORTED_WITHIN_MS = 30 * 24 * 3_600_000;
 
 /** A package as the gate looks at it. */
 type Installed = Pick<InstalledPackage, 'cpv' | 'slot' | 'buildId' | 'use' | 'iuse' | 'provides'>;

@@ -4,14 +4,18 @@ import type { BaseSystem } from '../../gentoo/base-system.ts';
 import { digestOf } from '../../support/digests.ts';
 import { countFileLevels, levelsOf } from '../file-level-store.ts';
 import { closureFindings } from './closure.ts';
+import { FileLook } from './file-look.ts';
 import type { Finding } from './finding.ts';
 import { type GatePackage, readBasePackage, readBaseSoname } from './gate-package.ts';
 import { gatePackages } from './gate-store.ts';
+import { formatFiles } from './look-at-file.ts';
 import { fileFindings, type OwnRules, ownFindings } from './package-findings.ts';
 import { Universe } from './universe.ts';
 
 /** Packages that are judged before other work gets its turn: some milliseconds. */
 const SLICE = 250;
+/** Of fewer files, a thread of its own is not worth its start. */
+const WORTH_A_THREAD = 4000;
 
 /** Some packages of a set. Parts of the same id hold the same. */
 export interface Part {
@@ -25,6 +29,14 @@ export interface CheckedSet {
   readonly rules: OwnRules;
 }
 
+/** The files of the packages of a part, see `formatFiles`. */
+interface FileList {
+  readonly packages: readonly GatePackage[];
+  readonly text: string;
+}
+
+type KnownPackages = (id: string) => GatePackage | undefined;
+
 /** What was found out about the contents of a channel the last time. */
 interface State {
   /** The rules: with others, everything is judged anew. */
@@ -34,6 +46,8 @@ interface State {
   readonly universe: Universe;
   readonly packages: Map<string, GatePackage>;
   parts: Map<string, readonly string[]>;
+  /** By part; made for those whose files the thread was asked for. */
+  readonly lists: Map<string, FileList>;
   /** By package id; those without are left out. */
   readonly closure: Map<string, readonly Finding[]>;
   readonly own: Map<string, readonly Finding[]>;
@@ -50,20 +64,74 @@ interface State {
  */
 export class SnapshotChecker {
   readonly #states = new Map<string, State>();
+  readonly #look = new FileLook();
+  readonly #worthAThread: number;
+
+  constructor(worthAThread = WORTH_A_THREAD) {
+    this.#worthAThread = worthAThread;
+  }
 
   async check(queries: Queries, channel: string, set: CheckedSet): Promise<readonly Finding[]> {
     const state = this.#stateFor(channel, set);
     try {
       const replaced = exchangeBase(state, set.base);
-      const { changed, added } = await exchange(queries, state, set.parts);
+      const { changed, added } = await exchange(queries, state, {
+        parts: set.parts,
+        known: (id) => this.#find(id),
+      });
       await judge(state, [...replaced, ...changed]);
       await judgeOwn(queries, state, added, set.rules);
-      const files = await lookAtFiles(state, set.rules);
+      const files = await this.#lookAtFiles(state, set.rules);
       return [...[...state.closure.values()].flat(), ...[...state.own.values()].flat(), ...files];
     } catch (error) {
       this.#states.delete(channel);
       throw error;
     }
+  }
+
+  /** Of some sonames those that the set that was judged last, and its base system, do not provide. */
+  notProvided(channel: string, sonames: readonly string[]): string[] {
+    const universe = this.#states.get(channel)?.universe;
+    return sonames.filter((soname) => universe?.isProvided(soname) !== true);
+  }
+
+  /** Every file, every time: a file can go, or be written over, behind the back of the server. */
+  async #lookAtFiles(state: State, rules: OwnRules): Promise<Finding[]> {
+    const folder = rules.layout.packages(rules.profile.name);
+    const findings: Finding[] = [];
+    let looked = 0;
+    for (const one of await this.#worthALook(state, folder)) {
+      findings.push(...fileFindings(one, folder));
+      looked += 1;
+      if (looked % SLICE === 0) {
+        await setImmediate();
+      }
+    }
+    return findings;
+  }
+
+  /** All packages, or of many those of whose files the thread has found something. */
+  async #worthALook(state: State, folder: string): Promise<Iterable<GatePackage>> {
+    if (state.packages.size < this.#worthAThread) {
+      return state.packages.values();
+    }
+    const lists = listsOf(state);
+    const odd = await this.#look.odd(
+      folder,
+      lists.map(({ text }) => text),
+    );
+    return odd.flatMap(({ list, line }) => lists[list]?.packages[line] ?? []);
+  }
+
+  /** A package as it was read for any channel: they share what they have in common. */
+  #find(id: string): GatePackage | undefined {
+    for (const { packages } of this.#states.values()) {
+      const one = packages.get(id);
+      if (one !== undefined) {
+        return one;
+      }
+    }
+    return undefined;
   }
 
   #stateFor(channel: string, { rules }: CheckedSet): State {
@@ -81,6 +149,7 @@ export class SnapshotChecker {
       universe: new Universe(),
       packages: new Map(),
       parts: new Map(),
+      lists: new Map(),
       closure: new Map(),
       own: new Map(),
       unlevelled: new Set(),
@@ -107,11 +176,11 @@ function exchangeBase(state: State, { packages, sonames }: BaseSystem): readonly
   return [...gone, ...come];
 }
 
-/** Takes out what is gone and puts in what is new. */
+/** Takes out what is gone and puts in what is new; `known` has packages that were read for other channels. */
 async function exchange(
   queries: Queries,
   state: State,
-  parts: readonly Part[],
+  { parts, known }: Pick<CheckedSet, 'parts'> & { readonly known: KnownPackages },
 ): Promise<{ readonly changed: readonly GatePackage[]; readonly added: readonly GatePackage[] }> {
   const { universe, packages } = state;
   const before = state.parts;
@@ -137,7 +206,7 @@ async function exchange(
   }
   const added: GatePackage[] = [];
   const missing = [...come].filter((id) => !packages.has(id));
-  for await (const chunk of gatePackages(queries, missing)) {
+  for await (const chunk of readGatePackages(queries, missing, known)) {
     for (const one of chunk) {
       packages.set(one.id, one);
       universe.add(one);
@@ -146,6 +215,20 @@ async function exchange(
     await setImmediate();
   }
   return { changed: [...changed, ...added], added };
+}
+
+/** Slices of the packages with these ids: those that are known, then those that have to be read. */
+async function* readGatePackages(
+  queries: Queries,
+  ids: readonly string[],
+  known: KnownPackages,
+): AsyncGenerator<readonly GatePackage[]> {
+  const found = ids.map(known);
+  for (let start = 0; start < found.length; start += SLICE) {
+    yield found.slice(start, start + SLICE).filter((one) => one !== undefined);
+  }
+  const unread = ids.filter((_, at) => found[at] === undefined);
+  yield* gatePackages(queries, unread);
 }
 
 /** Judges again what may be another case now. */
@@ -193,19 +276,21 @@ async function judgeOwn(
   }
 }
 
-/** Every file, every time: a file can go, or be written over, behind the back of the server. */
-async function lookAtFiles({ packages }: State, rules: OwnRules): Promise<Finding[]> {
-  const folder = rules.layout.packages(rules.profile.name);
-  const findings: Finding[] = [];
-  let looked = 0;
-  for (const one of packages.values()) {
-    findings.push(...fileFindings(one, folder));
-    looked += 1;
-    if (looked % SLICE === 0) {
-      await setImmediate();
+function listsOf({ parts, lists, packages }: State): readonly FileList[] {
+  for (const id of lists.keys()) {
+    if (!parts.has(id)) {
+      lists.delete(id);
     }
   }
-  return findings;
+  return [...parts].map(([id, ids]) => {
+    const list = lists.get(id) ?? makeList(ids.flatMap((one) => packages.get(one) ?? []));
+    lists.set(id, list);
+    return list;
+  });
+}
+
+function makeList(packages: readonly GatePackage[]): FileList {
+  return { packages, text: formatFiles(packages.flatMap(({ file }) => file ?? [])) };
 }
 
 function note(

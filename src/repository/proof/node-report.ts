@@ -22,6 +22,18 @@ export interface CheckResult {
   readonly output: string;
 }
 
+/** A PHP tree that a node has, as it says: see `protocol/nodes.ts`. */
+export interface ReportedTree {
+  readonly id: string;
+  readonly profile: string;
+  readonly manifest: string;
+  readonly state: 'active' | 'standby' | 'resident';
+  /** Epoch seconds. */
+  readonly verifiedAt: number | null;
+  /** As in REQUIRES. */
+  readonly requires: string;
+}
+
 /** What a node tells about itself. */
 export interface NodeReport {
   readonly node: string;
@@ -31,6 +43,8 @@ export interface NodeReport {
   readonly timestampSeconds: number | null;
   readonly installed: readonly InstalledPackage[];
   readonly checks: readonly CheckResult[];
+  /** Null when it does not say it. */
+  readonly php: readonly ReportedTree[] | null;
 }
 
 /** The newest report of a node about a profile, as it is kept. */
@@ -46,6 +60,7 @@ export interface NodeRecord {
   readonly differs: number;
   /** The first of the differences, in words. */
   readonly differences: readonly string[];
+  readonly php: readonly ReportedTree[] | null;
 }
 
 /** What a node's reports have proven of one publication. */

@@ -18,6 +18,16 @@ const resultsSchema = z.array(
 );
 const provenChecksSchema = z.array(z.object({ name: z.string(), passedSince: z.number() }));
 const wordsSchema = z.record(z.string(), z.string());
+const treesSchema = z.array(
+  z.object({
+    id: z.string(),
+    profile: z.string(),
+    manifest: z.string(),
+    state: z.enum(['active', 'standby', 'resident']),
+    verifiedAt: z.number().nullable(),
+    requires: z.string(),
+  }),
+);
 const sentencesSchema = z.array(z.string());
 const installedSchema = z.array(
   z.object({
@@ -44,6 +54,7 @@ const RECORD = [
   'checks_json',
   'differs',
   'differences_json',
+  'php_json',
 ] as const;
 
 /** Puts a report in the place of the node's earlier one about this profile. */
@@ -65,6 +76,7 @@ export async function replaceReport(
     checks_json: JSON.stringify(record.checks),
     differs: record.differs,
     differences_json: JSON.stringify(record.differences),
+    php_json: record.php === null ? null : JSON.stringify(record.php),
   };
   await queries
     .insertInto('node_reports')
@@ -320,6 +332,7 @@ function toRecord(row: Pick<Selectable<NodeReportRow>, (typeof RECORD)[number]>)
     checks: resultsSchema.parse(JSON.parse(row.checks_json)),
     differs: row.differs,
     differences: sentencesSchema.parse(JSON.parse(row.differences_json)),
+    php: row.php_json === null ? null : treesSchema.parse(JSON.parse(row.php_json)),
   };
 }
 

@@ -80,6 +80,7 @@ async function examine(
     checks,
     differs: differences.length,
     differences: differences.slice(0, KEPT_DIFFERENCES),
+    php: report.php,
   };
   return { same, differences, record, reasons: reasonsAgainst(record, same) };
 }

@@ -19,18 +19,12 @@ import {
   removeUnusedSnapshots,
 } from './remove-rows.ts';
 import { Tally } from './report-collection.ts';
-import type { Collection, CollectionProgress } from './retention.ts';
+import type { Collection, CollectionProgress, CollectionRequest } from './retention.ts';
 import { type PackageUse, type PublicationKey, packagesInBlocks } from './retention-store.ts';
 
 /** Removed under one lock: publishing waits for no longer. */
 const PUBLICATIONS_AT_ONCE = 10;
 const PACKAGES_AT_ONCE = 100;
-
-export interface CollectRequest {
-  readonly profile?: string;
-  readonly dryRun: boolean;
-  readonly actor: string;
-}
 
 interface Run {
   readonly context: RepositoryContext;
@@ -48,10 +42,14 @@ interface Removed<T> {
 /** See `Retention.collect`. */
 export async function collectRepository(
   context: RepositoryContext,
-  { profile: name, dryRun, actor }: CollectRequest,
-  tell: (progress: CollectionProgress | undefined) => void,
+  { profile: name, dryRun, actor, signal }: CollectionRequest,
+  show: (progress: CollectionProgress | undefined) => void,
 ): Promise<Collection> {
   const profiles = name === undefined ? context.profiles.list() : [context.profiles.get(name)];
+  const tell = (progress: CollectionProgress): void => {
+    signal?.throwIfAborted();
+    show(progress);
+  };
   return await context.locks.run('repository-collect', async () => {
     try {
       const tally = new Tally(context);
@@ -71,7 +69,7 @@ export async function collectRepository(
       }
       return { dryRun, profiles: tally.profiles, rows: addCounts(...rows) };
     } finally {
-      tell(undefined);
+      show(undefined);
     }
   });
 }

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { HardwareProfile } from '../../gentoo/profile.ts';
@@ -21,6 +22,8 @@ import {
 import { type Publication, type Uses, type Verdict, whatToKeep } from './what-to-keep.ts';
 
 const SLICE = 1000;
+/** Publications that are looked at on disk before other work gets its turn: some milliseconds. */
+const LOOKS = 250;
 const DAY_MS = 86_400_000;
 
 export interface HeldPackage extends PackageUse {
@@ -47,9 +50,12 @@ export async function planCollection(
   const verdicts = await judgePublications(context, profile);
   const publications: ProfilePlan['publications'][number][] = [];
   for (const [position, { publication, keep, holders }] of verdicts.entries()) {
-    onStep(position, verdicts.length);
+    if (position % LOOKS === 0) {
+      onStep(position, verdicts.length);
+      await setImmediate();
+    }
     const { channel, serial, createdAt, snapshotId } = publication;
-    const bytes = await indexBytes(context, publication);
+    const bytes = indexBytes(context, publication);
     publications.push({ channel, serial, createdAt, snapshotId, keep, holders, bytes });
   }
   const packages = await judgePackages(context, profile, publications);
@@ -68,8 +74,26 @@ export async function judgePublications(
       (one) => one.profile === profile.name,
     ),
   };
-  const publications = await publicationsOfProfile(database, profile.name);
-  return whatToKeep(policy, publications, clock.now(), uses);
+  const verdicts: Verdict<Publication & PublicationKey>[][] = [];
+  for (const history of channelsOf(await publicationsOfProfile(database, profile.name))) {
+    verdicts.push(whatToKeep(policy, history, clock.now(), uses));
+    await setImmediate();
+  }
+  return verdicts.flat();
+}
+
+/** The publications of each channel, given those of one behind those of another. */
+function channelsOf<P extends Publication>(publications: readonly P[]): P[][] {
+  const histories: P[][] = [];
+  for (const one of publications) {
+    const last = histories.at(-1);
+    if (last?.[0]?.channel === one.channel) {
+      last.push(one);
+    } else {
+      histories.push([one]);
+    }
+  }
+  return histories;
 }
 
 async function judgePackages(
@@ -183,19 +207,13 @@ function ageOf({ importedAt }: PackageUse, packagesMs: number, now: number): str
     : undefined;
 }
 
-async function indexBytes(
+function indexBytes(
   { layout }: RepositoryContext,
   { profile, channel, serial }: PublicationKey,
-): Promise<number> {
-  let bytes = 0;
-  for (const name of ['Packages', 'Packages.gz']) {
-    try {
-      bytes += (await stat(join(layout.publication(profile, channel, serial), name))).size;
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) {
-        throw error;
-      }
-    }
-  }
-  return bytes;
+): number {
+  const folder = layout.publication(profile, channel, serial);
+  return ['Packages', 'Packages.gz'].reduce(
+    (sum, name) => sum + (statSync(join(folder, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 }

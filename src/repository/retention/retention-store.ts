@@ -1,8 +1,12 @@
+import { setImmediate } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Queries } from '../../database/database.ts';
 import { chunksOf } from '../package-store.ts';
 import type { ChannelKey } from '../publication-store.ts';
 import type { Publication } from './what-to-keep.ts';
+
+/** Rows in a statement: some two milliseconds. */
+const SLICE = 1000;
 
 export type PublicationKey = ChannelKey & { readonly serial: number };
 
@@ -92,25 +96,37 @@ export async function findCollectedPackage(
     .executeTakeFirst();
 }
 
-/** All publications of a profile, on whatever channel, oldest first. */
+/** All publications of a profile, by channel, oldest first. Other work gets its turn in between. */
 export async function publicationsOfProfile(
   queries: Queries,
   profile: string,
 ): Promise<(Publication & PublicationKey)[]> {
-  return await queries
-    .selectFrom('publications')
-    .select([
-      'profile',
-      'channel',
-      'serial',
-      'kind',
-      'snapshot_id as snapshotId',
-      'created_at as createdAt',
-    ])
-    .where('profile', '=', profile)
-    .orderBy('channel')
-    .orderBy('serial')
-    .execute();
+  const found: (Publication & PublicationKey)[] = [];
+  for (let [channel, serial] = ['', 0]; ; ) {
+    const some = await queries
+      .selectFrom('publications')
+      .select([
+        'profile',
+        'channel',
+        'serial',
+        'kind',
+        'snapshot_id as snapshotId',
+        'created_at as createdAt',
+      ])
+      .where('profile', '=', profile)
+      .where(sql<boolean>`(channel, serial) > (${channel}, ${serial})`)
+      .orderBy('channel')
+      .orderBy('serial')
+      .limit(SLICE)
+      .execute();
+    const last = some.at(-1);
+    if (last === undefined) {
+      return found;
+    }
+    found.push(...some);
+    ({ channel, serial } = last);
+    await setImmediate();
+  }
 }
 
 /** The ids of the packages in a block. */

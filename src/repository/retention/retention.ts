@@ -43,6 +43,14 @@ export interface Collection {
   readonly rows: RowCounts;
 }
 
+export interface CollectionRequest {
+  /** Absent: all. */
+  readonly profile?: string;
+  readonly dryRun: boolean;
+  readonly actor: string;
+  readonly signal?: AbortSignal;
+}
+
 /** How far the collection under way is. */
 export interface CollectionProgress {
   readonly profile: string;
@@ -57,13 +65,10 @@ export interface CollectionProgress {
 export interface Retention {
   /**
    * Removes what the policies of the profiles (or of one) do not keep. One at a time; publishing goes on meanwhile.
-   * A dry run says what would go, and changes nothing. Throws `unknown-profile`, `profile-broken`.
+   * A dry run says what would go, and changes nothing. Throws `unknown-profile`, `profile-broken`, and the reason of the
+   * signal, between two steps.
    */
-  collect(request: {
-    readonly profile?: string;
-    readonly dryRun: boolean;
-    readonly actor: string;
-  }): Promise<Collection>;
+  collect(request: CollectionRequest): Promise<Collection>;
   progress(): CollectionProgress | undefined;
   /** Calls the listener at each step from now on, and at the end. The returned function ends it. */
   listen(listener: () => void): () => void;

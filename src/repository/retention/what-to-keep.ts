@@ -1,6 +1,6 @@
 import type { RetentionPolicy } from '../../gentoo/retention-policy.ts';
 import type { PublicationRecord } from '../publication.ts';
-import { readSteps } from '../publication-history.ts';
+import { readSteps, type Steps } from '../publication-history.ts';
 
 export type Publication = Pick<
   PublicationRecord,
@@ -32,35 +32,38 @@ export interface Verdict<P extends Publication> {
 
 const DAY_MS = 86_400_000;
 
-/** A verdict on each publication of a profile, in the order they came. */
+/** A verdict on each publication of a channel, given all of them, oldest first. */
 export function whatToKeep<P extends Publication>(
   policy: RetentionPolicy,
-  publications: readonly P[],
+  history: readonly P[],
   now: number,
   uses: Uses,
 ): Verdict<P>[] {
-  const holders = new Map<P, string[]>(publications.map((one) => [one, []]));
-  const hold = (publication: P, why: string): void => {
-    holders.get(publication)?.push(why);
+  /** By serial; those that nothing holds are left out. */
+  const holders = new Map<number, string[]>();
+  const hold: Hold<P> = ({ serial }, why) => {
+    const known = holders.get(serial);
+    if (known === undefined) {
+      holders.set(serial, [why]);
+    } else {
+      known.push(why);
+    }
   };
-  const histories = [...new Set(publications.map((one) => one.channel))].map((channel) =>
-    publications.filter((one) => one.channel === channel).toSorted((a, b) => a.serial - b.serial),
-  );
-  for (const history of histories) {
-    holdForRollback(history[0]?.channel ?? '', history, hold);
-    holdByPolicy(policy, history, hold);
-    holdForGrace(policy, history, { now, hold });
-  }
-  for (const publication of publications) {
-    for (const why of usesOf(policy, publication, { now, uses })) {
-      hold(publication, why);
+  const channel = history[0]?.channel ?? '';
+  const steps = readSteps(history);
+  const bySerial = new Map(history.map((one) => [one.serial, one]));
+  holdForRollback(channel, [history.at(-1), steps.steps.at(-2)], hold);
+  holdByPolicy(policy, history, hold);
+  holdForGrace(policy, history, { now, hold });
+  for (const [serial, why] of usesOf(policy, channel, { now, uses })) {
+    const used = bySerial.get(serial);
+    if (used !== undefined) {
+      hold(used, why);
     }
   }
-  for (const history of histories) {
-    holdForHistory(history[0]?.channel ?? '', history, { holders, hold });
-  }
-  return publications.map((publication) => {
-    const reasons = holders.get(publication) ?? [];
+  holdForHistory(channel, { ...steps, bySerial, holders, hold });
+  return history.map((publication) => {
+    const reasons = holders.get(publication.serial) ?? [];
     return { publication, keep: reasons.length > 0, holders: reasons };
   });
 }
@@ -70,14 +73,12 @@ type Hold<P> = (publication: P, why: string) => void;
 /** What is shown, and what a rollback goes back to. */
 function holdForRollback<P extends Publication>(
   channel: string,
-  history: readonly P[],
+  [shown, before]: readonly (P | undefined)[],
   hold: Hold<P>,
 ): void {
-  const shown = history.at(-1);
   if (shown !== undefined) {
     hold(shown, `shown by ${channel}`);
   }
-  const before = readSteps(history).steps.at(-2);
   if (before !== undefined) {
     hold(before, `what a rollback of ${channel} goes back to`);
   }
@@ -89,23 +90,27 @@ function holdForRollback<P extends Publication>(
  */
 function holdForHistory<P extends Publication>(
   channel: string,
-  history: readonly P[],
   {
+    stepOf,
+    leftBy,
+    bySerial,
     holders,
     hold,
-  }: { readonly holders: ReadonlyMap<P, readonly string[]>; readonly hold: Hold<P> },
+  }: Pick<Steps<P>, 'stepOf' | 'leftBy'> & {
+    readonly bySerial: ReadonlyMap<number, P>;
+    readonly holders: ReadonlyMap<number, readonly string[]>;
+    readonly hold: Hold<P>;
+  },
 ): void {
-  const { stepOf, leftBy } = readSteps(history);
-  const bySerial = new Map(history.map((one) => [one.serial, one]));
-  const open = history.filter((one) => (holders.get(one) ?? []).length > 0);
-  for (let one = open.pop(); one !== undefined; one = open.pop()) {
-    const step = stepOf.get(one.serial) ?? one.serial;
-    const needed = [leftBy.get(step), one.kind === 'rollback' ? step : undefined];
-    for (const serial of needed) {
-      const other = serial === undefined ? undefined : bySerial.get(serial);
-      if (other !== undefined && holders.get(other)?.length === 0) {
+  const open = [...holders.keys()];
+  for (let serial = open.pop(); serial !== undefined; serial = open.pop()) {
+    const step = stepOf.get(serial) ?? serial;
+    const isRollback = bySerial.get(serial)?.kind === 'rollback';
+    for (const needed of [leftBy.get(step), isRollback ? step : undefined]) {
+      const other = needed === undefined ? undefined : bySerial.get(needed);
+      if (other !== undefined && !holders.has(other.serial)) {
         hold(other, `tells what a rollback of ${channel} goes back to`);
-        open.push(other);
+        open.push(other.serial);
       }
     }
   }
@@ -153,18 +158,24 @@ function holdForGrace<P extends Publication>(
   }
 }
 
+/** Serials, and what uses them. */
 function usesOf(
   policy: RetentionPolicy,
-  { channel, serial }: Publication,
+  channel: string,
   { now, uses }: { readonly now: number; readonly uses: Uses },
-): string[] {
-  const isThis = (one: { readonly channel: string; readonly serial: number }): boolean =>
-    one.channel === channel && one.serial === serial;
+): (readonly [number, string])[] {
+  const pins = uses.pins.filter((one) => one.channel === channel);
+  const reports = uses.reports.filter(
+    (one) => one.channel === channel && now <= one.reportedAt + policy.reportedWithinMs,
+  );
   return [
-    ...uses.pins.filter(isThis).map(({ author, reason }) => `pinned by ${author}: ${reason}`),
-    ...uses.reports
-      .filter((one) => isThis(one) && now <= one.reportedAt + policy.reportedWithinMs)
-      .map(({ node, reportedAt }) => `reported by ${node} ${daysAgo(now - reportedAt)}`),
+    ...pins.map(
+      ({ serial, author, reason }) => [serial, `pinned by ${author}: ${reason}`] as const,
+    ),
+    ...reports.map(
+      ({ serial, node, reportedAt }) =>
+        [serial, `reported by ${node} ${daysAgo(now - reportedAt)}`] as const,
+    ),
   ];
 }
 

@@ -51,6 +51,7 @@ async function report(serial: number): Promise<void> {
       channel: 'testing',
       timestampSeconds: publication?.timestampSeconds ?? 0,
       checks: [],
+      php: null,
       installed: packages.map(({ cpv, slot, buildId, buildTimeSeconds }) => ({
         cpv,
         slot,

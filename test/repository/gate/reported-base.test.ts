@@ -36,7 +36,15 @@ function one(cpv: string, changes: Partial<InstalledPackage> = {}): InstalledPac
 
 async function report(node: string, installed: readonly InstalledPackage[]): Promise<void> {
   await installation.proofs.report(
-    { node, profile: 'web', channel: 'testing', timestampSeconds: null, checks: [], installed },
+    {
+      node,
+      profile: 'web',
+      channel: 'testing',
+      timestampSeconds: null,
+      checks: [],
+      installed,
+      php: null,
+    },
     'test',
   );
 }

@@ -28,6 +28,7 @@ function report(node: string, values: Partial<NodeRecord>): NodeRecord {
     checks: [],
     differs: 0,
     differences: [],
+    php: null,
     ...values,
   };
 }

@@ -58,7 +58,7 @@ async function report(
 ): Promise<ReportOutcome> {
   const { profile, timestampSeconds } = publication;
   const node = values.node ?? 'pre1';
-  const base = { node, profile, channel: 'testing', timestampSeconds, checks: [] };
+  const base = { node, profile, channel: 'testing', timestampSeconds, checks: [], php: null };
   return await installation.proofs.report(
     { ...base, installed: packages, ...values },
     `token:${node}`,

@@ -222,6 +222,7 @@ describe('collecting', () => {
         plan_json: null,
         cancelled_by: null,
         retry_blocked: 0,
+        resolve_json: '[]',
         priority: 0,
       })
       .execute();

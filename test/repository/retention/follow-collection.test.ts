@@ -98,3 +98,55 @@ it('tells how far it is, from the first look to the end', async () => {
     await installation.close();
   }
 });
+
+it('is begun in the background, one at a time', async () => {
+  const clock = new ManualClock();
+  const installation = await open('background', clock);
+  try {
+    await publishVersions(installation, 4);
+    clock.advance(40 * DAY);
+    const { collection } = installation;
+    const request = { profile: 'web', dryRun: false, actor: 'token:ops' };
+    const begun = collection.begin(request);
+    expect(collection.state()).toMatchObject({
+      state: 'running',
+      id: begun.id,
+      actor: 'token:ops',
+    });
+    expect(() => collection.begin(request)).toThrow('A collection is under way already.');
+    await collection.start();
+    expect(collection.state()).toMatchObject({ state: 'done', id: begun.id, error: null });
+    const [gone] = collection.state()?.collection?.profiles ?? [];
+    expect(gone?.packages).toHaveLength(2);
+  } finally {
+    await installation.close();
+  }
+});
+
+it('ends between two steps when the server is stopped, and the next one removes the rest', async () => {
+  const clock = new ManualClock();
+  const installation = await open('stopped', clock);
+  try {
+    await publishVersions(installation, 4);
+    clock.advance(40 * DAY);
+    const { collection, repository } = installation;
+    const request = { profile: 'web', dryRun: false, actor: 'token:ops' };
+    const unlisten = repository.retention.listen(() => {
+      if (repository.retention.progress()?.stage === 'removing') {
+        void collection.stop();
+      }
+    });
+    collection.begin(request);
+    await collection.start();
+    unlisten();
+    expect(collection.state()).toMatchObject({
+      state: 'failed',
+      collection: null,
+      error: 'The server is being stopped.',
+    });
+    const [left] = (await repository.retention.collect(request)).profiles;
+    expect(left?.packages).toHaveLength(2);
+  } finally {
+    await installation.close();
+  }
+});

@@ -122,7 +122,11 @@ function kept(policy: RetentionPolicy, made: readonly Publication[]): Publicatio
     node: 'n',
     reportedAt,
   }));
-  return whatToKeep(policy, made, NOW, { pins: [], reports })
+  const histories = ['testing', 'stable'].map((channel) =>
+    made.filter((one) => one.channel === channel),
+  );
+  return histories
+    .flatMap((history) => whatToKeep(policy, history, NOW, { pins: [], reports }))
     .filter(({ keep }) => keep)
     .map(({ publication }) => publication);
 }

@@ -1,4 +1,8 @@
-import type { CheckResult, NodeRecord } from '../../../repository/proof/node-report.ts';
+import type {
+  CheckResult,
+  NodeRecord,
+  ReportedTree,
+} from '../../../repository/proof/node-report.ts';
 import { requireNode } from '../../api/lookups.ts';
 import type { HttpContext } from '../../context.ts';
 import { type Html, html } from '../html.ts';
@@ -17,6 +21,7 @@ export async function nodesPage(context: HttpContext): Promise<Page> {
 <td class="number">${publicationOf(node)}</td>
 <td class="number">${node.differs}</td>
 <td>${node.checks.map(checkPill)}</td>
+<td>${phpWords(node)}</td>
 <td>${timeAgo(node.reportedAt, now)}</td>
 </tr>`;
   const main = html`<h1>Nodes</h1>
@@ -31,6 +36,7 @@ ${table({
     { name: 'Publication', kind: 'number' },
     { name: 'Differs', kind: 'number' },
     'Checks',
+    'PHP',
     'Reported',
   ],
   rows: nodes.map(row),
@@ -69,7 +75,34 @@ ${table({
   rows: checks.map(checkRow),
   empty: 'No checks were run.',
 })}
+${
+  report.php !== null &&
+  table({
+    caption: 'PHP trees',
+    columns: ['Tree', 'State', 'Verified'],
+    rows: report.php.map((tree) => treeRow(tree, now)),
+    empty: 'There is none on it.',
+  })
+}
 </section>`;
+}
+
+function treeRow({ id, state, verifiedAt }: ReportedTree, now: number): Html {
+  const verified =
+    verifiedAt === null
+      ? html`<span class="pill bad">not as its MANIFEST says</span>`
+      : timeAgo(verifiedAt * 1000, now);
+  return html`<tr><th scope="row">${id}</th><td>${state}</td><td>${verified}</td></tr>`;
+}
+
+/** Which tree answers on it, how many others it has, and whether one is not what it should be. */
+function phpWords({ php }: NodeRecord): Html {
+  const trees = php ?? [];
+  const active = trees.filter(({ state }) => state === 'active').map(({ id }) => id);
+  const spoilt = trees.filter(({ verifiedAt }) => verifiedAt === null).map(({ id }) => id);
+  const others = trees.length - active.length;
+  const words = [...active, ...(others > 0 ? [`${others} more`] : [])].join(', ');
+  return html`${words}${spoilt.map((id) => html` <span class="pill bad">${id} is spoilt</span>`)}`;
 }
 
 function checkRow(check: CheckResult): Html {

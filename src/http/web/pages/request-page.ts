@@ -93,7 +93,10 @@ function facts(request: RequestDetail, now: number): Html {
   const { profile, publication, publish } = request;
   const target = publication?.channel ?? publish;
   return factList([
-    ['Asked for', html`<code>${request.atoms.join(' ')}</code>`],
+    [
+      'Asked for',
+      html`<code>${[...request.resolve.map((option) => `--${option}`), ...request.atoms].join(' ')}</code>`,
+    ],
     ['Profile', html`<a href="${profileHref(profile)}">${profile}</a>`],
     [
       'Publishes on',

@@ -1,0 +1,185 @@
+import type { AgentView } from '../../src/protocol/agents.ts';
+import type { JobView, RequestDetail } from '../../src/protocol/builds.ts';
+
+/** An agent that was not heard of for longer is not counted on (`src/builds/waiting-reason.ts`). */
+const LIVE_MS = 60_000;
+const OPEN = ['leased', 'ready', 'waiting'] as const;
+
+type Why = JobView['why'];
+type Needed = Extract<Why, { readonly code: 'needs-job' }>;
+type Standstill = NonNullable<Needed['because']>;
+
+/** What the farm looked like just before and just after a request was looked at. */
+export type AgentsAround = readonly (readonly AgentView[])[];
+
+/** What is not true of the reasons that a request gives for its jobs, a sentence each. */
+export function whyFaults(detail: RequestDetail, agents: AgentsAround): string[] {
+  const check = new WhyCheck(detail, agents);
+  return detail.jobs.flatMap((job) => {
+    const fault = check.faultOf(job);
+    const said = `${job.name} is ${job.state}, and is said to: ${job.whySentence}`;
+    return fault === undefined ? [] : [`${said} (${fault}; ${JSON.stringify(job.why)})`];
+  });
+}
+
+class WhyCheck {
+  readonly #detail: RequestDetail;
+  readonly #agents: AgentsAround;
+  readonly #jobs: ReadonlyMap<string, JobView>;
+
+  constructor(detail: RequestDetail, agents: AgentsAround) {
+    this.#detail = detail;
+    this.#agents = agents;
+    this.#jobs = new Map(detail.jobs.map((job) => [job.id, job]));
+  }
+
+  faultOf(job: JobView): string | undefined {
+    const { state, why } = job;
+    switch (state) {
+      case 'waiting':
+        return why.code === 'needs-job' ? this.#needFault(job, why) : 'it needs something';
+      case 'ready':
+        return isStandstill(why) ? this.#standstillFault(job, why) : 'it needs nothing any more';
+      case 'leased':
+        return this.#leasedFault(job, why);
+      case 'succeeded':
+        return why.code === state && why.agent === job.agent && why.attempt === job.attempt
+          ? undefined
+          : 'it was built';
+      case 'failed':
+      case 'cancelled':
+      case 'skipped':
+        break;
+    }
+    return why.code === state && why.reason === job.reason && job.whySentence.includes(why.reason)
+      ? undefined
+      : 'it is over';
+  }
+
+  #leasedFault(job: JobView, why: Why): string | undefined {
+    const isCancelled = this.#detail.reason?.includes('Cancelled') ?? false;
+    if (why.code === 'stopping') {
+      return isCancelled && why.agent === job.agent ? undefined : 'nobody has cancelled it';
+    }
+    return why.code === 'building' &&
+      why.agent === job.agent &&
+      why.attempt === job.attempt &&
+      job.whySentence.includes(why.agent)
+      ? undefined
+      : `${job.agent} has it`;
+  }
+
+  #needFault(job: JobView, why: Needed): string | undefined {
+    const open = job.needs.flatMap((id) => {
+      const needed = this.#jobs.get(id);
+      return needed === undefined || needed.state === 'succeeded' ? [] : needed;
+    });
+    const first = OPEN.find((state) => open.some((needed) => needed.state === state));
+    const named = open.find(({ id }) => id === why.job);
+    if (named === undefined || named.name !== why.name) {
+      return 'it does not need that, or has it';
+    }
+    if (named.state !== why.state || why.state !== first || why.others !== open.length - 1) {
+      return `${named.name} is ${named.state}, the first is ${first}, there are ${open.length}`;
+    }
+    if (!job.whySentence.includes(named.name)) {
+      return `the sentence does not name ${named.name}`;
+    }
+    return this.#endFault(named, why);
+  }
+
+  /** What the chain of needs ends with, and why that stands still. */
+  #endFault(named: JobView, why: Needed): string | undefined {
+    const { root, because } = why;
+    const end = root === null ? named : this.#jobs.get(root.job);
+    const claimed = root ?? why;
+    if (end === undefined || end.state === 'waiting' || end.state !== claimed.state) {
+      return `its chain ends with ${end?.name}, which is ${end?.state}`;
+    }
+    if (!this.#leadsTo(named, end)) {
+      return `${named.name} does not wait for ${end.name}`;
+    }
+    if (end.state === 'leased') {
+      return claimed.agent === end.agent && because === null ? undefined : `${end.agent} has it`;
+    }
+    return because === null ? `${end.name} is ready` : this.#standstillFault(end, because);
+  }
+
+  #leadsTo(from: JobView, to: JobView): boolean {
+    return (
+      from.id === to.id ||
+      from.needs.some((id) => {
+        const next = this.#jobs.get(id);
+        return next !== undefined && this.#leadsTo(next, to);
+      })
+    );
+  }
+
+  #standstillFault(job: JobView, why: Standstill): string | undefined {
+    switch (why.code) {
+      case 'next':
+        return this.#agentsFault(why.agents, (agent) => isFree(agent) && isLive(agent));
+      case 'agents-busy':
+        return this.#agentsFault(why.agents, (agent) => !isFree(agent));
+      case 'agents-away':
+        return this.#agentsFault(
+          why.agents.map(({ name }) => name),
+          (agent) => !isLive(agent),
+        );
+      case 'backing-off':
+        return why.attempt === job.attempt && why.attempt > 0 && why.leftMs > 0
+          ? undefined
+          : `it had ${job.attempt} attempts`;
+      case 'agents-inactive':
+        return this.#agentsFault(
+          why.agents.map(({ name }) => name),
+          (agent) => agent.state !== 'active',
+        );
+      case 'no-agent':
+        return this.#agents.some((agents) => agents.length === 0) ? undefined : 'there are agents';
+      case 'one-giant-each':
+      case 'no-fitting-agent':
+      case 'paused-request':
+      case 'paused-profile':
+        break;
+    }
+    return 'nothing of that kind was done here';
+  }
+
+  /** It has to be true of each that is named, before or after, or one whose jobs have changed between: it was free then. */
+  #agentsFault(names: readonly string[], holds: (agent: AgentView) => boolean): string | undefined {
+    const wrong = names.filter((name) => {
+      const seen = this.#agents.flatMap((agents) => agents.filter((one) => one.name === name));
+      const hasChanged = new Set(seen.map(({ jobIds }) => jobIds.join(' '))).size > 1;
+      return !hasChanged && !seen.some(holds);
+    });
+    const seen = this.#agents.map((agents) =>
+      agents.map(({ name, jobIds, lastSeenAt }) => `${name} [${jobIds.join(' ')}] ${lastSeenAt}`),
+    );
+    return names.length > 0 && wrong.length === 0
+      ? undefined
+      : `not so: ${wrong.join(', ')}; before and after: ${JSON.stringify(seen)}`;
+  }
+}
+
+function isFree(agent: AgentView): boolean {
+  return agent.jobIds.length < agent.slots && agent.state === 'active';
+}
+
+function isLive(agent: AgentView): boolean {
+  return agent.lastSeenAt > Date.now() - LIVE_MS;
+}
+
+const OTHER_CODES = [
+  'needs-job',
+  'building',
+  'stopping',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'joined',
+];
+
+function isStandstill(why: Why): why is Standstill {
+  return ![...OTHER_CODES, 'skipped'].includes(why.code);
+}

@@ -1,0 +1,105 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { nodeReportSchema } from '../../src/protocol/nodes.ts';
+import {
+  type RunResult,
+  run,
+  runChecked,
+  spawnGroup,
+  toolEnvironment,
+} from '../../src/support/processes.ts';
+import { type PhpFarm, PROFILE } from './farm.ts';
+
+/** What `rookery-php status --json` prints is what a node reports. */
+export const statusSchema = nodeReportSchema.shape.php.unwrap();
+
+export interface Said extends RunResult {
+  /** Standard output. */
+  readonly said: string;
+}
+
+/** The root folder of a node with the setup script of a farm applied to it, and the program it brought. */
+export class PhpNode {
+  readonly root: string;
+  /** What runs the program; empty: its first line says. */
+  shell: readonly string[] = [];
+  env: Readonly<Record<string, string>> = {};
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  static async open(root: string, farm: Pick<PhpFarm, 'setupScript'>): Promise<PhpNode> {
+    const node = new PhpNode(root);
+    mkdirSync(join(root, 'etc/portage'), { recursive: true });
+    chmodSync(root, 0o755);
+    node.put('setup.sh', farm.setupScript());
+    await runChecked(['sh', join(root, 'setup.sh'), '--root', root], { env: toolEnvironment() });
+    return node;
+  }
+
+  /** Another node, with the same past. */
+  async copy(root: string): Promise<PhpNode> {
+    await runChecked(['cp', '-a', this.root, root], { env: toolEnvironment() });
+    return new PhpNode(root);
+  }
+
+  path(name: string): string {
+    return join(this.root, name);
+  }
+
+  tree(id: string): string {
+    return this.path(`opt/php/${id}`);
+  }
+
+  put(name: string, text: string): void {
+    mkdirSync(dirname(this.path(name)), { recursive: true });
+    writeFileSync(this.path(name), text);
+  }
+
+  read(name: string): string {
+    return readFileSync(this.path(name), 'utf8');
+  }
+
+  has(name: string): boolean {
+    return existsSync(this.path(name));
+  }
+
+  get program(): string {
+    return this.path('usr/local/sbin/rookery-php');
+  }
+
+  get #env(): Record<string, string> {
+    return { ...toolEnvironment(), ROOKERY_ROOT: this.root, ...this.env };
+  }
+
+  async php(...args: readonly string[]): Promise<Said> {
+    const result = await run([...this.shell, this.program, ...args], {
+      env: this.#env,
+      timeoutMs: 60_000,
+    });
+    return { ...result, said: result.stdout.toString() };
+  }
+
+  /** Started, to be killed. */
+  begin(...args: readonly string[]): ReturnType<typeof spawnGroup> {
+    return spawnGroup([...this.shell, this.program, ...args], { env: this.#env }, 'ignore');
+  }
+
+  /** Fails with what it said when it does not end with this. */
+  async must(exitCode: number, ...args: readonly string[]): Promise<Said> {
+    const result = await this.php(...args);
+    if (result.exitCode !== exitCode) {
+      throw new Error(
+        `rookery-php ${args.join(' ')} ended with ${result.exitCode}, not ${exitCode}:\n${result.said}${result.stderr}`,
+      );
+    }
+    return result;
+  }
+
+  /** What `status --json` says of a tree. */
+  async standing(id: string): Promise<string | undefined> {
+    const { said } = await this.must(0, 'status', '--json', '--profile', PROFILE);
+    return statusSchema.parse(JSON.parse(said)).trees.find((tree) => tree.id === id)?.state;
+  }
+}

@@ -1,0 +1,23 @@
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
+import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const folder = temporaryFolder();
+
+describe('what changes PHP trees', () => {
+  it('can be cut off before any step of it: no half tree, no smaller serial, and it can be done again', async () => {
+    const program = resolve(import.meta.dirname, 'stop-php.ts');
+    const command = [process.execPath, '--import', 'tsx', program, join(folder, 'stopped')];
+    const { stdout } = await runChecked(command, { env: toolEnvironment(), timeoutMs: 300_000 });
+    const { stops, faults } = z
+      .object({ stops: z.record(z.string(), z.number()), faults: z.array(z.string()) })
+      .parse(JSON.parse(stdout.toString()));
+
+    expect(faults).toEqual([]);
+    expect(Object.keys(stops)).toEqual(['import', 'rollback', 'remove']);
+    expect(stops['import']).toBeGreaterThan(40);
+    expect(Math.min(...Object.values(stops))).toBeGreaterThan(8);
+  }, 310_000);
+});
