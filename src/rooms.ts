@@ -55,6 +55,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     ...shared,
     signer: () => keyring.signer(),
     currentKeys: () => new Set(keyring.acceptedFingerprints()),
+    consumers: async (profile) => await php.consumers(profile),
     folders: { state, mirrorRoot },
     maxUploadBytes: config.http.maxUploadBytes,
     space,
@@ -78,6 +79,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     folders: { state },
     settings: config.builds,
     othersServe: cluster.isShared,
+    leads: () => leads.isRunning,
   });
   const schedules = new Scheduler({
     ...shared,

@@ -5,6 +5,7 @@ import type { Tokens } from './access/tokens.ts';
 import type { Config } from './config/config.ts';
 import { openCluster } from './database/cluster.ts';
 import { openDatabase } from './database/database.ts';
+import { databaseTime, keepTogether, SharedClock } from './database/shared-clock.ts';
 import type { ProfileCatalog } from './gentoo/profile.ts';
 import { DEFAULT_RETENTION } from './gentoo/retention-policy.ts';
 import { watchCertificate } from './http/certificate.ts';
@@ -52,7 +53,12 @@ async function open(config: Config, log: Log, clock: Clock): Promise<Server> {
   const database = await openDatabase(place, clock);
   const cluster = openCluster(place, database, log);
   try {
-    return await compose(config, { log, clock, database, cluster });
+    const ground = { log, database, cluster };
+    if (!cluster.isShared) {
+      return await compose(config, { ...ground, clock });
+    }
+    const shared = await SharedClock.open(clock, async () => await databaseTime(database));
+    return await compose(config, { ...ground, clock: shared }, [keepTogether(shared, log)]);
   } catch (error) {
     await cluster.close();
     await database.destroy();
@@ -60,11 +66,16 @@ async function open(config: Config, log: Log, clock: Clock): Promise<Server> {
   }
 }
 
-async function compose(config: Config, ground: Ground): Promise<Server> {
+async function compose(
+  config: Config,
+  ground: Ground,
+  first: readonly Service[] = [],
+): Promise<Server> {
   const { log, database, cluster } = ground;
   const rooms = await enter(config, ground);
   const { listenService, reached } = listening(config, rooms);
   const services: Service[] = [
+    ...first,
     rooms.profiles,
     cluster.following(() => {
       rooms.journal.look((error) => {

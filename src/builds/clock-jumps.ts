@@ -4,15 +4,22 @@ import type { Clock } from '../support/clock.ts';
 /** Smaller differences are measured, not set. */
 const TOLERANCE_MS = 2000;
 
+/** So long after a jump a server that does not lead lets the one that does move the times. */
+const SETTLING_MS = 30_000;
+
 /** Notices that somebody, or a machine that was asleep, has moved the clock. */
 export class ClockJumps {
   readonly #clock: Clock;
+  readonly #leads: () => boolean;
   #now: number;
   #steady: number | undefined;
   #notMoved = 0;
+  #unsettledUntil = 0;
 
-  constructor(clock: Clock) {
+  /** Of several servers with one clock all notice, and the one that leads moves the times. */
+  constructor(clock: Clock, leads: () => boolean = () => true) {
     this.#clock = clock;
+    this.#leads = leads;
     this.#now = clock.now();
     this.#steady = clock.steady?.();
   }
@@ -27,6 +34,11 @@ export class ClockJumps {
     return notMoved + this.#jump();
   }
 
+  /** Whether times in the database may still be those from before a jump: then nothing is over because of its time. */
+  isUnsettled(): boolean {
+    return (this.#clock.steady?.() ?? 0) < this.#unsettledUntil;
+  }
+
   /** The transaction that should have moved the times by this came to nothing. */
   giveBack(jumpMs: number): void {
     this.#notMoved += jumpMs;
@@ -39,7 +51,14 @@ export class ClockJumps {
       steady === undefined || this.#steady === undefined ? 0 : passed - (steady - this.#steady);
     this.#now = now;
     this.#steady = steady;
-    return Math.abs(jump) < TOLERANCE_MS ? 0 : Math.round(jump);
+    if (Math.abs(jump) < TOLERANCE_MS) {
+      return 0;
+    }
+    if (!this.#leads()) {
+      this.#unsettledUntil = (steady ?? 0) + SETTLING_MS;
+      return 0;
+    }
+    return Math.round(jump);
   }
 }
 

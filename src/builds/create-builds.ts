@@ -60,6 +60,8 @@ export interface BuildsOptions {
   readonly settings: BuildSettings;
   /** Other servers may take what agents say, too. */
   readonly othersServe?: boolean;
+  /** Whether this server leads; one that is alone does. */
+  readonly leads?: () => boolean;
 }
 
 /**
@@ -80,7 +82,7 @@ export function createBuilds(options: BuildsOptions): {
   const context: BuildsContext = {
     ...options,
     logs,
-    jumps: new ClockJumps(options.clock),
+    jumps: new ClockJumps(options.clock, options.leads),
     findings: new LogFindings(logs, options.locks),
     inBackground: (task, work) => {
       background.start(task, work);

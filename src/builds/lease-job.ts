@@ -203,7 +203,7 @@ export async function expireLeases(context: BuildsContext): Promise<void> {
     now: deed.now,
     jobs: await expiredJobs(deed.queries, deed.now),
   }));
-  for (const job of jobs) {
+  for (const job of context.jumps.isUnsettled() ? [] : jobs) {
     const { id: jobId, attempt, agent } = job;
     context.log.warn({ jobId, attempt, agent }, 'a lease expired');
     await endAttempt(

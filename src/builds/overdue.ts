@@ -38,7 +38,9 @@ export function overdueReason(
 export async function endOverdue(context: BuildsContext, startedAt: number): Promise<void> {
   const now = context.clock.now();
   const graceMs = context.settings.leaseMs;
-  for (const attempt of await runningAttempts(context.database)) {
+  for (const attempt of context.jumps.isUnsettled()
+    ? []
+    : await runningAttempts(context.database)) {
     const reason = overdueReason(attempt, { now, startedAt, graceMs });
     const job =
       reason === undefined ? undefined : await findJobRow(context.database, attempt.job_id);

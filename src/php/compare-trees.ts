@@ -1,3 +1,4 @@
+import { sonamesIn } from '../gentoo/soname-list.ts';
 import { compareManifests, type ManifestDifference, META, sizeOf } from './manifest.ts';
 import { requireTree } from './move-channel.ts';
 import type { PhpContext } from './php-context.ts';
@@ -45,7 +46,7 @@ export async function compareTrees(
     to,
     newBytes: sizeOf(fresh).bytes,
     extensions: gained(from.meta.extensions, to.meta.extensions),
-    requires: gained(sonamesOf(from), sonamesOf(to)),
+    requires: gained(sonamesIn(from.meta.requires), sonamesIn(to.meta.requires)),
   };
 }
 
@@ -54,15 +55,4 @@ function gained(before: readonly string[], after: readonly string[]): Gained {
     added: after.filter((one) => !before.includes(one)),
     removed: before.filter((one) => !after.includes(one)),
   };
-}
-
-function sonamesOf({ meta }: PhpTree): string[] {
-  let category = '';
-  return meta.requires.split(' ').flatMap((word) => {
-    if (word.endsWith(':')) {
-      category = word;
-      return [];
-    }
-    return word === '' ? [] : [`${category} ${word}`];
-  });
 }

@@ -14,6 +14,7 @@ import { listedTrees, type PhpTree, readProfile, readTree } from './read-trees.t
 import { recoverTrees } from './recover-trees.ts';
 import { type CollectTrees, collectTrees, type RemoveTree, removeTree } from './remove-trees.ts';
 import { resealTrees } from './reseal-trees.ts';
+import { treeConsumers } from './tree-consumers.ts';
 
 /** What a profile's nodes may use, and how that came about. */
 export interface ProfileOverview {
@@ -55,6 +56,10 @@ export function createPhpTrees(context: PhpContext) {
     },
     /** See `collectTrees`. */
     collect: async (request: CollectTrees) => await collectTrees(context, request),
+    /** Which trees of a profile nodes have. */
+    onNodes: async (profile: string) => await context.nodeTrees(profile),
+    /** See `treeConsumers`. */
+    consumers: async (profile: string) => await treeConsumers(context, profile),
     /** See `compareTrees`. */
     compare: async (profile: string, ids: { readonly from: string; readonly to: string }) =>
       await compareTrees(context, profile, ids),

@@ -19,6 +19,7 @@ import { partToPublish } from './gate/part-to-publish.ts';
 import { ReportedBase } from './gate/reported-base.ts';
 import { SnapshotChecker } from './gate/snapshot-checker.ts';
 import { toRebuild } from './gate/to-rebuild.ts';
+import type { TreeNeeds } from './gate/tree-findings.ts';
 import { importPackage } from './import-package.ts';
 import { Intents, type ServerNames } from './intents.ts';
 import { createLayout } from './layout.ts';
@@ -58,6 +59,8 @@ export interface RepositoryOptions {
   readonly signer: AnyPackageSigner | (() => AnyPackageSigner);
   /** Fingerprints of the keys whose signatures nodes accept now. Absent: only that of the signer. */
   readonly currentKeys?: () => ReadonlySet<string>;
+  /** PHP trees that nodes of a profile may fetch, and what they need of the system. Absent: none. */
+  readonly consumers?: (profile: string) => Promise<readonly TreeNeeds[]>;
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly maxUploadBytes: number;
@@ -150,6 +153,7 @@ function createContext({
   folders,
   signer,
   currentKeys,
+  consumers = async () => [],
   servers,
   ...options
 }: RepositoryOptions): RepositoryContext {
@@ -166,6 +170,7 @@ function createContext({
     version: ownVersion(),
     checker: new SnapshotChecker(),
     reported: new ReportedBase(options),
+    consumers,
     currentKeys: currentKeys ?? (() => new Set([signing().fingerprint])),
     damaged: async (profile) => await damagedPackages(options.database, profile),
   };

@@ -8,6 +8,7 @@ import type { Log } from '../support/log.ts';
 import type { DamagedPackage } from './check/file-check-store.ts';
 import type { ReportedBase } from './gate/reported-base.ts';
 import type { SnapshotChecker } from './gate/snapshot-checker.ts';
+import type { TreeNeeds } from './gate/tree-findings.ts';
 import type { Intents } from './intents.ts';
 import type { Layout } from './layout.ts';
 import type { Pool } from './pool.ts';
@@ -32,6 +33,8 @@ export interface RepositoryContext {
   readonly version: string;
   readonly checker: SnapshotChecker;
   readonly reported: ReportedBase;
+  /** PHP trees that nodes of a profile may fetch, and what they need of the system. */
+  readonly consumers: (profile: string) => Promise<readonly TreeNeeds[]>;
   /** Fingerprints of the keys whose signatures nodes accept now. */
   readonly currentKeys: () => ReadonlySet<string>;
   /** Packages of a profile whose bytes are known to be wrong. */

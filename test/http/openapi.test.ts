@@ -21,6 +21,8 @@ const PAGES = [
   '/packages',
   '/signing',
   '/packages/{id}',
+  '/php/{profile}',
+  '/php/{profile}/diff',
   '/profiles/{profile}',
   '/profiles/{profile}/{channel}',
   '/requests',

@@ -84,6 +84,8 @@ describe('every page', () => {
     '/profiles/web-zen4/stable',
     '/diff/web-zen4?from=stable&to=testing',
     `/diff/web-zen4?from=${encodeURIComponent(EVIL)}`,
+    '/php/web-zen4',
+    `/php/web-zen4/diff?from=${encodeURIComponent(EVIL)}&to=x`,
     '/journal',
     `/journal?subject=${encodeURIComponent(EVIL)}`,
     '/signing',

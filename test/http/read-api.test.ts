@@ -87,7 +87,13 @@ describe('what anybody may read', () => {
     expect(none.requests).toEqual([]);
     expect(detail.jobs.map(({ id }) => id)).toEqual(['j-1', 'j-2']);
     expect(detail.packages).toEqual([
-      { id: 'pkg-web-zen4-php-8.4.1-1', cpv: 'dev-lang/php-8.4.1', buildId: 1, how: 'reused' },
+      {
+        id: 'pkg-web-zen4-php-8.4.1-1',
+        cpv: 'dev-lang/php-8.4.1',
+        buildId: 1,
+        how: 'reused',
+        leftOut: null,
+      },
     ]);
     expect(job).toMatchObject({ needs: ['j-1'], reason: 'Waits for an agent.' });
   });

@@ -6,7 +6,7 @@ import type { HardwareProfile } from '../../src/gentoo/profile.ts';
 import type { RetentionPolicy } from '../../src/gentoo/retention-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import type { CheckTask } from '../../src/repository/check/repository-check.ts';
-import { openRepository } from '../../src/repository/create-repository.ts';
+import { openRepository, type RepositoryOptions } from '../../src/repository/create-repository.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import { createProofs, type Proofs } from '../../src/repository/proof/proofs.ts';
 import type { Repository } from '../../src/repository/repository.ts';
@@ -99,6 +99,7 @@ export async function openInstallation(
     readonly profiles?: readonly HardwareProfile[];
     readonly keyDays?: number;
     readonly place?: string;
+    readonly consumers?: NonNullable<RepositoryOptions['consumers']>;
   } = {},
 ): Promise<Installation> {
   let profiles = options.profiles ?? PROFILES;
@@ -119,6 +120,7 @@ export async function openInstallation(
       profiles: catalogOf(() => profiles),
       folders,
       maxUploadBytes: 4 * 1024 * 1024,
+      ...(options.consumers === undefined ? {} : { consumers: options.consumers }),
     });
   return {
     folders,

@@ -128,10 +128,10 @@ retire_masters() {
   mkdir -p "$work"
   sed -n 's/^keep //p' "$state" > "$work/kept"
   while read -r kept until; do
-    [ "$kept" != "$serving" ] || { put_state "keep $kept"; continue; }
+    [ "$kept" != "$serving" ] || { put_state "keep $kept" ''; continue; }
     [ "${1:-}" = all ] || [ "$until" -le "$now" ] || continue
     quit_master "$kept" 5 || continue
-    put_state "keep $kept"
+    put_state "keep $kept" ''
   done < "$work/kept"
 }
 

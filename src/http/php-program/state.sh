@@ -10,16 +10,30 @@ state_of() {
   done < "$state"
 }
 
-# put_state KEY [VALUE]: in the place of what the key had; without a value it goes.
+# put_state KEY VALUE [KEY VALUE]...: in the place of what the keys had, all in one write; an empty value takes a key away.
 put_state() {
   {
     [ ! -f "$state" ] || while IFS= read -r line; do
-      case $line in "$1 "*) ;; *) printf '%s\n' "$line" ;; esac
+      has_key "$line" "$@" || printf '%s\n' "$line"
     done < "$state"
-    [ "$#" -eq 1 ] || printf '%s\n' "$1 $2"
+    while [ "$#" -gt 0 ]; do
+      [ -z "$2" ] || printf '%s\n' "$1 $2"
+      shift 2
+    done
   } > "$state.new"
   sync "$state.new" 2> /dev/null || sync
   mv -f "$state.new" "$state"
+}
+
+# has_key LINE KEY VALUE...
+has_key() {
+  stated=$1
+  shift
+  while [ "$#" -gt 0 ]; do
+    case $stated in "$1 "*) return 0 ;; esac
+    shift 2
+  done
+  return 1
 }
 
 # The tree that the web server's include names, whatever the state says.

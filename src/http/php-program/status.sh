@@ -90,7 +90,7 @@ remove_tree() {
   say "removed $1"
   case $1 in .*) return 0 ;; esac
   rm -rf "$store/$1.include" "$store/$1.php-fpm.conf" "$store/$1.apache"
-  put_state "tree $1"
+  put_state "tree $1" ''
 }
 
 prune() {

@@ -138,19 +138,22 @@ switch_back() {
   if [ "$applied" = yes ] && [ -n "$serving" ]; then
     apply_include "$serving" || fail 8 "the web server does not answer from $serving either ($said): look at it now"
   fi
-  put_state switching
+  put_state switching ''
   [ "$started" = no ] || quit_master "$id" 5 || true
   fail 7 "${serving:-nothing} serves, as before"
 }
 
 remember_switch() {
-  put_state active "$id"
-  put_state returned-from ${1:+"$1"}
-  [ -z "$serving" ] || [ "$serving" = "$id" ] || put_state previous "$serving"
-  put_state "keep $id"
-  put_state switching
-  if [ -n "$serving" ] && [ "$serving" != "$id" ] && [ -n "$(pid_of "$serving")" ]; then
-    put_state "keep $serving" $(($(date +%s) + keep_minutes * 60))
+  set -- active "$id" returned-from "${1:-}" "keep $id" '' switching ''
+  if [ -z "$serving" ] || [ "$serving" = "$id" ]; then
+    put_state "$@"
+    return 0
+  fi
+  set -- "$@" previous "$serving"
+  if [ -z "$(pid_of "$serving")" ]; then
+    put_state "$@"
+  else
+    put_state "$@" "keep $serving" $(($(date +%s) + keep_minutes * 60))
     say "the php-fpm of $serving stays for $keep_minutes minutes"
     retire_later
   fi
@@ -159,11 +162,14 @@ remember_switch() {
 # check_runnable: everything that can be found out before anything is changed.
 check_runnable() {
   check_allowed
+  pid=$(pid_of "$id")
+  if [ -n "$pid" ] && render "$work/php-fpm.conf" && cmp -s "$work/php-fpm.conf" "$store/$id.php-fpm.conf"; then
+    # It runs: it has its libraries, and the way back must not need space.
+    return 0
+  fi
   check_libraries
   check_room
   render "$work/php-fpm.conf"
-  pid=$(pid_of "$id")
-  if [ -n "$pid" ] && cmp -s "$work/php-fpm.conf" "$store/$id.php-fpm.conf"; then return 0; fi
   [ "$web_server" = apache-mod-php ] || check_configuration "$work/php-fpm.conf"
   check_extensions
   say "$id has its libraries, extensions and a good configuration"

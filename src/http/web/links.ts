@@ -30,6 +30,13 @@ export function differenceHref(profile: string, from: string, to: string): strin
   return `${path('diff', profile)}?${new URLSearchParams({ from, to }).toString()}`;
 }
 
+export const phpHref = (profile: string): string => path('php', profile);
+
+/** What is different between two PHP trees. */
+export function phpDifferenceHref(profile: string, from: string, to: string): string {
+  return `${path('php', profile, 'diff')}?${new URLSearchParams({ from, to }).toString()}`;
+}
+
 /** The file of a package on the binhost of its profile; the path keeps its slashes. */
 export function packageFileHref(profile: string, packagePath: string): string {
   return path('binhost', profile, 'packages', ...packagePath.split('/'));

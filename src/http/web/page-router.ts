@@ -15,6 +15,8 @@ import { logsPage } from './pages/logs-page.ts';
 import { nodePage, nodesPage } from './pages/nodes-page.ts';
 import { packagePage } from './pages/package-page.ts';
 import { listQuery } from './pages/package-table.ts';
+import { phpDifferencePage } from './pages/php-difference-page.ts';
+import { phpPage } from './pages/php-page.ts';
 import { profilePage } from './pages/profile-page.ts';
 import { requestPage } from './pages/request-page.ts';
 import { requestsPage } from './pages/requests-page.ts';
@@ -61,6 +63,11 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
     [
       '/diff/:profile',
       async (request) => await differencePage(context, name(request, 'profile'), request.query),
+    ],
+    ['/php/:profile', async (request) => await phpPage(context, name(request, 'profile'))],
+    [
+      '/php/:profile/diff',
+      async (request) => await phpDifferencePage(context, name(request, 'profile'), request.query),
     ],
     [
       '/profiles/:profile',

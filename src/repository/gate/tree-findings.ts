@@ -7,20 +7,26 @@ import { type Finding, findingOf } from './finding.ts';
 import { gatePackages } from './gate-store.ts';
 import { REPORTED_WITHIN_MS } from './reported-base.ts';
 
+/** A PHP tree, and the sonames that it needs of the system, each with its category. */
+export interface TreeNeeds {
+  readonly tree: string;
+  readonly requires: readonly string[];
+}
+
 interface Need {
   readonly tree: string;
   /** `<multilib category>: <soname>`. */
   readonly soname: string;
-  /** How many nodes of the channel have the tree. */
+  /** How many nodes of the channel have the tree; 0 for one that they only may fetch. */
   readonly nodes: number;
 }
 
 /**
- * What PHP trees on the nodes of a channel need and its next publication would take away: sonames that the publication
- * before has and `notProvided` names. Portage does not know of trees, so nobody else would keep a library for them.
+ * What PHP trees that the nodes of a channel have, or may fetch, need and its next publication would take away: sonames that
+ * the publication before has and `notProvided` names. Portage does not know of trees, so nobody else would keep a library for them.
  */
 export async function treeFindings(
-  context: Pick<RepositoryContext, 'database' | 'clock'>,
+  context: Pick<RepositoryContext, 'database' | 'clock' | 'consumers'>,
   channel: ChannelKey,
   notProvided: (sonames: readonly string[]) => readonly string[],
 ): Promise<Finding[]> {
@@ -37,12 +43,17 @@ export async function treeFindings(
 }
 
 async function needsOfTrees(
-  { database, clock }: Pick<RepositoryContext, 'database' | 'clock'>,
+  { database, clock, consumers }: Pick<RepositoryContext, 'database' | 'clock' | 'consumers'>,
   channel: ChannelKey,
 ): Promise<Need[]> {
   const since = clock.now() - REPORTED_WITHIN_MS;
   const reports = await listReports(database, channel);
   const needs = new Map<string, Need>();
+  for (const { tree, requires } of await consumers(channel.profile)) {
+    for (const soname of requires) {
+      needs.set(`${tree} ${soname}`, { tree, soname, nodes: 0 });
+    }
+  }
   for (const { id: tree, requires } of reports
     .filter(({ reportedAt }) => reportedAt >= since)
     .flatMap(({ php }) => php ?? [])) {
@@ -76,7 +87,7 @@ async function providersBefore(
 
 function findingOfTree({ tree, soname, nodes }: Need, cpv: string): Finding {
   const [category = '', file = ''] = soname.split(': ');
-  const some = nodes === 1 ? 'a node has' : `${nodes} nodes have`;
+  const some = ['nodes may fetch', 'a node has'][nodes] ?? `${nodes} nodes have`;
   return findingOf({
     kind: 'php-tree-broken',
     name: tree,
@@ -84,6 +95,8 @@ function findingOfTree({ tree, soname, nodes }: Need, cpv: string): Finding {
     cpv,
     message: `The PHP tree ${tree}, which ${some}, needs the library ${file} (${category}); ${cpv} has it now, and nothing would.`,
     remedy:
-      'Keep that package, or remove the tree from the nodes (rookery-php prune) and let them report.',
+      nodes === 0
+        ? 'Keep that package, or remove the tree (rookery php remove).'
+        : 'Keep that package, or remove the tree from the nodes (rookery-php prune) and let them report.',
   });
 }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { TreeNeeds } from '../../../src/repository/gate/tree-findings.ts';
 import type { ReportedTree } from '../../../src/repository/proof/node-report.ts';
 import { newId } from '../../../src/support/ids.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -13,6 +14,7 @@ const testing = { ...DEED, profile: 'web', channel: 'testing' };
 const DAY = 24 * 3_600_000;
 let clock: ManualClock;
 let installation: Installation;
+let listed: TreeNeeds[];
 
 beforeAll(async () => {
   await mkdir(join(folder, 'made'));
@@ -20,7 +22,9 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   clock = new ManualClock();
-  installation = await openInstallation(join(folder, newId('farm')), clock);
+  listed = [];
+  const consumers = async () => listed;
+  installation = await openInstallation(join(folder, newId('farm')), clock, { consumers });
 });
 
 afterEach(async () => {
@@ -82,5 +86,25 @@ describe('a library that a PHP tree of a node needs', () => {
     expect(await findings()).toHaveLength(1);
     clock.advance(31 * DAY);
     expect(await findings()).toEqual([]);
+  });
+
+  it('counts too for a tree that nodes may fetch, until it is allowed by its id', async () => {
+    await add('dev-libs/icu-72', 'libicu.so.72');
+    await installation.repository.publish(testing);
+    listed = [{ tree: '8.4.1-web-r1', requires: ['x86_64: libicu.so.72', 'x86_64: libc.so.6'] }];
+    await add('dev-libs/icu-74', 'libicu.so.74');
+
+    expect((await findings()).map(([, , message]) => message)).toEqual([
+      'The PHP tree 8.4.1-web-r1, which nodes may fetch, needs the library libicu.so.72 (x86_64); dev-libs/icu-72 has it now, and nothing would.',
+    ]);
+    await expect(installation.repository.publish(testing)).rejects.toMatchObject({
+      code: 'publication-refused',
+    });
+    const asked = { profile: 'web', channel: 'testing', contents: 'newest' } as const;
+    const checked = await installation.repository.check(asked);
+    const allow = checked.findings.map(({ id }) => id);
+    await installation.repository.publish({ ...testing, allow });
+    await add('dev-libs/other-1', 'libother.so.1');
+    await installation.repository.publish(testing);
   });
 });

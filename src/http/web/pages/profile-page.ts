@@ -3,7 +3,7 @@ import type { HardwareProfile } from '../../../gentoo/profile.ts';
 import type { HttpContext } from '../../context.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
-import { channelHref, profileHref } from '../links.ts';
+import { channelHref, phpHref, profileHref } from '../links.ts';
 import { copyBox, crumbs, factList, person, table } from '../parts.ts';
 import { timeAgo } from '../units.ts';
 import { instructionSet } from './home-page.ts';
@@ -30,6 +30,7 @@ ${await pauseNotice(context, name, now)}
 <p class="chips">${instructionSet(profile).map((word) => html`<span class="chip">${word}</span>`)}</p>
 ${brokenNotice(context, name)}
 ${await channelsSection(context, profile, now)}
+<p><a href="${phpHref(name)}">PHP trees</a></p>
 ${packageSection(found, { query, href: profileHref(name), now })}
 ${settingsSection(profile)}
 ${commandsSection(profile)}`;
