@@ -11,7 +11,7 @@ import { insertJobs } from './job-store.ts';
 import { newJobRow } from './new-job-row.ts';
 import { placePlan } from './place-jobs.ts';
 import { planHere } from './plan-here.ts';
-import { insertPlanJob } from './plan-job.ts';
+import { insertPlanJob, nextPosition } from './plan-job.ts';
 import {
   type Again,
   listed,
@@ -144,7 +144,7 @@ async function insertFailedPlan(deed: Deed, row: RequestRow, reason: string): Pr
     id: newId('job'),
     request_id: row.id,
     kind: 'plan',
-    position: 0,
+    position: await nextPosition(deed, row.id),
     name: 'plan',
     executor: profile.executor,
     spec_json: JSON.stringify({ kind: 'plan', atoms: [], rebuild: false, isMore: true }),

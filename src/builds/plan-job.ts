@@ -22,7 +22,7 @@ export async function insertPlanJob(
         id,
         request_id: request.id,
         kind: 'plan',
-        position: 0,
+        position: await nextPosition(deed, request.id),
         name: 'plan',
         executor: 'portage',
         spec_json: JSON.stringify({ kind: 'plan', ...spec } satisfies PlanSpec),
@@ -38,4 +38,10 @@ export async function insertPlanJob(
     deed,
     rows.filter((job) => job.id === id),
   );
+}
+
+/** After all that the request has. */
+export async function nextPosition(deed: Deed, requestId: string): Promise<number> {
+  const rows = await jobRowsOf(deed.queries, requestId);
+  return (rows.at(-1)?.position ?? -1) + 1;
 }

@@ -24,10 +24,12 @@ interface Made {
   readonly build?: readonly string[];
 }
 
+function quoted(all: readonly string[]): string {
+  return all.map((one) => JSON.stringify(one)).join(', ');
+}
+
 async function addRecipe(cpv: string, made: Made = {}): Promise<void> {
   const [, pf = ''] = cpv.split('/');
-  const quoted = (all: readonly string[]): string =>
-    all.map((one) => JSON.stringify(one)).join(', ');
   const list = (text?: string): string => quoted(text === undefined ? [] : [text]);
   const lines = [
     `cpv = "${cpv}"`,
