@@ -44,12 +44,11 @@ export type Rooms = Awaited<ReturnType<typeof openRooms>>;
 /** Builds every room from the configuration, each with those it works with. */
 export async function openRooms(config: Config, { log, clock, database, cluster }: Ground) {
   const { state, mirrorRoot } = config.paths;
-  const { locks } = cluster;
   const journal = openJournal(database, clock, cluster);
   const leads = new RunningNote('note of leadership');
   const profiles = await openProfiles(config, log, journal, leads);
   const keyring = await openKeys(config, log, clock);
-  const shared = { database, journal, clock, log, locks, profiles };
+  const shared = { database, journal, clock, log, locks: cluster.locks, profiles };
   const space = diskSpace(config);
   const { repository, check, collection, resign } = openRepository({
     ...shared,
@@ -76,6 +75,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     ...shared,
     profiles: profiles.forRequests(),
     repository,
+    trees: php,
     folders: { state },
     settings: config.builds,
     othersServe: cluster.isShared,

@@ -298,8 +298,14 @@ async function deliver(
     return;
   }
   const { size, digests } = await digestFile(output.path, ['sha512']);
-  job.log.note(`Uploading the package, ${size} bytes.`);
   const file = { path: output.path, sha512: digests.of('sha512') };
+  if (output.kind === 'tree') {
+    job.log.note(`Uploading the PHP tree, ${size} bytes.`);
+    const { tree } = await context.connection.uploadTree(job.lease, file, signal);
+    job.log.note(`The server has it as ${tree}.`);
+    return;
+  }
+  job.log.note(`Uploading the package, ${size} bytes.`);
   const view = await context.connection.uploadPackage(job.lease, file, signal);
   job.log.note(`The server has it as ${view.path}.`);
 }

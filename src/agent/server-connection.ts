@@ -15,6 +15,7 @@ import {
   type Registration,
   type ResultMessage,
   registrationSchema,
+  treeReplySchema,
 } from '../protocol/agents.ts';
 import { problemSchema } from '../protocol/common.ts';
 import { type PackageView, packageViewSchema } from '../protocol/packages.ts';
@@ -148,18 +149,38 @@ export class ServerConnection {
     file: { readonly path: string; readonly sha512: string },
     signal: AbortSignal,
   ): Promise<PackageView> {
+    const call = await this.#upload(attempt, 'package', file);
+    return await this.#retrying(signal, async () =>
+      readJson(await this.#send(call, signal), packageViewSchema),
+    );
+  }
+
+  /** As `uploadPackage`, for a packed PHP tree. */
+  async uploadTree(
+    attempt: Attempt,
+    file: { readonly path: string; readonly sha512: string },
+    signal: AbortSignal,
+  ): Promise<{ readonly tree: string }> {
+    const call = await this.#upload(attempt, 'tree', file);
+    return await this.#retrying(signal, async () =>
+      readJson(await this.#send(call, signal), treeReplySchema),
+    );
+  }
+
+  async #upload(
+    attempt: Attempt,
+    what: string,
+    file: { readonly path: string; readonly sha512: string },
+  ): Promise<Call> {
     const { size } = await stat(file.path);
-    const call: Call = {
-      ...this.#jobCall(attempt, 'PUT', 'package', { sha512: file.sha512 }),
+    return {
+      ...this.#jobCall(attempt, 'PUT', what, { sha512: file.sha512 }),
       body: () => ({
         content: createReadStream(file.path),
         type: 'application/octet-stream',
         size,
       }),
     };
-    return await this.#retrying(signal, async () =>
-      readJson(await this.#send(call, signal), packageViewSchema),
-    );
   }
 
   /** Hands the packed source of a job to `receive`, which is called again, from the start, when it breaks off. */

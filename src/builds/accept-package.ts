@@ -3,10 +3,11 @@ import type { JobRow } from '../database/tables.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
 import type { Ingredients } from '../repository/provenance.ts';
 import { AppError } from '../support/errors.ts';
+import { treeOf } from './accept-tree.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
 import { hear, heldJob, staleAttempt } from './fence.ts';
-import { jobSpecSchema } from './job.ts';
+import { type JobSpec, jobSpecSchema, type PlanSpec } from './job.ts';
 import { findJobRow, updateLeasedJob } from './job-store.ts';
 import { findRequestRow } from './request-store.ts';
 import { ingredientsOf, resolved } from './unchanged-jobs.ts';
@@ -70,13 +71,7 @@ async function imported(
   upload: PackageUpload,
 ): Promise<PackageRecord> {
   const { repository } = context;
-  const spec = jobSpecSchema.parse(JSON.parse(job.spec_json));
-  if (spec.kind === 'plan') {
-    throw new AppError(
-      'job-takes-no-package',
-      `The job ${job.id} is to make a plan, not a package.`,
-    );
-  }
+  const spec = packageSpecOf(job);
   const request = await findRequestRow(context.database, job.request_id);
   const profile = request?.profile ?? '';
   const known = await repository.findPackageByUpload(profile, upload.sha512);
@@ -107,6 +102,19 @@ async function imported(
     ...(inputs === undefined ? {} : { inputs }),
   });
   return record;
+}
+
+/** Throws `job-takes-no-package`. */
+function packageSpecOf(job: JobRow): Exclude<JobSpec, PlanSpec> {
+  const spec = jobSpecSchema.parse(JSON.parse(job.spec_json));
+  if (spec.kind === 'plan' || treeOf(job) !== undefined) {
+    const made = spec.kind === 'plan' ? 'plan' : 'PHP tree';
+    throw new AppError(
+      'job-takes-no-package',
+      `The job ${job.id} is to make a ${made}, not a package.`,
+    );
+  }
+  return spec;
 }
 
 /** What the package was made from and built with; undefined for jobs of an older version. */

@@ -2,6 +2,7 @@ import type { JobRow, RequestRow } from '../database/tables.ts';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import { AppError, isAppError, isPassing } from '../support/errors.ts';
 import { storedPlan } from './accept-plan.ts';
+import { treeOf } from './accept-tree.ts';
 import { findAttempt, markHeard } from './attempt-store.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
@@ -118,7 +119,7 @@ async function judge(
       },
     };
   }
-  const hasResult = isPlan ? plan !== undefined : job.package_id !== null;
+  const hasResult = isPlan ? plan !== undefined : await hasBuilt(context, job, request);
   if (!hasResult) {
     throw new AppError(
       'result-missing',
@@ -129,6 +130,17 @@ async function judge(
     return { end: { ...reported, outcome: 'succeeded', reason: '' } };
   }
   return await judgePlan(context, { job, request }, plan);
+}
+
+async function hasBuilt(
+  { trees }: BuildsContext,
+  job: JobRow,
+  request: RequestRow | undefined,
+): Promise<boolean> {
+  const tree = treeOf(job);
+  return tree === undefined
+    ? job.package_id !== null
+    : await trees.isListed(request?.profile ?? '', tree.id);
 }
 
 async function judgePlan(

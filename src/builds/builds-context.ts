@@ -3,6 +3,7 @@ import type { BuildLimits } from '../gentoo/build-limits.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Event, NewEvent } from '../journal/event.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { PhpTrees } from '../php/php-trees.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { Backoff } from '../support/backoff.ts';
 import type { Clock } from '../support/clock.ts';
@@ -28,6 +29,9 @@ export interface BuildSettings {
   readonly limits: BuildLimits;
 }
 
+/** Where PHP trees go that are built. */
+export type TreeStore = Pick<PhpTrees, 'reserve' | 'isListed' | 'importTree'>;
+
 /** What the use cases of this room work with. */
 export interface BuildsContext {
   readonly database: Database;
@@ -36,6 +40,7 @@ export interface BuildsContext {
   readonly log: Log;
   readonly locks: Locks;
   readonly repository: Repository;
+  readonly trees: TreeStore;
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string };
   readonly settings: BuildSettings;

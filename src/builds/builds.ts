@@ -8,6 +8,7 @@ import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
 import type { ProfilePause } from './profile-pause.ts';
 import type { BuildRequest, ExplainedJob } from './request.ts';
+import type { NewPhpTree } from './request-php-tree.ts';
 
 /** Which job, and which try at it. Every call of an agent about a job carries both. */
 export interface LeaseKey {
@@ -63,6 +64,8 @@ export type LeaseWork =
       /** Digest of the packed source when the server holds it, null when the agent fetches the recipe's URL. */
       readonly sourceSha512: string | null;
       readonly inputs: string;
+      /** It becomes this PHP tree, and no package. */
+      readonly tree?: { readonly id: string; readonly php: string } | undefined;
     };
 
 export interface AgentDescription {
@@ -272,6 +275,19 @@ export interface Builds {
    * `plan-cycle`, `plan-too-large`.
    */
   acceptPlan(key: LeaseKey, plan: PortagePlan): Promise<readonly string[]>;
+  /**
+   * Takes a request for a PHP tree, whose sources (`image/php` and `image/extension-*` in a tar) were received as `file`,
+   * which is moved away. Throws `unknown-profile`, `profile-broken`, `build-root-unsupported`.
+   */
+  requestPhpTree(wanted: NewPhpTree): Promise<BuildRequest>;
+  /**
+   * Imports the PHP tree that the job has built, and gives its id; what comes again is the tree that is there. Throws
+   * `job-takes-no-tree`, `php-version-differs`, and what the import of a tree throws.
+   */
+  acceptTree(
+    key: LeaseKey,
+    upload: { readonly stream: Readable; readonly sha512: string; readonly size?: number },
+  ): Promise<string>;
   /**
    * Imports the package and notes it as what the job has built; the same upload again gives the same package.
    * Throws `job-takes-no-package`, `package-unexpected`, and what the repository throws.

@@ -16,6 +16,7 @@ import type { Log } from '../support/log.ts';
 import { acceptPackage } from './accept-package.ts';
 import { acceptPlan, problemsOf } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
+import { acceptTree } from './accept-tree.ts';
 import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
 import { appendLog, LogTimes } from './append-log.ts';
 import { attemptsOf, toAttempt } from './attempt-store.ts';
@@ -24,7 +25,7 @@ import { blockedRows } from './blocked-store.ts';
 import { BuildLogs } from './build-log.ts';
 import { type BuildRecords, createRecords } from './build-records.ts';
 import type { AgentDescription, AgentRecord, Builds, Lease, LeaseKey } from './builds.ts';
-import type { BuildSettings, BuildsContext } from './builds-context.ts';
+import type { BuildSettings, BuildsContext, TreeStore } from './builds-context.ts';
 import { createBuildsService } from './builds-service.ts';
 import { cancelRequest } from './cancel-request.ts';
 import { restoreAgent } from './circuit-breaker.ts';
@@ -44,6 +45,7 @@ import { publishEndedRequest } from './publish-request.ts';
 import { Queue } from './queue.ts';
 import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from './read-builds.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
+import { requestPhpTree } from './request-php-tree.ts';
 import { findRequestRow, listRequestRows, toRequest } from './request-store.ts';
 import { pauseRequest, prioritizeRequest, resumeRequest } from './steer-request.ts';
 import { toBlockedBuild, unblock } from './unblock.ts';
@@ -55,6 +57,7 @@ export interface BuildsOptions {
   readonly log: Log;
   readonly locks: Locks;
   readonly repository: Repository;
+  readonly trees: TreeStore;
   readonly profiles: ProfileCatalog;
   readonly folders: { readonly state: string };
   readonly settings: BuildSettings;
@@ -148,6 +151,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
   const live: LiveView = { waiting: () => queue.waiting() };
   return {
     createRequest: async (request) => await createRequest(context, request),
+    requestPhpTree: async (wanted) => await requestPhpTree(context, wanted),
     findRequest: async (id) => {
       const row = await findRequestRow(database, id);
       return row && toRequest(row);
@@ -187,6 +191,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
       return stale;
     },
     acceptPackage: async (key, upload) => await acceptPackage(context, key, upload),
+    acceptTree: async (key, upload) => await acceptTree(context, key, upload),
     acceptResult: async (key, result) => {
       await acceptResult(context, key, result);
     },

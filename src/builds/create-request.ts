@@ -4,7 +4,7 @@ import { isProofNeeded } from '../gentoo/promotion-policy.ts';
 import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import { AppError } from '../support/errors.ts';
 import { newId } from '../support/ids.ts';
-import { insertPlan } from './build-plan.ts';
+import { type BuildPlan, insertPlan } from './build-plan.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { concludeIfComplete, followUp } from './finish-request.ts';
 import { planWithRebuilds } from './plan-here.ts';
@@ -54,6 +54,20 @@ export async function createRequest(
           partial: wanted.partial ?? false,
         })
       : undefined;
+  return await keepRequest(context, { profile, wanted, atoms, plan });
+}
+
+/** Writes a request down, with its jobs or the one that makes its plan. */
+export async function keepRequest(
+  context: BuildsContext,
+  checked: {
+    readonly profile: HardwareProfile;
+    readonly wanted: NewRequest;
+    readonly atoms: string[];
+    readonly plan: BuildPlan | undefined;
+  },
+): Promise<BuildRequest> {
+  const { profile, wanted, atoms, plan } = checked;
   const id = newId('req');
   const after = await transact(context, wanted.author, async (deed) => {
     const row = await insertNew(deed, { id, profile, wanted, isPlanned: plan !== undefined });

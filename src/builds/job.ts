@@ -23,6 +23,16 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
     recipe: recipeSchema,
     sourceSha512: z.string().nullable(),
     inputs: z.string(),
+    /** It becomes this PHP tree, and no package. */
+    tree: z
+      .object({
+        id: z.string(),
+        php: z.string(),
+        /** That shows it at once. */
+        channel: z.string().nullable(),
+        sources: z.array(z.object({ name: z.string(), sha256: z.string() })),
+      })
+      .optional(),
   }),
 ]);
 /**

@@ -1,3 +1,5 @@
+import type { PhpBuild } from '../gentoo/php-build.ts';
+import { requestViewSchema } from '../protocol/builds.ts';
 import {
   phpCollectionSchema,
   phpDifferenceSchema,
@@ -37,6 +39,15 @@ export function phpCalls({ get, ask }: Pick<Calls, 'get' | 'ask'>) {
         { method: 'POST', path: `${phpPath(profile)}/collect`, json: { dryRun } },
         phpCollectionSchema,
       ),
+    buildPhp: async (
+      profile: string,
+      upload: NonNullable<Call['upload']> & { readonly sha512: string },
+      { build, channel }: { readonly build: PhpBuild; readonly channel: string | undefined },
+    ) => {
+      const query = { sha512: upload.sha512, build: JSON.stringify(build), channel };
+      const path = `${phpPath(profile)}/builds`;
+      return await ask({ method: 'POST', path, query, upload }, requestViewSchema);
+    },
     importPhp: async (
       profile: string,
       upload: NonNullable<Call['upload']> & { readonly sha512: string },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { signDetached } from '../signing/sign-detached.ts';
 import { digestFile, digestOf } from '../support/digests.ts';
 import { makeDurableFolder } from '../support/durable-folder.ts';
-import { isErrno } from '../support/errors.ts';
+import { AppError, isErrno } from '../support/errors.ts';
 import { exists, syncDirectory, syncFile } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
 import { changeIndex } from './change-index.ts';
@@ -24,8 +24,9 @@ import {
   readTree,
   treesOnDisk,
 } from './read-trees.ts';
+import { nextTreeId } from './revisions.ts';
 import { type ScannedTree, scanTree } from './scan-tree.ts';
-import { formatTreeId, parseTreeId } from './tree-id.ts';
+import { parseTreeId } from './tree-id.ts';
 import { formatMeta, type TreeFacts, type TreeMeta } from './tree-meta.ts';
 import { unpackTree } from './unpack-tree.ts';
 
@@ -36,6 +37,8 @@ export interface ImportTree {
   /** A channel that shows the tree at once; null for none. */
   readonly channel: string | null;
   readonly actor: string;
+  /** Of a tree that the farm has built: the id that was set aside for it, and what it was built of. */
+  readonly built?: { readonly id: string; readonly build: TreeFacts['build'] };
 }
 
 interface Unpacked extends ScannedTree {
@@ -47,9 +50,10 @@ interface Unpacked extends ScannedTree {
 /**
  * Takes a tree in: everything untrusted is looked at, then it gets the next revision of its version, META.json and a
  * signed MANIFEST, and appears in one rename; then INDEX lists it. A tree with the content of one that is listed
- * becomes none: that one is given instead, with `isNew` false.
+ * becomes none: that one is given instead, with `isNew` false. One that the farm has built for its id gets that, and what
+ * comes under the same id again is the tree that is there.
  *
- * Throws the codes of `unpackTree` and `scanTree`.
+ * Throws the codes of `unpackTree` and `scanTree`; `php-version-differs` when what was built is not what the id says.
  */
 export async function importTree(context: PhpContext, request: ImportTree): Promise<Imported> {
   const { layout, limits } = context;
@@ -58,7 +62,8 @@ export async function importTree(context: PhpContext, request: ImportTree): Prom
   await makeDurableFolder(parent);
   await mkdir(folder, { mode: 0o755 });
   try {
-    const { facts, entries } = await unpackTree(request.file, folder, limits);
+    const { facts: said, entries } = await unpackTree(request.file, folder, limits);
+    const facts = request.built === undefined ? said : factsOfBuild(said, request.built);
     const scanned = await scanTree(folder, entries);
     return await withTrees(
       context,
@@ -68,6 +73,20 @@ export async function importTree(context: PhpContext, request: ImportTree): Prom
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function factsOfBuild(
+  facts: TreeFacts,
+  { id, build }: NonNullable<ImportTree['built']>,
+): TreeFacts {
+  const version = parseTreeId(id)?.version;
+  if (facts.php !== version) {
+    throw new AppError(
+      'php-version-differs',
+      `What was built is PHP ${facts.php}, and the tree ${id} was to be ${version}.`,
+    );
+  }
+  return { ...facts, build };
 }
 
 export interface Imported {
@@ -84,19 +103,35 @@ async function place(
 ): Promise<Imported> {
   const state = await readProfile(context.layout, request.profile);
   const known = await listedTrees(context.layout, state);
-  const digest = contentDigest({ ...unpacked, ...unpacked.facts }, unpacked.entries);
-  const same = known.findLast(
-    ({ meta, manifest }) => contentDigest(meta, manifest.entries) === digest,
-  );
+  const same = await presentTree(context, request, unpacked, { state, known });
   if (same !== undefined) {
+    const isListed = state.contents.trees.some(({ id }) => id === same.id);
     const isShown =
       request.channel === null || state.contents.channels[request.channel] === same.id;
-    const { serial } = isShown ? state : await list(context, request, state, same);
+    const { serial } = isListed && isShown ? state : await list(context, request, state, same);
     return { tree: same, isNew: false, serial };
   }
-  const tree = await publish(context, state, unpacked, known);
+  const { php } = unpacked.facts;
+  const id = request.built?.id ?? (await nextTreeId(context, state, php));
+  const tree = await publish(context, id, unpacked, known);
   const { serial } = await list(context, request, state, tree);
   return { tree, isNew: true, serial };
+}
+
+/** The tree that the upload is already: that of its id, or that of its content. */
+async function presentTree(
+  { layout }: PhpContext,
+  { built }: ImportTree,
+  unpacked: Unpacked,
+  { state, known }: { readonly state: ProfileTrees; readonly known: readonly PhpTree[] },
+): Promise<PhpTree | undefined> {
+  if (built !== undefined) {
+    const { profile } = state;
+    const isThere = (await treesOnDisk(layout, profile)).includes(built.id);
+    return isThere ? await readTree(layout, profile, built.id) : undefined;
+  }
+  const digest = contentDigest({ ...unpacked, ...unpacked.facts }, unpacked.entries);
+  return known.findLast(({ meta, manifest }) => contentDigest(meta, manifest.entries) === digest);
 }
 
 /** Lists a tree that is in its place, unless it is listed, and lets the channel show it that was named. */
@@ -127,15 +162,12 @@ async function list(
 /** Brings what was unpacked to its place under an id of its own, complete and durable. INDEX does not know it yet. */
 async function publish(
   context: PhpContext,
-  state: ProfileTrees,
+  id: string,
   unpacked: Unpacked,
   known: readonly PhpTree[],
 ): Promise<PhpTree> {
   const { layout } = context;
-  const { profile } = state;
-  const version = unpacked.facts.php;
-  const revision = await nextRevision(context, state, version);
-  const id = formatTreeId({ version, profile, revision });
+  const { profile = '' } = parseTreeId(id) ?? {};
   await shareFiles(context, unpacked, known);
   await complete(context, unpacked, metaOf(context, id, unpacked));
   await rename(unpacked.folder, layout.tree(profile, id));
@@ -152,16 +184,6 @@ function contentDigest(
   const words = [php, api, isThreadSafe, isDebug, extensions.toSorted(), sapis, requires, glibc];
   const files = formatManifest({ id: '', entries: entries.filter(({ path }) => path !== META) });
   return digestOf('sha256', `${JSON.stringify(words)}\n${files}`);
-}
-
-async function nextRevision(
-  { layout }: PhpContext,
-  { profile, contents, ledger }: ProfileTrees,
-  version: string,
-): Promise<number> {
-  const ids = [...(await treesOnDisk(layout, profile)), ...contents.trees.map(({ id }) => id)];
-  const used = ids.map(parseTreeId).flatMap((id) => (id?.version === version ? [id.revision] : []));
-  return 1 + Math.max(ledger.revisions[version] ?? 0, ...used);
 }
 
 function metaOf({ clock }: PhpContext, id: string, { facts, ...scanned }: Unpacked): TreeMeta {

@@ -14,6 +14,7 @@ import { listedTrees, type PhpTree, readProfile, readTree } from './read-trees.t
 import { recoverTrees } from './recover-trees.ts';
 import { type CollectTrees, collectTrees, type RemoveTree, removeTree } from './remove-trees.ts';
 import { resealTrees } from './reseal-trees.ts';
+import { reserveTree } from './revisions.ts';
 import { treeConsumers } from './tree-consumers.ts';
 
 /** What a profile's nodes may use, and how that came about. */
@@ -36,6 +37,12 @@ export function createPhpTrees(context: PhpContext) {
   return {
     /** See `importTree`. */
     importTree: async (request: ImportTree) => await importTree(context, request),
+    /** See `reserveTree`. */
+    reserve: async (profile: string, version: string) =>
+      await reserveTree(context, profile, version),
+    /** Whether nodes of the profile may use a tree. */
+    isListed: async (profile: string, id: string) =>
+      (await readProfile(context.layout, profile)).contents.trees.some((tree) => tree.id === id),
     overview: async (profile: string) => await overview(context, profile),
     /** Throws `unknown-php-tree`, `php-tree-damaged`. */
     tree: async (profile: string, id: string) => {

@@ -20,6 +20,7 @@ export { portagePlanSchema } from '../gentoo/portage-plan.ts';
  *     GET  /jobs/:job/source?agent=&attempt=           -> tar (gzip) of the source folder
  *     POST /jobs/:job/plan?agent=&attempt=             portagePlanSchema -> planReplySchema
  *     PUT  /jobs/:job/package?agent=&attempt=&sha512=  bytes -> packageViewSchema
+ *     PUT  /jobs/:job/tree?agent=&attempt=&sha512=     a tar as of `protocol/php.ts` -> treeReplySchema
  *     POST /jobs/:job/result?agent=&attempt=           resultSchema -> 204
  *
  * A call with an attempt that is no longer the job's is answered 409 `stale-attempt`: the agent drops the work.
@@ -109,6 +110,8 @@ export const leaseSchema = z.object({
       recipe: recipeSchema,
       sourceSha512: sha512Schema.nullable(),
       inputs: z.string(),
+      /** It becomes the PHP tree of this id and version of PHP, and no package. */
+      tree: z.object({ id: z.string(), php: z.string() }).optional(),
     }),
   ]),
 });
@@ -120,6 +123,8 @@ export const idleSchema = z.object({
 });
 export type IdleMessage = z.infer<typeof idleSchema>;
 export const leaseReplySchema = z.union([leaseSchema, idleSchema]);
+
+export const treeReplySchema = z.object({ tree: z.string() });
 
 /** `category/pn:slot` of what is to be planned anew from ebuilds: what there is of it may have changed. */
 export const planReplySchema = z.object({ rebuild: z.array(z.string().max(500)).max(50_000) });

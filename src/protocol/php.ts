@@ -11,6 +11,9 @@ import { nameSchema } from './common.ts';
  *     POST   /api/profiles/:profile/php/channels/:channel/rollback    phpRollbackBodySchema -> phpProfileSchema         (admin)
  *     PUT    /api/profiles/:profile/php?sha512=&channel=              a tar -> 201 (or 200: had it) phpImportedSchema   (admin)
  *
+ *     POST   /api/profiles/:profile/php/builds?sha512=&build=&channel= a tar -> 201 requestViewSchema                   (admin)
+ *
+ * `build` is `PhpBuild` of `gentoo/php-build.ts` as JSON; its tar has the sources as `image/php` and `image/extension-<name>`.
  * An upload is a tar of `image/facts.json` (what `src/php/tree-meta.ts` calls facts) and the folder `image/tree`.
  */
 export const phpImportQuerySchema = z.object({
@@ -18,6 +21,8 @@ export const phpImportQuerySchema = z.object({
   /** A channel that shows the tree at once. */
   channel: nameSchema.optional(),
 });
+
+export const phpBuildQuerySchema = phpImportQuerySchema.extend({ build: z.string().max(12_000) });
 
 const reason = z.string().max(2000).default('');
 const tree = z.string().max(200);

@@ -22,6 +22,7 @@ import { poll } from '../support/poll.ts';
 import { openTestDatabase } from '../support/test-database.ts';
 import { UNSAID_ABILITIES } from '../support/unsaid-abilities.ts';
 import { createFakeRepository, FakeDisk, packageBytes, sha512Of } from './fake-repository.ts';
+import { NO_TREES } from './no-trees.ts';
 
 export const SETTINGS: BuildSettings = {
   leaseMs: 60_000,
@@ -189,6 +190,7 @@ export class Farm {
       log: silentLog(),
       locks: new Locks(),
       repository,
+      trees: NO_TREES,
       profiles: catalogOf(this.#profiles),
       folders: { state: this.#folder },
       settings: this.#settings,

@@ -8,6 +8,7 @@ import { silentLog } from '../../src/support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { type Farm, makePlan, makeProfile, SETTINGS } from './farm.ts';
 import { farmMaker } from './farm-maker.ts';
+import { NO_TREES } from './no-trees.ts';
 
 const newFarm = farmMaker();
 const HOUR = 3_600_000;
@@ -29,6 +30,7 @@ async function secondServer(farm: Farm, machine: ManualClock) {
     log: silentLog(),
     locks: new Locks(),
     repository: farm.repository,
+    trees: NO_TREES,
     profiles: { list: () => [makeProfile()], broken: () => ({}), get: () => makeProfile() },
     folders: { state: farm.folder },
     settings: SETTINGS,

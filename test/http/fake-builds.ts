@@ -24,6 +24,7 @@ import type { Journal } from '../../src/journal/journal.ts';
 import type { Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
+import { refuseTrees } from '../builds/no-trees.ts';
 
 /** An agent that gets jobs. */
 export const ACTIVE = {
@@ -369,6 +370,9 @@ export class FakeBuilds implements Builds {
     this.plans.push(plan);
     return [];
   }
+
+  readonly requestPhpTree = refuseTrees;
+  readonly acceptTree = refuseTrees;
 
   async acceptPackage(
     key: LeaseKey,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { tarOf } from '../../src/binpkg/archive/tar-writer.ts';
@@ -223,5 +223,54 @@ describe('an upload is refused', () => {
     await expect(
       php.importTree({ profile: 'web', file, channel: null, actor: 'test' }),
     ).rejects.toMatchObject({ code: 'php-facts-invalid' });
+  });
+});
+
+async function importBuilt(id: string, files: TreeFiles = SMALL_TREE) {
+  const file = join(folder, newId('upload'));
+  await writeFile(file, packSmallTree(files));
+  const sources = [{ name: 'php.tar.xz', sha256: 'cd'.repeat(32) }];
+  const build = { kind: 'build' as const, sources, agent: 'b1' };
+  const request = { profile: 'web', file, channel: null, actor: 'agent:b1' };
+  return await php.importTree({ ...request, built: { id, build } });
+}
+
+describe('a tree that the farm has built', () => {
+  it('gets the id that was set aside for it, which no import takes', async () => {
+    const id = await php.reserve('web', '8.2.30');
+    expect(id).toBe('8.2.30-web-r1');
+    expect((await importFiles(SMALL_TREE)).tree.id).toBe('8.2.30-web-r2');
+    expect(await php.reserve('web', '8.2.30')).toBe('8.2.30-web-r3');
+    expect(await php.isListed('web', id)).toBe(false);
+
+    const { tree, isNew } = await importBuilt(id);
+    expect([tree.id, isNew]).toEqual([id, true]);
+    expect(tree.meta.build).toMatchObject({ kind: 'build', agent: 'b1' });
+    expect(tree.meta.build.sources).toEqual([{ name: 'php.tar.xz', sha256: 'cd'.repeat(32) }]);
+    expect(await php.isListed('web', id)).toBe(true);
+  });
+
+  it('is what came first, however often and whatever comes again', async () => {
+    const id = await php.reserve('web', '8.2.30');
+    const first = await importBuilt(id);
+    const more = { ...SMALL_TREE, 'etc/conf.d/99-more.ini': { content: 'x = 1\n' } };
+    const again = await importBuilt(id, more);
+
+    expect(again).toMatchObject({ isNew: false, serial: first.serial });
+    expect(again.tree.listing).toEqual(first.tree.listing);
+  });
+
+  it('is listed when a server ended between its place and INDEX', async () => {
+    const id = await php.reserve('web', '8.2.30');
+    const first = await importBuilt(id);
+    await rm(place('INDEX.json'));
+    expect(await importBuilt(id)).toMatchObject({ isNew: false, serial: first.serial + 1 });
+    expect(await php.isListed('web', id)).toBe(true);
+  });
+
+  it('has to be the version that the id says', async () => {
+    const id = await php.reserve('web', '8.2.31');
+    await expect(importBuilt(id)).rejects.toMatchObject({ code: 'php-version-differs' });
+    expect(await php.isListed('web', id)).toBe(false);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * A program, started by killed-php.test.ts: stops an import, a promotion and a removal before its first change on disk,
+ * A program, started by killed-php.test.ts: stops an import, one of a build, a promotion and a removal before its first change on disk,
  * then before its second, and so on, as `kill -9` would. After every stop the room is opened anew and recovers, and what
  * is served is looked at. Prints `{ stops, faults }` as JSON.
  */
@@ -37,6 +37,17 @@ const DEEDS: Readonly<Record<string, Deed>> = {
     run: async (php, file) =>
       await php.importTree({ profile: 'web', file, channel: 'testing', actor: 'test' }),
     isDone: ({ trees, channels }) => trees.length === 3 && channels['testing'] === '8.2.30-web-r3',
+  },
+  build: {
+    run: async (php, file) =>
+      await php.importTree({
+        profile: 'web',
+        file,
+        channel: 'testing',
+        actor: 'test',
+        built: { id: '8.2.30-web-r7', build: { kind: 'build', sources: [], agent: 'b1' } },
+      }),
+    isDone: ({ trees, channels }) => trees.length === 3 && channels['testing'] === '8.2.30-web-r7',
   },
   rollback: {
     run: async (php) => {

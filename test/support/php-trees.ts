@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PackPhpOptions, withPackedPhp } from '../../src/cli/php/import-php.ts';
-import { PHP_INI } from '../../src/cli/php/tree-templates.ts';
+import { withPackedPhp } from '../../src/cli/php/import-php.ts';
 import type { Database } from '../../src/database/database.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import type { PhpTrees } from '../../src/php/php-trees.ts';
+import type { PackPhpOptions } from '../../src/phptree/pack-php.ts';
+import { PHP_INI } from '../../src/phptree/tree-templates.ts';
 import type { Keyring } from '../../src/signing/keyring/keyring.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { exists } from '../../src/support/files.ts';

@@ -11,8 +11,9 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   access: ['support', 'database', 'journal'],
   repository: ['support', 'gentoo', 'binpkg', 'signing', 'database', 'journal'],
   php: ['support', 'gentoo', 'binpkg', 'signing', 'database', 'journal'],
-  builds: ['support', 'gentoo', 'database', 'journal', 'repository'],
-  agent: ['support', 'gentoo', 'config', 'binpkg', 'protocol'],
+  phptree: ['support', 'binpkg'],
+  builds: ['support', 'gentoo', 'database', 'journal', 'repository', 'php'],
+  agent: ['support', 'gentoo', 'config', 'binpkg', 'phptree', 'protocol'],
   keys: ['support', 'journal', 'signing'],
   http: [
     'support',
@@ -25,5 +26,5 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'builds',
     'keys',
   ],
-  cli: ['support', 'gentoo', 'config', 'binpkg', 'signing', 'protocol'],
+  cli: ['support', 'gentoo', 'config', 'binpkg', 'phptree', 'signing', 'protocol'],
 };

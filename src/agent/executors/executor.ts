@@ -32,10 +32,13 @@ export interface JobContext {
   readonly clock: Clock;
 }
 
-/** What a job made: a plan, which the server has already, or a package file inside the job's folder. */
+/**
+ * What a job made: a plan, which the server has already, or a file inside the job's folder: a package, or a PHP tree, packed for
+ * an upload.
+ */
 export type JobOutput =
   | { readonly kind: 'plan' }
-  | { readonly kind: 'package'; readonly path: string };
+  | { readonly kind: 'package' | 'tree'; readonly path: string };
 
 /** One way to do jobs. */
 export interface JobExecutor {

@@ -1,10 +1,12 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { scanImage } from '../../binpkg/elf/scan-image.ts';
 import { writeGpkg } from '../../binpkg/gpkg/write.ts';
 import { packImage } from '../../binpkg/image.ts';
 import { type Cpv, parseCpv } from '../../gentoo/cpv.ts';
+import { phpPrefix } from '../../gentoo/php-build.ts';
 import type { Recipe } from '../../gentoo/recipe.ts';
+import { packPhp } from '../../phptree/pack-php.ts';
 import type { LeaseMessage } from '../../protocol/agents.ts';
 import { epochSeconds } from '../../support/clock.ts';
 import { AppError } from '../../support/errors.ts';
@@ -29,6 +31,13 @@ import { stripImage } from './strip-image.ts';
 
 type SourceWork = Extract<LeaseMessage['work'], { kind: 'source-package' }>;
 
+const AS_BUILT = {
+  without: [],
+  phpIni: undefined,
+  fpmConf: undefined,
+  extensions: undefined,
+};
+
 /** Builds packages from recipes, on any machine with a compiler. */
 export function createSourceExecutor(): JobExecutor {
   return {
@@ -44,7 +53,8 @@ export function createSourceExecutor(): JobExecutor {
           `Recipes are built on the machine itself; the profile ${profile.name} asks for the chroot ${profile.buildRoot.path}.`,
         );
       }
-      return { kind: 'package', path: await buildFromRecipe(job, work) };
+      const kind = work.tree === undefined ? 'package' : 'tree';
+      return { kind, path: await buildFromRecipe(job, work) };
     },
   };
 }
@@ -70,7 +80,7 @@ async function buildFromRecipe(job: JobContext, work: SourceWork): Promise<strin
     isUsable: async (program) => (await findProgram(program, job.environment)) !== undefined,
   });
   try {
-    return await compile(job, { recipe, cpv, folders, source, staged, shared });
+    return await compile(job, { work, cpv, folders, source, staged, shared });
   } finally {
     shared.close();
   }
@@ -79,7 +89,7 @@ async function buildFromRecipe(job: JobContext, work: SourceWork): Promise<strin
 async function compile(
   job: JobContext,
   build: {
-    readonly recipe: Recipe;
+    readonly work: SourceWork;
     readonly cpv: Cpv;
     readonly folders: Omit<SourceFolders, 'source'>;
     readonly source: string;
@@ -87,7 +97,8 @@ async function compile(
     readonly shared: SharedCompiling;
   },
 ): Promise<string> {
-  const { recipe, cpv, folders, source, staged, shared } = build;
+  const { cpv, folders, source, staged, shared } = build;
+  const { recipe, tree } = build.work;
   const toolchain = await findToolchain(job.lease.profile, job.environment);
   const flags = resolveFlags(job.lease.profile.flags);
   const plain = recipeEnvironment({
@@ -112,7 +123,9 @@ async function compile(
   await checkImage(folders.image, cpv);
   const stripped = await stripImage(folders.image, toolchain.STRIP, environment);
   job.log.note(`Stripped ${stripped.length} files.`);
-  return await pack(job, { recipe, cpv, folders, flags, staged });
+  return tree === undefined
+    ? await pack(job, { recipe, cpv, folders, flags, staged })
+    : await packTree(job, folders, tree);
 }
 
 async function makeFolders(folder: string): Promise<Omit<SourceFolders, 'source'>> {
@@ -163,6 +176,26 @@ async function checkImage(image: string, cpv: Cpv): Promise<void> {
   if ((await namesIn(image)).length === 0) {
     throw new AppError('image-empty', `The install lines of ${cpv.cpv} have put nothing into D.`);
   }
+}
+
+/** The tree of the PHP that lies below D now. The agent runs it: the server never does. */
+async function packTree(
+  { folder, log }: JobContext,
+  { image, temporary }: Omit<SourceFolders, 'source'>,
+  { id, php }: NonNullable<SourceWork['tree']>,
+): Promise<string> {
+  const place = join(temporary, 'tree');
+  await mkdir(place);
+  const { file, size } = await packPhp({
+    image: join(image, phpPrefix(id)),
+    folder: place,
+    build: { kind: 'build', sources: [], agent: null },
+    options: { ...AS_BUILT, version: php },
+  });
+  const out = join(folder, `${id}.tar`);
+  await rename(file, out);
+  log.note(`Packed the PHP tree ${id}, ${size} bytes.`);
+  return out;
 }
 
 async function pack(

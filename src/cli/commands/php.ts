@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { addExample, type CommandContext } from '../command-context.ts';
+import { phpBuildCommand } from './php-build.ts';
 import {
   phpCollectCommand,
   phpPromoteCommand,
@@ -14,6 +15,7 @@ export function phpCommand(context: CommandContext): Command {
     'PHP trees: versions of PHP that are upgraded apart from the system',
   );
   const subcommands = [
+    phpBuildCommand(context),
     phpImportCommand(context),
     phpListCommand(context),
     phpShowCommand(context),

@@ -14,6 +14,7 @@ import {
   portagePlanSchema,
   registrationSchema,
   resultSchema,
+  treeReplySchema,
 } from '../../protocol/agents.ts';
 import { sha512Schema } from '../../protocol/common.ts';
 import { packageViewSchema } from '../../protocol/packages.ts';
@@ -37,6 +38,7 @@ export function agentRoutes(context: HttpContext): readonly Route[] {
     sourceRoute(context),
     planRoute(context),
     packageRoute(context),
+    treeRoute(context),
     resultRoute(context),
   ];
 }
@@ -197,6 +199,28 @@ function packageRoute({ builds }: HttpContext): Route {
         ...(size === undefined ? {} : { size }),
       });
       return { status: 200, json: packageView(record) };
+    },
+  });
+}
+
+function treeRoute({ builds }: HttpContext): Route {
+  return guardedRoute({
+    method: 'put',
+    path: `${JOB}/tree`,
+    role: 'builder',
+    summary: 'Hand in the PHP tree',
+    query: attemptQuerySchema.extend({ sha512: sha512Schema }),
+    body: BYTES,
+    replies: { 200: treeReplySchema },
+    handle: async ({ params, query, request }) => {
+      expectUpload(request);
+      const size = announcedLength(request);
+      const tree = await builds.acceptTree(keyOf(params('job'), query), {
+        stream: request,
+        sha512: query.sha512,
+        ...(size === undefined ? {} : { size }),
+      });
+      return { status: 200, json: { tree } };
     },
   });
 }

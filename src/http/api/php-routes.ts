@@ -1,5 +1,9 @@
+import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
+import { parsePhpBuild } from '../../gentoo/php-build.ts';
+import { requestViewSchema } from '../../protocol/builds.ts';
 import {
+  phpBuildQuerySchema,
   phpDifferenceSchema,
   phpImportedSchema,
   phpImportQuerySchema,
@@ -14,6 +18,7 @@ import { requireChannel } from './lookups.ts';
 import { phpChannelRoutes } from './php-channel-routes.ts';
 import { phpDifferenceView, phpEntryView, phpProfileView, phpTreeView } from './php-views.ts';
 import { BYTES, guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
+import { requestView } from './views.ts';
 
 const PATH = '/api/profiles/:profile/php';
 
@@ -23,6 +28,7 @@ export function phpRoutes(context: HttpContext): readonly Route[] {
     treeRoute(context),
     differenceRoute(context),
     importRoute(context),
+    buildRoute(context),
     ...phpChannelRoutes(context),
   ];
 }
@@ -92,15 +98,7 @@ function importRoute(context: HttpContext): Route {
       if (channel !== null) {
         requireChannel(context, profile, channel);
       }
-      expectUpload(request);
-      const size = announcedLength(request);
-      if (size === 0) {
-        throw new AppError('upload-empty', 'The upload has no bytes.');
-      }
-      const file = await repository.receiveUpload(request, {
-        sha512,
-        ...(size === undefined ? {} : { size }),
-      });
+      const file = await received(context, request, sha512);
       try {
         const actor = actorOf(identity);
         const { tree, isNew, serial } = await php.importTree({ profile, file, channel, actor });
@@ -111,5 +109,59 @@ function importRoute(context: HttpContext): Route {
         await repository.discardUpload(file);
       }
     },
+  });
+}
+
+function buildRoute(context: HttpContext): Route {
+  const { builds, repository, profiles } = context;
+  return guardedRoute({
+    method: 'post',
+    path: `${PATH}/builds`,
+    role: 'admin',
+    summary: 'Ask for a PHP tree to be built of the sources in the body',
+    query: phpBuildQuerySchema,
+    body: BYTES,
+    replies: { 201: requestViewSchema },
+    handle: async ({ params, query, request, identity }) => {
+      const { name: profile } = profiles.get(params('profile'));
+      const { sha512, channel = null } = query;
+      const build = parsePhpBuild(jsonOf(query.build));
+      if (channel !== null) {
+        requireChannel(context, profile, channel);
+      }
+      const file = await received(context, request, sha512);
+      try {
+        const author = actorOf(identity);
+        const wanted = { profile, build, channel, file, sha512, author };
+        return { status: 201, json: requestView(await builds.requestPhpTree(wanted)) };
+      } finally {
+        await repository.discardUpload(file);
+      }
+    },
+  });
+}
+
+/** Text that is no JSON stays text, which no build is. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+async function received(
+  { repository }: HttpContext,
+  request: IncomingMessage,
+  sha512: string,
+): Promise<string> {
+  expectUpload(request);
+  const size = announcedLength(request);
+  if (size === 0) {
+    throw new AppError('upload-empty', 'The upload has no bytes.');
+  }
+  return await repository.receiveUpload(request, {
+    sha512,
+    ...(size === undefined ? {} : { size }),
   });
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { AppError } from '../../support/errors.ts';
+import { AppError } from '../support/errors.ts';
 
 /** What a PHP program says about itself without being run. */
 export interface PhpBinary {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { AppError } from '../../support/errors.ts';
-import { run, toolEnvironment } from '../../support/processes.ts';
+import { AppError } from '../support/errors.ts';
+import { run, toolEnvironment } from '../support/processes.ts';
 
 const LIMITS = { timeoutMs: 60_000, maxOutputBytes: 1024 * 1024 };
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { AppError } from '../../support/errors.ts';
-import { exists, namesIn } from '../../support/files.ts';
+import { AppError } from '../support/errors.ts';
+import { exists, namesIn } from '../support/files.ts';
 
 /** A PHP that was found in a folder; all paths are absolute. */
 export interface FoundPhp {

@@ -1,7 +1,7 @@
 import { chmod, copyFile, cp, lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { AppError } from '../../support/errors.ts';
-import { exists, namesIn } from '../../support/files.ts';
+import { AppError } from '../support/errors.ts';
+import { exists, namesIn } from '../support/files.ts';
 import type { FoundPhp } from './find-php.ts';
 import { extensionKind, type PhpBinary } from './read-php.ts';
 import { confFiles, FPM_CONF, PHP_INI } from './tree-templates.ts';
