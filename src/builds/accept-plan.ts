@@ -16,7 +16,12 @@ import { cpvsToLookUp, isBuildOf, type KnownBuilds, planFromPortage } from './pl
 import { findRequestRow, setPlan, toRequest } from './request-store.ts';
 import { stalePackages, type TakenPackage } from './stale-packages.ts';
 
-const storedPlanSchema = z.object({ attempt: z.number(), plan: portagePlanSchema });
+const storedPlanSchema = z.object({
+  attempt: z.number(),
+  /** A request may have several plan jobs, one after the other. */
+  job: z.string().optional(),
+  plan: portagePlanSchema,
+});
 
 /**
  * Checks a plan and keeps it; its jobs are made when the attempt has succeeded. The last plan counts. Answers with what
@@ -43,18 +48,26 @@ export async function acceptPlan(
   }
   await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
     await hear(queries, key, now);
-    await setPlan(queries, job.request_id, JSON.stringify({ attempt: key.attempt, plan }));
+    await setPlan(
+      queries,
+      job.request_id,
+      JSON.stringify({ attempt: key.attempt, job: key.jobId, plan }),
+    );
   });
   return stale;
 }
 
 /** The plan that this attempt has handed in. */
-export function storedPlan(request: RequestRow, attempt: number): PortagePlan | undefined {
+export function storedPlan(
+  request: RequestRow,
+  { jobId, attempt }: Pick<LeaseKey, 'jobId' | 'attempt'>,
+): PortagePlan | undefined {
   if (request.plan_json === null) {
     return undefined;
   }
   const stored = storedPlanSchema.parse(JSON.parse(request.plan_json));
-  return stored.attempt === attempt ? stored.plan : undefined;
+  const isOfJob = stored.job === undefined || stored.job === jobId;
+  return isOfJob && stored.attempt === attempt ? stored.plan : undefined;
 }
 
 /** What stood in the way of the last plan of a request that has failed. */

@@ -1,9 +1,8 @@
 import type { JobRow, RequestRow } from '../database/tables.ts';
-import { hardwareProfileSchema } from '../gentoo/profile.ts';
+import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import { AppError, isAppError, isPassing } from '../support/errors.ts';
-import { resolvePlan, storedPlan } from './accept-plan.ts';
+import { storedPlan } from './accept-plan.ts';
 import { findAttempt, markHeard } from './attempt-store.ts';
-import { type BuildPlan, insertPlan } from './build-plan.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
@@ -12,9 +11,18 @@ import { type Conclusions, followUpAll } from './finish-request.ts';
 import type { AttemptEnd, ReportedOutcome } from './job.ts';
 import { findLeasedJob } from './job-store.ts';
 import { packageOf } from './limits.ts';
+import {
+  afterPlan,
+  afterRefusal,
+  extend,
+  extensionAfter,
+  type PlanStep,
+  takeStep,
+  toldOfPlan,
+} from './next-plan.ts';
 import { type MeasuredRun, PLAN, recordRun } from './package-times-store.ts';
-import { findRequestRow, lockRequest, moveRequest } from './request-store.ts';
-import { settleAttempt } from './settle-job.ts';
+import { findRequestRow, lockRequest } from './request-store.ts';
+import { keyOf, settleAttempt } from './settle-job.ts';
 import { unstageInBackground } from './staging.ts';
 
 export interface Result {
@@ -42,8 +50,12 @@ export async function acceptResult(
     return;
   }
   const request = await findRequestRow(context.database, job.request_id);
-  const { end, plan } = await judge(context, { job, request }, result);
+  const { end, step } = await judge(context, { job, request }, result);
   const log = await readEndOfLog(context, key, result.outcome === 'failed');
+  const extension =
+    end.outcome === 'succeeded' && request !== undefined
+      ? await extensionAfter(context, job, request)
+      : undefined;
   const after = await transact(
     context,
     `agent:${key.agent}`,
@@ -51,11 +63,14 @@ export async function acceptResult(
       const locked = await lockRequest(deed.queries, job.request_id);
       const held = await heldJob(deed.queries, key);
       await markHeard(deed.queries, key, deed.now);
-      if (plan !== undefined && locked.cancelled_by === null) {
-        await insertPlanOf(deed, locked, plan);
+      if (step !== undefined && locked.cancelled_by === null) {
+        await takeStep(deed, locked, step);
+      }
+      if (extension !== undefined && locked.cancelled_by === null) {
+        await extend(deed, locked, extension);
       }
       const { settings } = context;
-      if (end.kind === 'reported' && end.outcome === 'succeeded') {
+      if (end.outcome === 'succeeded') {
         await measure(deed, { job: held, profile: locked.profile }, result);
       }
       return await settleAttempt(deed, { job: held, request: locked, settings, log }, end);
@@ -77,15 +92,21 @@ async function agreeToRepetition(
   }
 }
 
+interface Judgement {
+  readonly end: Extract<AttemptEnd, { kind: 'reported' }>;
+  /** What comes of its plan. */
+  readonly step?: PlanStep | undefined;
+}
+
 /** What the report comes to. A plan that cannot be used any more makes a success a failure. */
 async function judge(
   context: BuildsContext,
   { job, request }: { readonly job: JobRow; readonly request: RequestRow | undefined },
   result: Result,
-): Promise<{ readonly end: AttemptEnd; readonly plan?: BuildPlan }> {
+): Promise<Judgement> {
   const reported = { kind: 'reported', said: result.outcome } as const;
   const isPlan = job.kind === 'plan';
-  const plan = isPlan && request !== undefined ? storedPlan(request, job.attempt) : undefined;
+  const plan = isPlan && request !== undefined ? storedPlan(request, keyOf(job)) : undefined;
   if (result.outcome !== 'succeeded') {
     const { code } = result;
     return {
@@ -104,18 +125,29 @@ async function judge(
       `The job ${job.name} cannot have succeeded: its ${job.kind} has not been sent.`,
     );
   }
-  const end = { ...reported, outcome: 'succeeded', reason: '' } as const;
   if (plan === undefined || request === undefined) {
-    return { end };
+    return { end: { ...reported, outcome: 'succeeded', reason: '' } };
   }
+  return await judgePlan(context, { job, request }, plan);
+}
+
+async function judgePlan(
+  context: BuildsContext,
+  of: { readonly job: JobRow; readonly request: RequestRow },
+  plan: PortagePlan,
+): Promise<Judgement> {
+  const reported = { kind: 'reported', said: 'succeeded' } as const;
   try {
-    return { end, plan: await resolvePlan(context, request, plan) };
+    const step = await afterPlan(context, of, plan);
+    return { end: { ...reported, outcome: 'succeeded', reason: '' }, step };
   } catch (error) {
     if (!isAppError(error) || isPassing(error)) {
       throw error;
     }
-    const reason = error.message.slice(0, MAX_REASON);
-    return { end: { ...reported, outcome: 'failed', reason, code: error.code } };
+    const { job, request } = of;
+    const reason = `${toldOfPlan(job)}${error.message}`.slice(0, MAX_REASON);
+    const step = error.code === 'plan-refused' ? afterRefusal(job, request) : undefined;
+    return { end: { ...reported, outcome: 'failed', reason, code: error.code }, step };
   }
 }
 
@@ -140,14 +172,4 @@ async function measure(
       runMs: Math.max(0, deed.now - (attempt?.started_at ?? deed.now)),
     },
   );
-}
-
-async function insertPlanOf(deed: Deed, request: RequestRow, plan: BuildPlan): Promise<void> {
-  await moveRequest(deed.queries, request.id, 'planning', {
-    state: 'building',
-    reason: null,
-    finishedAt: null,
-  });
-  const profile = hardwareProfileSchema.parse(JSON.parse(request.profile_json));
-  await insertPlan(deed, { ...request, profile }, plan);
 }

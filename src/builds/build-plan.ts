@@ -8,7 +8,7 @@ import { insertJobs, jobRowsOf, skipDependants } from './job-store.ts';
 import { offerJobs } from './join-jobs.ts';
 import { newJobRow } from './new-job-row.ts';
 import { type PlacedRequest, placePackages } from './place-jobs.ts';
-import { addPackages } from './request-store.ts';
+import { addReused } from './request-packages.ts';
 import { tellJobFinished } from './tell-jobs.ts';
 import { blockedReason, tellUnblocked } from './unblock.ts';
 
@@ -23,6 +23,8 @@ export interface BuildPlan {
 export interface PlannedJob {
   /** Its CPV. */
   readonly name: string;
+  /** Why it is built although nobody has asked for it; a sentence. */
+  readonly because?: string;
   readonly spec: JobSpec;
   /** Digest of what is known to decide how the build ends, unless `spec` has it. */
   readonly inputs?: string;
@@ -49,80 +51,135 @@ export async function insertPlan(
   request: PlacedRequest & { readonly id: string; readonly retry_blocked: number },
   plan: BuildPlan,
 ): Promise<void> {
-  const blocks = await blocksOf(deed, request, plan);
-  const ids = plan.jobs.map(() => newId('job'));
-  const idOf = (index: number): string => {
-    const id = ids[index];
-    if (id === undefined) {
-      throw new Error(`the plan has no job ${index}`);
-    }
-    return id;
-  };
-  const placements = await placePackages(deed.queries, request, plan.jobs);
+  const known = await jobRowsOf(deed.queries, request.id);
+  const { jobs, needs, idOf } = newJobs(plan, known);
+  const blocks = await blocksOf(deed, request, jobs);
+  const placements = await placePackages(
+    deed.queries,
+    request,
+    jobs.map(({ job, fresh }) => ({ name: job.name, needs: fresh })),
+  );
+  const last = known.reduce((most, { position }) => Math.max(most, position), 0);
   await insertJobs(
     deed.queries,
-    plan.jobs.map((job, index) =>
+    jobs.map(({ id, job, isFree }, index) =>
       newJobRow({
         ...at(placements, index),
-        id: idOf(index),
+        id,
         request_id: request.id,
         kind: 'package',
-        position: index + 1,
+        position: last + index + 1,
         name: job.name,
         executor: request.profile.executor,
         spec_json: JSON.stringify(job.spec),
         inputs: inputsOf(job),
+        because: job.because ?? null,
         ingredients_json: ingredientsJson(job, idOf),
         created_at: deed.now,
-        ...stateOf(deed, job, blocks),
+        ...stateOf(deed, { job, isFree }, blocks),
       }),
     ),
-    plan.jobs.flatMap((job, index) =>
-      job.needs.map((need) => ({ job_id: idOf(index), needs_job_id: idOf(need) })),
-    ),
+    needs,
   );
-  const reused = plan.reused.map((id) => ({ id, how: 'reused' }) as const);
-  await addPackages(deed.queries, request.id, reused);
+  await addReused(deed.queries, request.id, plan.reused);
   await deed.tell({
     actor: deed.actor,
     kind: 'request-planned',
     subject: `request:${request.id}`,
-    data: { requestId: request.id, jobs: plan.jobs.length, reused: plan.reused.length },
+    data: {
+      requestId: request.id,
+      jobs: jobs.length,
+      reused: plan.reused.length,
+      rebuilds: jobs.flatMap(({ job: { name, because } }) =>
+        because === undefined ? [] : [{ name, because }],
+      ),
+    },
   });
-  await tellJobs(deed, request.id);
+  await tellJobs(deed, request.id, new Set(jobs.map(({ id }) => id)));
+}
+
+interface NewJob {
+  readonly id: string;
+  readonly job: PlannedJob;
+  /** Places among the new jobs of those that it needs. */
+  readonly fresh: readonly number[];
+  /** All that it needs is there. */
+  readonly isFree: boolean;
+}
+
+/** The jobs of a plan that the request does not have yet, and the pairs of a new job and one that it needs. */
+function newJobs(
+  plan: BuildPlan,
+  known: readonly JobRow[],
+): {
+  readonly jobs: readonly NewJob[];
+  readonly needs: readonly { readonly job_id: string; readonly needs_job_id: string }[];
+  /** Of a job of the plan, by index, new or not. */
+  readonly idOf: (index: number) => string;
+} {
+  const usable = new Map(known.filter(isUsable).map((row) => [row.name, row]));
+  const there = plan.jobs.map((job) => {
+    const row = usable.get(job.name);
+    return row?.state === 'succeeded' && job.because !== undefined ? undefined : row;
+  });
+  const ids = plan.jobs.map((_, index) => there[index]?.id ?? newId('job'));
+  const places = new Map<number, number>();
+  for (const index of plan.jobs.keys()) {
+    if (there[index] === undefined) {
+      places.set(index, places.size);
+    }
+  }
+  const jobs = [...places.keys()].map((index): NewJob => {
+    const job = at(plan.jobs, index);
+    return {
+      id: at(ids, index),
+      job,
+      fresh: job.needs.flatMap((need) => places.get(need) ?? []),
+      isFree: job.needs.every((need) => there[need]?.state === 'succeeded'),
+    };
+  });
+  const needs = jobs.flatMap(({ id, job }) =>
+    job.needs.map((need) => ({ job_id: id, needs_job_id: at(ids, need) })),
+  );
+  return { jobs, needs, idOf: (index) => at(ids, index) };
+}
+
+/** Something can wait for it, or have it. */
+function isUsable({ kind, state }: JobRow): boolean {
+  return kind === 'package' && ['waiting', 'ready', 'leased', 'succeeded'].includes(state);
 }
 
 /** The blocks that stop jobs of the plan, by CPV. */
 async function blocksOf(
   deed: Deed,
   request: PlacedRequest & { readonly retry_blocked: number },
-  plan: BuildPlan,
+  jobs: readonly NewJob[],
 ): Promise<ReadonlyMap<string, BlockedBuildRow>> {
-  const names = plan.jobs.map(({ name }) => name);
+  const names = jobs.map(({ job }) => job.name);
   const profile = request.profile.name;
   if (request.retry_blocked === 1) {
     await tellUnblocked(deed, await removeBlocks(deed.queries, profile, names));
     return new Map();
   }
-  const inputsByName = new Map(plan.jobs.map((job) => [job.name, inputsOf(job)]));
+  const inputsByName = new Map(jobs.map(({ job }) => [job.name, inputsOf(job)]));
   const rows = await blockedAmong(deed.queries, profile, names);
   return new Map(
     rows.filter(({ cpv, inputs }) => inputsByName.get(cpv) === inputs).map((row) => [row.cpv, row]),
   );
 }
 
-function inputsOf({ inputs, spec }: PlannedJob): string | null {
+export function inputsOf({ inputs, spec }: PlannedJob): string | null {
   return inputs ?? (spec.kind === 'source-package' ? spec.inputs : null);
 }
 
 function stateOf(
   { now }: Deed,
-  job: PlannedJob,
+  { job, isFree }: Pick<NewJob, 'job' | 'isFree'>,
   blocks: ReadonlyMap<string, BlockedBuildRow>,
 ): Pick<JobRow, 'state' | 'reason' | 'finished_at'> {
   const block = blocks.get(job.name);
   return block === undefined
-    ? { state: job.needs.length === 0 ? 'ready' : 'waiting', reason: null, finished_at: null }
+    ? { state: isFree ? 'ready' : 'waiting', reason: null, finished_at: null }
     : { state: 'failed', reason: blockedReason(block), finished_at: now };
 }
 
@@ -143,8 +200,8 @@ function ingredientsJson(
   return JSON.stringify(made);
 }
 
-async function tellJobs(deed: Deed, requestId: string): Promise<void> {
-  const rows = (await jobRowsOf(deed.queries, requestId)).filter(({ kind }) => kind === 'package');
+async function tellJobs(deed: Deed, requestId: string, ids: ReadonlySet<string>): Promise<void> {
+  const rows = (await jobRowsOf(deed.queries, requestId)).filter(({ id }) => ids.has(id));
   const blocked = rows.filter(({ state }) => state === 'failed');
   await tellJobFinished(deed, blocked);
   for (const job of blocked) {

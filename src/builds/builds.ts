@@ -48,6 +48,8 @@ export type LeaseWork =
       readonly kind: 'plan';
       readonly atoms: readonly string[];
       readonly rebuild: boolean;
+      /** Those of the atoms that are built again whatever there is. */
+      readonly anew: readonly string[];
       readonly resolve: readonly ResolveOption[];
     }
   | {

@@ -1,27 +1,18 @@
-import { join } from 'node:path';
 import type { RequestRow } from '../database/tables.ts';
 import type { HardwareProfile } from '../gentoo/profile.ts';
 import { isProofNeeded } from '../gentoo/promotion-policy.ts';
-import type { Recipe } from '../gentoo/recipe.ts';
 import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import { AppError } from '../support/errors.ts';
 import { newId } from '../support/ids.ts';
-import { type BuildPlan, insertPlan } from './build-plan.ts';
+import { insertPlan } from './build-plan.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { concludeIfComplete, followUp } from './finish-request.ts';
-import { inputsDigest } from './inputs-digest.ts';
-import type { JobSpec } from './job.ts';
-import { at } from './job-graph.ts';
-import { insertJobs, jobRowsOf } from './job-store.ts';
-import { newJobRow } from './new-job-row.ts';
-import { type PlacedRequest, placePlan } from './place-jobs.ts';
-import { planFromRecipes, type RecipeInputs, resolveRecipes } from './plan-from-recipes.ts';
+import { planWithRebuilds } from './plan-here.ts';
+import { insertPlanJob } from './plan-job.ts';
 import type { BuildRequest } from './request.ts';
 import { expandAtoms } from './request-atoms.ts';
 import { findRequestRow, insertRequest, toRequest } from './request-store.ts';
-import { packSource, type SourceArchive } from './source-archive.ts';
 import { checkPriority } from './steer-request.ts';
-import { tellJobReady } from './tell-jobs.ts';
 
 export interface NewRequest {
   readonly profile: string;
@@ -56,7 +47,12 @@ export async function createRequest(
   const atoms = expandAtoms(wanted.atoms, profile);
   const plan =
     profile.executor === 'source'
-      ? await planHere(context, profile, { atoms, rebuild: wanted.rebuild ?? false })
+      ? await planWithRebuilds(context, profile, {
+          atoms,
+          rebuild: wanted.rebuild ?? false,
+          publish: wanted.publish,
+          partial: wanted.partial ?? false,
+        })
       : undefined;
   const id = newId('req');
   const after = await transact(context, wanted.author, async (deed) => {
@@ -64,7 +60,14 @@ export async function createRequest(
     const request = { ...row, profile };
     if (plan === undefined) {
       const { rebuild = false, resolve = [] } = wanted;
-      await insertPlanJob(deed, request, { atoms, rebuild, resolve: [...resolve] });
+      await insertPlanJob(deed, request, {
+        atoms,
+        rebuild,
+        resolve: [...resolve],
+        again: [],
+        isMore: false,
+        round: 1,
+      });
       return 'nothing';
     }
     await insertPlan(deed, request, plan);
@@ -188,78 +191,4 @@ function newRow({ now }: Deed, { id, profile, wanted, isPlanned }: RequestToInse
 
 function bit(value: boolean | undefined): number {
   return value === true ? 1 : 0;
-}
-
-async function insertPlanJob(
-  deed: Deed,
-  request: PlacedRequest & { readonly id: string },
-  spec: Omit<Extract<JobSpec, { readonly kind: 'plan' }>, 'kind'>,
-): Promise<void> {
-  await insertJobs(
-    deed.queries,
-    [
-      newJobRow({
-        ...(await placePlan(deed.queries, request)),
-        id: newId('job'),
-        request_id: request.id,
-        kind: 'plan',
-        position: 0,
-        name: 'plan',
-        executor: 'portage',
-        spec_json: JSON.stringify({ kind: 'plan', ...spec }),
-        state: 'ready',
-        created_at: deed.now,
-      }),
-    ],
-    [],
-  );
-  await tellJobReady(deed, await jobRowsOf(deed.queries, request.id));
-}
-
-async function planHere(
-  context: BuildsContext,
-  profile: HardwareProfile,
-  wanted: { readonly atoms: readonly string[]; readonly rebuild: boolean },
-): Promise<BuildPlan> {
-  const recipes = resolveRecipes(wanted.atoms, profile);
-  const sources = new SourceShelf(join(context.folders.state, 'sources'));
-  const known: RecipeInputs[] = [];
-  for (const { recipe, isRequested, build, run } of recipes) {
-    const source = await sources.of(recipe);
-    const inputs = inputsDigest({
-      recipe,
-      sourceDigest: source.digest,
-      profile,
-      dependencies: [...build, ...run].map((place) => at(known, place).inputs),
-    });
-    const isWantedAnew = wanted.rebuild && isRequested;
-    const built = isWantedAnew
-      ? undefined
-      : await context.repository.findPackageByInputs(profile.name, inputs);
-    known.push({ inputs, sourceSha512: source.sha512, packageId: built?.id ?? null });
-  }
-  return planFromRecipes(recipes, known);
-}
-
-/** Packs each source folder once. */
-class SourceShelf {
-  readonly #sources: string;
-  readonly #packed = new Map<string, SourceArchive>();
-
-  constructor(sources: string) {
-    this.#sources = sources;
-  }
-
-  /** `sha512` is null when the agent fetches the source itself. */
-  async of({
-    source,
-  }: Recipe): Promise<{ readonly digest: string; readonly sha512: string | null }> {
-    if ('url' in source) {
-      return { digest: source.sha512, sha512: null };
-    }
-    const archive =
-      this.#packed.get(source.folder) ?? (await packSource(source.folder, this.#sources));
-    this.#packed.set(source.folder, archive);
-    return { digest: archive.contentSha256, sha512: archive.sha512 };
-  }
 }

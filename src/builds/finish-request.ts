@@ -1,20 +1,16 @@
 import type { RequestRow } from '../database/tables.ts';
+import { isAppError, isPassing, messageOf } from '../support/errors.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { conclusionOf } from './conclusion.ts';
 import { hasOpenJobs } from './job-store.ts';
 import { joinedReason } from './join-jobs.ts';
-import {
-  type PublishEnd,
-  publishPart,
-  type RequestPublication,
-  refusalOf,
-} from './publish-part.ts';
+import { type PublishEnd, publishPart, type RequestPublication } from './publish-part.ts';
 import { FINAL_REQUEST_STATES, type RequestState } from './request.ts';
+import { packagesOfRequest } from './request-packages.ts';
 import {
   findRequestRow,
   lockRequest,
   moveRequest,
-  packagesOfRequest,
   requestIdsInState,
   toRequest,
 } from './request-store.ts';
@@ -157,6 +153,18 @@ async function end(context: BuildsContext, row: RequestRow, to: PublishEnd): Pro
 export async function resumePublishing(context: BuildsContext): Promise<void> {
   for (const id of await requestIdsInState(context.database, 'publishing')) {
     followUp(context, id, 'publish');
+  }
+}
+
+async function refusalOf(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (isAppError(error) && !isPassing(error)) {
+      return messageOf(error);
+    }
+    throw error;
   }
 }
 

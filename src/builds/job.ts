@@ -9,6 +9,12 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
     kind: z.literal('plan'),
     atoms: z.array(z.string()),
     rebuild: z.boolean(),
+    /** What has to be built again with it, and why: `category/pn:slot`, and what follows "because". */
+    again: z.array(z.object({ atom: z.string(), because: z.string() })).default([]),
+    /** It adds to the plan that the request has. */
+    isMore: z.boolean().default(false),
+    /** The how-manieth it is that looks for what has to be built again; 0 when it does not look. */
+    round: z.number().default(1),
     resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
   }),
   z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
@@ -34,6 +40,7 @@ export const jobIngredientsSchema = z.object({
 export type JobIngredients = z.infer<typeof jobIngredientsSchema>;
 
 export type JobSpec = z.infer<typeof jobSpecSchema>;
+export type PlanSpec = Extract<JobSpec, { kind: 'plan' }>;
 
 /** What an agent may report at the end of an attempt. */
 export type ReportedOutcome = 'succeeded' | 'failed' | 'cancelled';

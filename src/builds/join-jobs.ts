@@ -16,7 +16,8 @@ import {
   planBegunAt,
   untriedTwins,
 } from './join-store.ts';
-import { addPackages, findRequestRow } from './request-store.ts';
+import { addBuilt } from './request-packages.ts';
+import { findRequestRow } from './request-store.ts';
 import { tellJobFinished, tellJobJoined, tellJobReady } from './tell-jobs.ts';
 import { endIfUnchanged } from './unchanged-jobs.ts';
 
@@ -108,7 +109,11 @@ async function endJoined(
     return [];
   }
   if (ended.package_id !== null) {
-    await addPackages(queries, ended.request_id, [{ id: ended.package_id, how: 'built' }]);
+    await addBuilt(queries, {
+      request_id: ended.request_id,
+      package_id: ended.package_id,
+      isRebuild: ended.because !== null,
+    });
   }
   return await readyDependants(queries, ended.id);
 }

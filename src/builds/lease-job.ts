@@ -3,13 +3,13 @@ import { newestContents } from '../repository/content-store.ts';
 import { messageOf } from '../support/errors.ts';
 import { agentsByName, lockAgent } from './agent-store.ts';
 import { insertAttempt, updateAttempt } from './attempt-store.ts';
-import type { Lease } from './builds.ts';
+import type { Lease, LeaseWork } from './builds.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { type Asked, QueueView } from './choose-job.ts';
 import { compileHosts } from './compile-hosts.ts';
 import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type Conclusions, followUpAll } from './finish-request.ts';
-import { type AttemptEnd, jobSpecSchema } from './job.ts';
+import { type AttemptEnd, type JobSpec, jobSpecSchema } from './job.ts';
 import { limitsFor, profileOf } from './job-limits.ts';
 import {
   claimJob,
@@ -19,7 +19,8 @@ import {
   updateLeasedJob,
 } from './job-store.ts';
 import { joinTwins } from './join-jobs.ts';
-import { findRequestRow, lockRequest, packagesOfRequest } from './request-store.ts';
+import { packagesOfRequest } from './request-packages.ts';
+import { findRequestRow, lockRequest } from './request-store.ts';
 import { jobsToLeave, mayTake } from './retry-choice.ts';
 import { keyOf, settleAttempt } from './settle-job.ts';
 import { stagingOf, unstageInBackground } from './staging.ts';
@@ -135,8 +136,17 @@ export async function prepareLease(
     staging,
     ...(hosts !== undefined && { compileHosts: hosts }),
     limits,
-    work: jobSpecSchema.parse(JSON.parse(job.spec_json)),
+    work: workOf(jobSpecSchema.parse(JSON.parse(job.spec_json))),
   };
+}
+
+function workOf(spec: JobSpec): LeaseWork {
+  if (spec.kind !== 'plan') {
+    return spec;
+  }
+  const { kind, rebuild, resolve } = spec;
+  const anew = spec.again.map(({ atom }) => atom);
+  return { kind, atoms: [...new Set([...spec.atoms, ...anew])], rebuild, resolve, anew };
 }
 
 /** For a package, what its request has, and the newest builds of what it is built with besides. */

@@ -1,11 +1,11 @@
 import type { RequestRow } from '../database/tables.ts';
 import type { PartToPublish, Repository } from '../repository/repository.ts';
-import { isAppError, isPassing, messageOf } from '../support/errors.ts';
+import { isAppError, isPassing } from '../support/errors.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
 import { conclusionOf } from './conclusion.ts';
 import { jobRowsOf } from './job-store.ts';
 import { packageNameOf } from './place-jobs.ts';
-import { noteLeftOut, packagesOfRequest } from './request-store.ts';
+import { noteLeftOut, packagesOfRequest } from './request-packages.ts';
 
 /** How what comes of a request is to be published. */
 export type RequestPublication = Omit<
@@ -30,44 +30,37 @@ export async function publishPart(
   row: RequestRow,
   publication: RequestPublication,
 ): Promise<PublishEnd> {
-  const { channel } = publication;
-  const built = (await failureOf(context, row)) ?? 'Everything was built.';
   for (let left = TRIES; ; left -= 1) {
-    if ((await context.repository.publicationOfRequest(publication)) !== undefined) {
-      return await whatIsPublished(context, row, publication);
-    }
-    const part = await chosenPart(context, row, publication);
-    if (part.packageIds.length === 0) {
-      return await nothingNew(context, row, part);
-    }
     try {
-      const { packageIds, serial: expected } = part;
-      const refusal = await refusalOf(async () => {
-        await context.repository.publish({ ...publication, packageIds, expected });
-      });
-      if (refusal !== undefined) {
-        const reason = `${built} A part of it could not be published on ${channel}. ${refusal}`;
-        return { state: 'failed', reason };
-      }
+      return await tryPart(context, row, publication);
     } catch (error) {
-      if (!isAppError(error, 'channel-moved') || left === 0) {
+      if (!isAppError(error) || isPassing(error)) {
         throw error;
+      }
+      if (error.code !== 'channel-moved' || left === 0) {
+        const built = (await failureOf(context, row)) ?? 'Everything was built.';
+        const reason = `${built} A part of it could not be published on ${publication.channel}. ${error.message}`;
+        return { state: 'failed', reason };
       }
     }
   }
 }
 
-/** What becomes of work that the repository refuses: its sentence. Any other fault is thrown on. */
-export async function refusalOf(work: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    if (isAppError(error) && !isPassing(error) && error.code !== 'channel-moved') {
-      return messageOf(error);
+async function tryPart(
+  context: BuildsContext,
+  row: RequestRow,
+  publication: RequestPublication,
+): Promise<PublishEnd> {
+  const { repository } = context;
+  if ((await repository.publicationOfRequest(publication)) === undefined) {
+    const part = await chosenPart(context, row, publication);
+    const { packageIds, serial: expected } = part;
+    if (packageIds.length === 0) {
+      return await nothingNew(context, row, part);
     }
-    throw error;
+    await repository.publish({ ...publication, packageIds, expected });
   }
+  return await whatIsPublished(context, row, publication);
 }
 
 async function chosenPart(

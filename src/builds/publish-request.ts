@@ -5,13 +5,8 @@ import { conclusionOf } from './conclusion.ts';
 import { requirePublishable } from './create-request.ts';
 import { followUp, moveOn } from './finish-request.ts';
 import { type BuildRequest, FINAL_REQUEST_STATES } from './request.ts';
-import {
-  findRequestRow,
-  lockRequest,
-  packagesOfRequest,
-  steerRequest,
-  toRequest,
-} from './request-store.ts';
+import { packagesOfRequest } from './request-packages.ts';
+import { findRequestRow, lockRequest, steerRequest, toRequest } from './request-store.ts';
 
 export interface WantedPublication {
   readonly actor: string;

@@ -16,7 +16,8 @@ import {
 import { builtAs } from './join-store.ts';
 import { sentenceOf } from './reason-sentence.ts';
 import { type ExplainedJob, FINAL_JOB_STATES } from './request.ts';
-import { findRequestRow, packagesOfRequest } from './request-store.ts';
+import { packagesOfRequest } from './request-packages.ts';
+import { findRequestRow } from './request-store.ts';
 
 /** What the answers take from the running service. */
 export interface LiveView {

@@ -125,65 +125,6 @@ export async function requestIdsInState(queries: Queries, state: RequestState): 
   return rows.map(({ id }) => id);
 }
 
-export async function addPackages(
-  queries: Queries,
-  requestId: string,
-  packages: readonly { readonly id: string; readonly how: 'built' | 'reused' }[],
-): Promise<void> {
-  for (const { id, how } of packages) {
-    await queries
-      .insertInto('request_packages')
-      .values({ request_id: requestId, package_id: id, how, left_out: null })
-      .onConflict((conflict) => conflict.columns(['request_id', 'package_id']).doUpdateSet({ how }))
-      .execute();
-  }
-}
-
-/** In the order of their CPVs. */
-export async function packagesOfRequest(
-  queries: Queries,
-  requestId: string,
-): Promise<
-  {
-    readonly id: string;
-    readonly cpv: string;
-    readonly how: 'built' | 'reused';
-    readonly leftOut: string | null;
-  }[]
-> {
-  return await queries
-    .selectFrom('request_packages')
-    .innerJoin('packages', 'packages.id', 'request_packages.package_id')
-    .select(['request_packages.package_id as id', 'packages.cpv', 'request_packages.how'])
-    .select('request_packages.left_out as leftOut')
-    .where('request_packages.request_id', '=', requestId)
-    .orderBy('packages.cpv')
-    .orderBy('packages.build_id')
-    .execute();
-}
-
-/** Writes down what is left out of what is published, and nothing else is. Reasons by package id. */
-export async function noteLeftOut(
-  queries: Queries,
-  requestId: string,
-  reasons: ReadonlyMap<string, string>,
-): Promise<void> {
-  await queries
-    .updateTable('request_packages')
-    .set({ left_out: null })
-    .where('request_id', '=', requestId)
-    .where('left_out', 'is not', null)
-    .execute();
-  for (const [id, reason] of reasons) {
-    await queries
-      .updateTable('request_packages')
-      .set({ left_out: reason })
-      .where('request_id', '=', requestId)
-      .where('package_id', '=', id)
-      .execute();
-  }
-}
-
 export async function packageSize(queries: Queries, id: string): Promise<number | null> {
   const row = await queries
     .selectFrom('packages')

@@ -24,7 +24,7 @@ import { endFollowers, offerJobs } from './join-jobs.ts';
 import { isWantedElsewhere } from './join-store.ts';
 import { keepHistory } from './keep-history.ts';
 import { needsOfLane } from './lane-store.ts';
-import { addPackages } from './request-store.ts';
+import { addBuilt } from './request-packages.ts';
 import { candidates } from './retry-choice.ts';
 import { tellJobFinished, tellJobReady, tellPackageBlocked } from './tell-jobs.ts';
 
@@ -154,7 +154,11 @@ async function follow(
   await tellJobFinished(deed, [job], log.failure);
   if (verdict.state === 'succeeded') {
     if (job.package_id !== null) {
-      await addPackages(queries, job.request_id, [{ id: job.package_id, how: 'built' }]);
+      await addBuilt(queries, {
+        request_id: job.request_id,
+        package_id: job.package_id,
+        isRebuild: job.because !== null,
+      });
     }
     const joined = await endFollowers(deed, job);
     await offerJobs(deed, await readyDependants(queries, job.id));

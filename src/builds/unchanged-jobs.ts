@@ -7,7 +7,7 @@ import type { Ingredients } from '../repository/provenance.ts';
 import type { Deed } from './builds-context.ts';
 import { fullInputs } from './inputs-digest.ts';
 import { type JobIngredients, jobIngredientsSchema } from './job.ts';
-import { addPackages } from './request-store.ts';
+import { addPackages } from './request-packages.ts';
 import { endAsUnchanged, packagesOfJobs, setFullInputs } from './unchanged-store.ts';
 
 /**

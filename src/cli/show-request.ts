@@ -66,10 +66,19 @@ export function showRequest(request: RequestDetail, { output, clock }: CommandCo
     );
   }
   showPackages(request.packages, output);
+  showLeftOut(request, output);
   if (request.publication !== null) {
     const { channel, serial } = request.publication;
     output.line();
     output.line(`published on ${channel} as publication ${serial}`);
+  }
+}
+
+function showLeftOut({ packages }: RequestDetail, output: CommandContext['output']): void {
+  for (const { cpv, leftOut } of packages) {
+    if (leftOut !== null) {
+      output.line(`left out: ${cpv}. ${leftOut}`);
+    }
   }
 }
 

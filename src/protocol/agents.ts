@@ -98,6 +98,8 @@ export const leaseSchema = z.object({
       kind: z.literal('plan'),
       atoms: z.array(z.string()),
       rebuild: z.boolean(),
+      /** Those of the atoms that are built again whatever there is; an older server says nothing. */
+      anew: z.array(z.string()).default([]),
       /** An older server says nothing. */
       resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
     }),

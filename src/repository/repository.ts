@@ -51,7 +51,7 @@ export interface PartToPublish {
     readonly cpv: string;
     /** A sentence. */
     readonly reason: string;
-    /** `category/pn` of what it lacks. */
+    /** `category/pn` of what it lacks, or would break. */
     readonly lacks: readonly string[];
   }[];
 }

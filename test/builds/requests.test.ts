@@ -95,6 +95,7 @@ describe('a request', () => {
       kind: 'plan',
       atoms: ['a/b', 'a/c', '@world'],
       rebuild: false,
+      anew: [],
       resolve: ['update', 'deep'],
     });
   });

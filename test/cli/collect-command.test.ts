@@ -59,7 +59,7 @@ async function collectingServer(...steps: readonly object[]): Promise<FarmServer
   return server;
 }
 
-function at(profile: string, stage: string, count: number): object {
+function reached(profile: string, stage: string, count: number): object {
   return { task: TASK, underWay: { profile, stage, done: count, total: 2 } };
 }
 
@@ -86,10 +86,10 @@ describe('repository collect', () => {
 
   it('follows it, with a bar for each profile and stage', async () => {
     const server = await collectingServer(
-      at('web-v3', 'looking', 2),
-      at('web-v3', 'removing', 1),
-      at('web-v3', 'removing', 2),
-      at('web-v4', 'removing', 2),
+      reached('web-v3', 'looking', 2),
+      reached('web-v3', 'removing', 1),
+      reached('web-v3', 'removing', 2),
+      reached('web-v4', 'removing', 2),
       done({ ...COLLECTION, dryRun: false }),
     );
     const { stdout, stderr, code } = await runProgram([

@@ -20,7 +20,7 @@ const SYSTEM_TOOLS = [
 ];
 /** The programs that scripts/test looks for, `package:program` in it. */
 const TEST_NEEDS = [
-  ...readFileSync(join(SCRIPTS, 'test'), 'utf8').matchAll(/[a-z0-9-]+:([a-z0-9]+)(?=[ '\n])/g),
+  ...readFileSync(join(SCRIPTS, 'test'), 'utf8').matchAll(/[a-z0-9.-]+:([a-z0-9.-]+)(?=[ '\n])/g),
 ].map((match) => match[1] ?? '');
 const folder = temporaryFolder();
 

@@ -24,7 +24,7 @@ export async function fillFarm(farm: TestServer): Promise<void> {
     reason: null,
   });
   farm.builds.addJob({ id: 'j-2', requestId: 'rq-a', needs: ['j-1'] });
-  farm.builds.built.push({ requestId: 'rq-a', package: php, how: 'reused' });
+  farm.builds.built.push({ requestId: 'rq-a', package: php, how: 'reused', leftOut: null });
   await farm.builds.registerAgent({
     name: 'builder-1',
     chost: 'x86_64-pc-linux-gnu',

@@ -47,8 +47,7 @@ export class FakeBuilds implements Builds {
   readonly requests: BuildRequest[] = [];
   readonly jobs: ExplainedJob[] = [];
   readonly pauses: ProfilePause[] = [];
-  readonly built: (Omit<RequestPackage, 'leftOut'> & { requestId: string; leftOut?: string })[] =
-    [];
+  readonly built: (RequestPackage & { requestId: string })[] = [];
   readonly agents: AgentRecord[] = [];
   readonly leases: Lease[] = [];
   readonly blocked: BlockedBuild[] = [];
@@ -210,16 +209,16 @@ export class FakeBuilds implements Builds {
   }
 
   async packagesOf(requestId: string) {
-    const built = this.built.filter((entry) => entry.requestId === requestId);
-    return built.map((entry) => ({ leftOut: null, ...entry }));
+    return this.built.filter((entry) => entry.requestId === requestId);
   }
 
   async publishRequest(id: string, wanted: Parameters<Builds['publishRequest']>[1]) {
-    if (this.#request(id).finishedAt === null) {
+    const before = this.#request(id);
+    if (before.finishedAt === null) {
       throw new AppError('request-unfinished', `The request ${id} has not ended.`);
     }
-    const publish = wanted.channel ?? this.#request(id).publish;
-    await this.changeRequest(id, { state: 'publishing', partial: wanted.partial, publish });
+    const { partial, channel: publish = before.publish } = wanted;
+    await this.changeRequest(id, { state: 'publishing', partial, publish });
     return this.#request(id);
   }
 
@@ -439,18 +438,18 @@ export class FakeBuilds implements Builds {
   }
 
   #job(id: string): ExplainedJob {
-    const job = this.jobs.find((known) => known.id === id);
-    if (job === undefined) {
-      throw new AppError('unknown-job', `There is no job ${id}.`);
-    }
-    return job;
+    return theOne(this.jobs, id, 'job');
   }
 
   #request(id: string): BuildRequest {
-    const request = this.requests.find((known) => known.id === id);
-    if (request === undefined) {
-      throw new AppError('unknown-request', `There is no request ${id}.`);
-    }
-    return request;
+    return theOne(this.requests, id, 'request');
   }
+}
+
+function theOne<T extends { readonly id: string }>(all: readonly T[], id: string, kind: string): T {
+  const one = all.find((known) => known.id === id);
+  if (one === undefined) {
+    throw new AppError(`unknown-${kind}`, `There is no ${kind} ${id}.`);
+  }
+  return one;
 }

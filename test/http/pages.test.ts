@@ -45,7 +45,7 @@ beforeAll(async () => {
   });
   farm.builds.addJob({ id: 'j-2', requestId: 'rq-1', name: EVIL, needs: ['j-1'] });
   farm.builds.writeLog('j-1', 1, 0, Buffer.from(`${EVIL}\n`));
-  farm.builds.built.push({ requestId: 'rq-1', package: record, how: 'built' });
+  farm.builds.built.push({ requestId: 'rq-1', package: record, how: 'built', leftOut: null });
   await farm.builds.registerAgent({
     name: EVIL,
     chost: EVIL,
@@ -203,7 +203,7 @@ describe('the page of a request', () => {
     farm.builds.addRequest({ id: 'rq-part', state: 'partial', publish: 'testing', finishedAt: 1 });
     farm.builds.built.push({ ...built, requestId: 'rq-part', leftOut: 'It would break x.' });
     farm.builds.addRequest({ id: 'rq-bad', state: 'failed', finishedAt: 1 });
-    farm.builds.built.push({ ...built, requestId: 'rq-bad' });
+    farm.builds.built.push({ ...built, requestId: 'rq-bad', leftOut: null });
     const because = 'Rebuilt because libfoo.so.1 is gone from dev-libs/foo-2.';
     farm.builds.addJob({ id: 'j-again', requestId: 'rq-bad', state: 'succeeded', because });
     const [part, bad] = [await page('/requests/rq-part'), await page('/requests/rq-bad')];

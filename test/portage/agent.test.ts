@@ -84,7 +84,7 @@ async function finished(job: ServedJob): Promise<ServedJob> {
 }
 
 function planWork(atoms: readonly string[], rebuild = false): LeaseMessage['work'] {
-  return { kind: 'plan', atoms: [...atoms], rebuild, resolve: [] };
+  return { kind: 'plan', atoms: [...atoms], rebuild, resolve: [], anew: [] };
 }
 
 function packageWork(cpv: string): LeaseMessage['work'] {

@@ -29,6 +29,11 @@ const PLAN_FOLDER = join(import.meta.dirname, '../portage');
 const PLAN_PROGRAM = 'emerge_plan.py';
 /** What it imports, and itself. */
 const PLAN_FILES = [PLAN_PROGRAM, 'plan_problems.py'];
+/**
+ * What else is installed there may have been built against a library that this job changes. The request builds it
+ * again in a job of its own, if it is the farm's; it is no part of this one.
+ */
+const IGNORE_REBUILDS = '--ignore-built-slot-operator-deps=y';
 const MAXIMUM_PLAN_BYTES = 256 * 1024 * 1024;
 /** Ends with 0 where this Portage can write its status. What it says would be the first error of a build that fails. */
 const KNOWS_OBSERVABILITY = [
@@ -130,7 +135,8 @@ const MOST_PLANS = 20;
 /** Makes a plan and hands it in, until the server takes it as it is. Throws `plan-unstable`. */
 async function makePlan(portage: PortageCommands, work: PlanWork): Promise<void> {
   const { lease, connection, log, signal } = portage.job;
-  const anew = new Set(work.rebuild ? excludedFromBinaries(work.atoms, lease.profile.sets) : []);
+  const again = work.rebuild ? work.atoms : work.anew;
+  const anew = new Set(excludedFromBinaries(again, lease.profile.sets));
   for (let count = 0; count < MOST_PLANS; count += 1) {
     const plan = await portage.plan([
       ...BINARY_OPTIONS,
@@ -171,6 +177,7 @@ async function buildPackage(
     '--oneshot',
     '--buildpkg',
     ...BINARY_OPTIONS,
+    IGNORE_REBUILDS,
     '--usepkg-exclude',
     packageNameOf(`=${work.cpv}`),
   ];

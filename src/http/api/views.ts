@@ -171,7 +171,14 @@ export function leaseMessage(lease: Lease, publicKey: string): LeaseMessage {
     ...(lease.compileHosts !== undefined && { compileHosts: [...lease.compileHosts] }),
     ...(profile.compileSharing !== undefined &&
       profile.compileSharing.ccacheBytes !== null && { ccachePath: `/ccache/${profile.name}/` }),
-    work:
-      work.kind === 'plan' ? { ...work, atoms: [...work.atoms], resolve: [...work.resolve] } : work,
+    work: workView(work),
   };
+}
+
+function workView(work: Lease['work']): LeaseMessage['work'] {
+  if (work.kind !== 'plan') {
+    return work;
+  }
+  const { atoms, resolve, anew } = work;
+  return { ...work, atoms: [...atoms], resolve: [...resolve], anew: [...anew] };
 }

@@ -19,7 +19,7 @@ export interface LeftOut {
   readonly package: GatePackage;
   /** A sentence. */
   readonly reason: string;
-  /** `category/pn` of what it lacks. */
+  /** `category/pn` of what it lacks, or would break. */
   readonly lacks: readonly string[];
 }
 
@@ -284,7 +284,7 @@ class Search {
     const { wanted, message } = fault;
     const isAtoms = wanted !== null && typeof wanted !== 'string';
     const names = isAtoms ? atomsOf(wanted).map(nameOfAtom) : [];
-    const lacks = [...new Set(names)];
+    const lacks = fault.one === one ? [...new Set(names)] : [fault.one.name];
     const others = [...this.#dropped.keys()].filter(
       (other) => other !== one && lacks.includes(other.name),
     );
