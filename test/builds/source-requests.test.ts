@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import { digestOf } from '../../src/support/digests.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -156,5 +157,17 @@ describe('the log of a job', () => {
     await farm.builds.cancelRequest(request.id, 'token:test');
     expect(await removeSources(old())).toBe(1);
     expect(await removeSources(old())).toBe(0);
+  });
+
+  it('takes no PHP tree for a package', async () => {
+    const farm = await newFarm([profileWith(sourceFolder('int main;'))]);
+    await farm.builds.createRequest(ASK);
+    await farm.agent('one', ['source']);
+    const { key } = await farm.take('one');
+    const upload = { stream: Readable.from([]), sha512: '' };
+
+    await expect(farm.builds.acceptTree(key, upload)).rejects.toMatchObject({
+      code: 'job-takes-no-tree',
+    });
   });
 });

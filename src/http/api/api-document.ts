@@ -12,6 +12,7 @@ import {
   portagePlanSchema,
   registrationSchema,
   resultSchema,
+  treeReplySchema,
 } from '../../protocol/agents.ts';
 import { blockedListSchema, unblockBodySchema } from '../../protocol/blocked.ts';
 import {
@@ -161,6 +162,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Journal: journalViewSchema,
   Lease: leaseReplySchema,
   PlanReply: planReplySchema,
+  TreeReply: treeReplySchema,
   LogReply: logReplySchema,
   NewToken: newTokenSchema,
   Node: nodeViewSchema,
