@@ -8,11 +8,7 @@ import { withOpenGpkg } from '../../src/binpkg/gpkg/open-gpkg.ts';
 import { rewriteGpkg } from '../../src/binpkg/gpkg/rewrite.ts';
 import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
 import { newTokenSchema } from '../../src/protocol/access.ts';
-import {
-  type RequestDetail,
-  requestDetailSchema,
-  requestViewSchema,
-} from '../../src/protocol/builds.ts';
+import type { RequestDetail } from '../../src/protocol/builds.ts';
 import { nodeDetailSchema } from '../../src/protocol/nodes.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { epochSeconds, systemClock } from '../../src/support/clock.ts';
@@ -25,9 +21,9 @@ import {
   makeOverlay,
   portageSuite,
 } from '../support/gentoo-prefix.ts';
-import { poll } from '../support/poll.ts';
 import { TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { requested, writePortageProfile } from './portage-farm.ts';
 
 const [title, isSkipped] = portageSuite('the main job, with real Portage at both ends');
 const folder = temporaryFolder();
@@ -111,27 +107,7 @@ beforeAll(async () => {
     'app-misc/greet-twice/greet-twice-1.0.ebuild': WRAPPER,
   });
   builder = await makeGentooPrefix({ folder: join(folder, 'builder'), overlay });
-  await mkdir(join(folder, 'profiles/web'), { recursive: true });
-  // The library of C comes from the machine that the prefixes lie on.
-  await writeFile(
-    join(folder, 'profiles/web/base-system'),
-    'provides x86_64: libc.so.6 ld-linux-x86-64.so.2\nprovides x86_64: libm.so.6\n',
-  );
-  await writeFile(
-    join(folder, 'profiles/web/profile.toml'),
-    [
-      'description = "Web servers"',
-      'arch = "amd64"',
-      'chost = "x86_64-pc-linux-gnu"',
-      'cflags = "-O2 -march=x86-64-v2"',
-      'executor = "portage"',
-      'channels = ["testing", "stable"]',
-      '[build-root]',
-      'kind = "prefix"',
-      `path = "${builder.folder}"`,
-      '',
-    ].join('\n'),
-  );
+  await writePortageProfile(folder, builder);
   server = await TestServer.create(folder);
   await server.start();
   agent = server.agent('pre1');
@@ -186,23 +162,7 @@ async function prove(): Promise<string> {
 }
 
 async function build(atoms: readonly string[]): Promise<RequestDetail> {
-  const made = await server.call('POST', '/api/requests', {
-    profile: 'web',
-    atoms,
-    publish: 'testing',
-  });
-  expect([made.status, made.body]).toEqual([201, expect.anything()]);
-  const { id } = requestViewSchema.parse(made.body);
-  return await poll(
-    `the request ${id} to end`,
-    async () => {
-      const detail = requestDetailSchema.parse(
-        (await server.call('GET', `/api/requests/${id}`)).body,
-      );
-      return detail.finishedAt === null ? undefined : detail;
-    },
-    240_000,
-  );
+  return await requested(server, { atoms, publish: 'testing' });
 }
 
 async function logsOf(detail: RequestDetail): Promise<string> {

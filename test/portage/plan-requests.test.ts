@@ -1,11 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import {
-  type RequestDetail,
-  requestDetailSchema,
-  requestViewSchema,
-} from '../../src/protocol/builds.ts';
+import type { RequestDetail } from '../../src/protocol/builds.ts';
 import {
   type GentooPrefix,
   makeGentooPrefix,
@@ -15,6 +11,7 @@ import {
 import { poll } from '../support/poll.ts';
 import { TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { requested, writePortageProfile } from './portage-farm.ts';
 
 const [title, isSkipped] = portageSuite('requests, resolved by real Portage');
 const SLOW_MS = 600_000;
@@ -77,40 +74,11 @@ async function addLibrary(version: string, text: string): Promise<void> {
   await writeFile(join(overlay, `dev-libs/text/text-${version}.ebuild`), text);
 }
 
-async function writeProfile(...lines: readonly string[]): Promise<void> {
-  await mkdir(join(folder, 'profiles/web'), { recursive: true });
-  const build = ['[build-root]', 'kind = "prefix"', `path = "${builder.folder}"`, ''];
-  const head = [
-    'description = "Web servers"',
-    'arch = "amd64"',
-    'chost = "x86_64-pc-linux-gnu"',
-    'cflags = "-O2"',
-    'executor = "portage"',
-    'channels = ["testing"]',
-  ];
-  await writeFile(
-    join(folder, 'profiles/web/profile.toml'),
-    [...head, ...lines, ...build].join('\n'),
-  );
-}
-
 async function request(
   atoms: readonly string[],
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<RequestDetail> {
-  const wanted = { profile: 'web', atoms, ...more };
-  const made = await server.call('POST', '/api/requests', wanted);
-  expect([made.status, made.body]).toEqual([201, expect.anything()]);
-  const { id } = requestViewSchema.parse(made.body);
-  const ended = await poll(
-    `the request ${id} to end`,
-    async () => {
-      const { body } = await server.call('GET', `/api/requests/${id}`);
-      const detail = requestDetailSchema.parse(body);
-      return detail.finishedAt === null ? undefined : detail;
-    },
-    SLOW_MS,
-  );
+  const ended = await requested(server, { atoms, ...more }, SLOW_MS);
   expect(`${ended.state} ${ended.reason ?? ''}`).toBe('done ');
   return ended;
 }
@@ -137,7 +105,7 @@ const UPDATE = { resolve: ['update', 'deep', 'newuse'], ...PUBLISHED };
     builder = await makeGentooPrefix({ folder: join(folder, 'builder'), overlay });
     await mkdir(join(builder.folder, 'var/lib/portage'), { recursive: true });
     await writeFile(join(builder.folder, 'var/lib/portage/world'), 'app-misc/top\n');
-    await writeProfile();
+    await writePortageProfile(folder, builder);
     server = await TestServer.create(folder);
     await server.start();
     agent = server.agent('pre1');
@@ -216,7 +184,7 @@ const UPDATE = { resolve: ['update', 'deep', 'newuse'], ...PUBLISHED };
   });
 
   it('upgrades what @world needs, with --newuse also by the flags of the profile', async () => {
-    await writeProfile('use = ["shiny"]');
+    await writePortageProfile(folder, builder, ['use = ["shiny"]']);
     await poll('the new profile', async () => {
       const { body } = await server.call('GET', '/api/profiles');
       return JSON.stringify(body).includes('shiny') ? true : undefined;

@@ -1,20 +1,16 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  type RequestDetail,
-  requestDetailSchema,
-  requestViewSchema,
-} from '../../src/protocol/builds.ts';
+import type { RequestDetail } from '../../src/protocol/builds.ts';
 import {
   type GentooPrefix,
   makeGentooPrefix,
   makeOverlay,
   portageSuite,
 } from '../support/gentoo-prefix.ts';
-import { poll } from '../support/poll.ts';
 import { TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { requested, writePortageProfile } from './portage-farm.ts';
 
 const [title, isSkipped] = portageSuite('rebuilds with real Portage');
 const folder = temporaryFolder();
@@ -69,22 +65,7 @@ async function addEbuild(path: string, text: string): Promise<void> {
 }
 
 async function build(body: Readonly<Record<string, unknown>>): Promise<RequestDetail> {
-  const made = await server.call('POST', '/api/requests', {
-    profile: 'web',
-    publish: 'testing',
-    ...body,
-  });
-  expect([made.status, made.body]).toEqual([201, expect.anything()]);
-  const { id } = requestViewSchema.parse(made.body);
-  return await poll(
-    `the request ${id} to end`,
-    async () => {
-      const { body: answer } = await server.call('GET', `/api/requests/${id}`);
-      const detail = requestDetailSchema.parse(answer);
-      return detail.finishedAt === null ? undefined : detail;
-    },
-    240_000,
-  );
+  return await requested(server, { publish: 'testing', ...body });
 }
 
 /** Package jobs with why they are there. */
@@ -121,26 +102,7 @@ beforeAll(async () => {
     'app-misc/loose/loose-1.ebuild': consumer('dev-libs/libfoo'),
   });
   builder = await makeGentooPrefix({ folder: join(folder, 'builder'), overlay });
-  await mkdir(join(folder, 'profiles/web'), { recursive: true });
-  await writeFile(
-    join(folder, 'profiles/web/base-system'),
-    'provides x86_64: libc.so.6 ld-linux-x86-64.so.2\nprovides x86_64: libm.so.6\n',
-  );
-  await writeFile(
-    join(folder, 'profiles/web/profile.toml'),
-    [
-      'description = "Web servers"',
-      'arch = "amd64"',
-      'chost = "x86_64-pc-linux-gnu"',
-      'cflags = "-O2 -march=x86-64-v2"',
-      'executor = "portage"',
-      'channels = ["testing", "stable"]',
-      '[build-root]',
-      'kind = "prefix"',
-      `path = "${builder.folder}"`,
-      '',
-    ].join('\n'),
-  );
+  await writePortageProfile(folder, builder);
   server = await TestServer.create(folder);
   await server.start();
   agent = server.agent('pre1');
