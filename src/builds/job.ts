@@ -16,6 +16,8 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
     /** The how-manieth it is that looks for what has to be built again; 0 when it does not look. */
     round: z.number().default(1),
     resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
+    /** The ebuild trees are synced before. */
+    sync: z.boolean().default(false),
   }),
   z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
   z.object({

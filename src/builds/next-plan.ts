@@ -49,14 +49,14 @@ export async function afterPlan(
     return { kind: 'jobs', plan: withReasons(plan, { again: spec.again, rebuilds }) };
   }
   const again = [...spec.again, ...missing];
-  return { kind: 'ask', spec: { ...spec, again, round: spec.round + 1 } };
+  return { kind: 'ask', spec: { ...spec, sync: false, again, round: spec.round + 1 } };
 }
 
 /** What is left to ask when Portage has no plan with what has to be built again: the one without, if a part will do. */
 export function afterRefusal(job: JobRow, request: RequestRow): PlanStep | undefined {
   const spec = planSpecOf(job);
   return spec.again.length > 0 && !spec.isMore && request.publish_partial === 1
-    ? { kind: 'ask', spec: { ...spec, again: [], round: 0 } }
+    ? { kind: 'ask', spec: { ...spec, sync: false, again: [], round: 0 } }
     : undefined;
 }
 
@@ -105,6 +105,7 @@ export async function extensionAfter(
       rebuild: false,
       isMore: true,
       round: 1,
+      sync: false,
     } as const;
     return { kind: 'ask', spec: { ...spec, atoms: [], resolve: [], again: [...again] } };
   }

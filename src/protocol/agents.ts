@@ -102,6 +102,8 @@ export const leaseSchema = z.object({
       anew: z.array(z.string()).default([]),
       /** An older server says nothing. */
       resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
+      /** The ebuild trees are synced before the plan is made; an older server says nothing. */
+      sync: z.boolean().default(false),
     }),
     z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
     z.object({

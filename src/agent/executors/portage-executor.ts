@@ -137,6 +137,9 @@ async function makePlan(portage: PortageCommands, work: PlanWork): Promise<void>
   const { lease, connection, log, signal } = portage.job;
   const again = work.rebuild ? work.atoms : work.anew;
   const anew = new Set(excludedFromBinaries(again, lease.profile.sets));
+  if (work.sync) {
+    await portage.sync();
+  }
   for (let count = 0; count < MOST_PLANS; count += 1) {
     const plan = await portage.plan([
       ...BINARY_OPTIONS,
@@ -239,7 +242,11 @@ async function thePackageIn(folder: string, cpv: string): Promise<string> {
   return join(folder, only);
 }
 
-/** The two programs that a job runs, with the same configuration and options for both. */
+/** Updates the repositories of repos.conf, those with `auto-sync = no` left out. */
+const SYNC =
+  'if command -v emaint >/dev/null; then exec emaint sync --auto; else exec emerge --sync; fi';
+
+/** The programs that a job runs, with the same configuration and options for all. */
 class PortageCommands {
   readonly job: JobContext;
   readonly root: RootAccess;
@@ -258,6 +265,19 @@ class PortageCommands {
       ...root.environment,
       PORTAGE_CONFIGROOT: root.inside(folders.config),
     };
+  }
+
+  /** Updates the ebuild trees. Throws `sync-failed`. */
+  async sync(): Promise<void> {
+    this.job.log.note('Syncing the ebuild trees before the plan is made.');
+    const exitCode = await this.#run(['sh', '-c', SYNC]);
+    if (exitCode !== 0) {
+      throw new AppError(
+        'sync-failed',
+        `The ebuild trees could not be synced before the plan (exit code ${exitCode}): ${await explainFailure(this.job.log.path)}`,
+        { details: { exitCode } },
+      );
+    }
   }
 
   /** Throws `plan-program-failed`. */
