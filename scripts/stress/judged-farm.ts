@@ -43,6 +43,8 @@ export interface JudgedReport {
 
 const ROUND_MS = 900_000;
 const REPORT_CANCELLED_AFTER_MS = 1500;
+/** Of so many kills one is the server's. */
+const SERVER_EVERY = 4;
 
 /**
  * What the farm is judged by: agents build a graph of twelve packages, one of which fails and takes two others with it, and
@@ -246,7 +248,9 @@ class JudgedFarm {
 
   async #killOne(): Promise<void> {
     const { server, agents } = this.#world;
-    const target = agents[Math.floor(this.#random() * agents.length * 1.4)];
+    const turn = this.#killed.server + this.#killed.agents;
+    const isServer = turn % SERVER_EVERY === 0;
+    const target = isServer ? undefined : agents[Math.floor(this.#random() * agents.length)];
     const pauseMs = 800 * this.#random();
     if (target === undefined) {
       this.#killed.server += 1;

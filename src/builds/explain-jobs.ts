@@ -162,13 +162,16 @@ export class JobExplainer {
   }
 
   #needed(job: JobRow): NeededJob {
-    const running = this.#running.get(job.id);
+    // What runs was read after the job, and may be gone, or another attempt.
+    const agent = job.state === 'leased' ? job.agent : null;
+    const found = this.#running.get(job.id);
+    const running = found?.agent === agent ? found : undefined;
     const { now } = this.#facts;
     return {
       job: job.id,
       name: job.name,
       state: toState(job.state),
-      agent: running?.agent ?? null,
+      agent,
       sinceMs: running === undefined ? null : now - running.startedAt,
       leftMs: running === undefined ? null : leftOf(running, now),
     };

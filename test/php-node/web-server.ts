@@ -144,9 +144,22 @@ export class WebServer {
     ].join('\n');
   }
 
+  /** Asks once a reload has reached every worker: until then an old one may take the request. */
   async get(path: string): Promise<string> {
+    if (this.kind === 'nginx') {
+      await poll('one worker that takes requests', () =>
+        this.#workers().length === 1 ? true : undefined,
+      );
+    }
     const response = await fetch(`${this.url}${path}`, { headers: { connection: 'close' } });
     return await response.text();
+  }
+
+  /** The workers of nginx that take requests; those that only end theirs have more to their title. */
+  #workers(): string[] {
+    const master = readFileSync(this.#node.path('web/pid'), 'utf8').trim();
+    const pids = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim().split(' ');
+    return pids.filter((pid) => titleOf(pid) === 'nginx: worker process');
   }
 
   /** Ends it and waits until it is gone. */
@@ -164,6 +177,18 @@ export class WebServer {
       }
     }
     await poll('the web server to end', () => (existsSync(`/proc/${pid}`) ? undefined : true));
+  }
+}
+
+/** Empty when the process has ended. */
+function titleOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/[\0 ]+$/, '');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ESRCH')) {
+      return '';
+    }
+    throw error;
   }
 }
 
