@@ -58,6 +58,8 @@ export type LeaseWork =
       readonly kind: 'portage-package';
       readonly cpv: string;
       readonly repo: string;
+      /** The ebuild trees are synced when Portage finds no way to build it. */
+      readonly sync?: boolean;
     }
   | {
       readonly kind: 'source-package';

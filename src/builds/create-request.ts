@@ -70,6 +70,7 @@ export async function createRequest(
         rebuild,
         resolve: [...resolve],
         sync,
+        isSynced: sync,
         again: [],
         isMore: false,
         round: 1,

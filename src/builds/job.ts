@@ -18,8 +18,16 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
     resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
     /** The ebuild trees are synced before. */
     sync: z.boolean().default(false),
+    /** Those of the agent that made the request's first plan were. */
+    isSynced: z.boolean().default(false),
   }),
-  z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
+  z.object({
+    kind: z.literal('portage-package'),
+    cpv: z.string(),
+    repo: z.string(),
+    /** An agent that cannot plan it as it is syncs its ebuild trees: those that the plan was made with were synced. */
+    sync: z.boolean().exactOptional(),
+  }),
   z.object({
     kind: z.literal('source-package'),
     recipe: recipeSchema,

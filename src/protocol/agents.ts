@@ -105,7 +105,13 @@ export const leaseSchema = z.object({
       /** The ebuild trees are synced before the plan is made; an older server says nothing. */
       sync: z.boolean().default(false),
     }),
-    z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
+    z.object({
+      kind: z.literal('portage-package'),
+      cpv: z.string(),
+      repo: z.string(),
+      /** The ebuild trees are synced when Portage finds no way to build it. */
+      sync: z.boolean().exactOptional(),
+    }),
     z.object({
       kind: z.literal('source-package'),
       recipe: recipeSchema,

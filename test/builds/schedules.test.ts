@@ -251,6 +251,21 @@ describe('a schedule', () => {
     await farm.builds.acceptResult(first.key, { outcome: 'succeeded' });
     const second = await farm.take('one');
     expect(second.work).toMatchObject({ kind: 'plan', anew: ['a/one:0'], sync: false });
+    await farm.builds.acceptPlan(
+      second.key,
+      makePlan(['d/lib-2', 'a/one-1'], [['a/one-1', 'd/lib-2', 'buildtime']]),
+    );
+    await farm.builds.acceptResult(second.key, { outcome: 'succeeded' });
+    const library = await farm.take('one');
+    expect(library.work).toMatchObject({ cpv: 'd/lib-2', sync: true });
+    farm.disk.toRebuild = async () => [{ atom: 'a/two:0', cpv: 'a/two-1', because }];
+    await farm.build(library);
+    const more = await farm.take('one');
+    expect(more.work).toMatchObject({ kind: 'plan', anew: ['a/two:0'], sync: false });
+    await farm.builds.acceptPlan(more.key, makePlan(['a/two-1']));
+    await farm.builds.acceptResult(more.key, { outcome: 'succeeded' });
+    const works = [(await farm.take('one')).work, (await farm.take('one')).work];
+    expect(works).toMatchObject([{ sync: true }, { cpv: 'a/two-1', sync: true }]);
   });
 
   it('has built again what the gate wants; that this is nothing is no failure', async () => {

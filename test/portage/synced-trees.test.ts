@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
@@ -26,6 +26,8 @@ const folder = temporaryFolder();
 /** Where the tree comes from, and the repository that Portage syncs from. */
 const work = join(folder, 'work');
 const upstream = join(folder, 'upstream.git');
+/** The builder's own. */
+const tree = join(folder, 'tree');
 
 const EBUILD = `EAPI=8
 S="\${WORKDIR}"
@@ -63,7 +65,6 @@ async function makeTree(): Promise<void> {
   await makeOverlay(work, { 'app-misc/text/text-1.ebuild': EBUILD });
   await git('init', '-q', '-b', 'main');
   await release('1');
-  const tree = join(folder, 'tree');
   await runGit('clone', '-q', upstream, tree);
   builder = await makeGentooPrefix({ folder: join(folder, 'builder'), overlay: tree });
   const lab = ['[lab]', `location = ${tree}`, 'sync-type = git', `sync-uri = file://${upstream}`];
@@ -112,8 +113,16 @@ async function detailOf(id: string): Promise<RequestDetail> {
   return requestDetailSchema.parse((await server.call('GET', `/api/requests/${id}`)).body);
 }
 
-/** How it ended. */
-async function ended(id: string): Promise<{ built: readonly string[]; log: string }> {
+async function planIs(id: string, state: string): Promise<void> {
+  await poll(
+    `the plan to be ${state}`,
+    async () => (await detailOf(id)).jobs[0]?.state === state || undefined,
+    SLOW_MS,
+  );
+}
+
+/** How it ended, with the logs of its jobs. */
+async function ended(id: string): Promise<{ built: readonly string[]; logs: readonly string[] }> {
   const detail = await poll(
     `the request ${id} to end`,
     async () => {
@@ -123,8 +132,12 @@ async function ended(id: string): Promise<{ built: readonly string[]; log: strin
     SLOW_MS,
   );
   expect(`${detail.state} ${detail.reason ?? ''}`).toBe('done ');
-  const log = await fetch(`${server.url}/api/jobs/${detail.jobs[0]?.id ?? ''}/log`);
-  return { built: detail.packages.map(({ cpv }) => cpv), log: await log.text() };
+  const logs = await Promise.all(
+    detail.jobs.map(
+      async (job) => await (await fetch(`${server.url}/api/jobs/${job.id}/log`)).text(),
+    ),
+  );
+  return { built: detail.packages.map(({ cpv }) => cpv), logs };
 }
 
 (isSkipped ? describe.skip : describe)(title, () => {
@@ -148,14 +161,29 @@ async function ended(id: string): Promise<{ built: readonly string[]; log: strin
     await release('2');
     const before = await ended(await begin('as-it-is'));
     expect(before.built).toEqual(['app-misc/text-1']);
-    expect(before.log).not.toContain('Syncing');
+    expect(before.logs.join('')).not.toContain('Syncing');
     const after = await ended(await begin('synced'));
     expect(after.built).toEqual(['app-misc/text-2']);
-    expect(after.log).toContain("Syncing repository 'lab'");
+    expect(after.logs[0]).toContain("Syncing repository 'lab'");
+  });
+
+  it('builds on a builder with an older tree, which is synced for that', async () => {
+    await release('3');
+    const id = await begin('synced');
+    await planIs(id, 'leased');
+    await server.call('POST', '/api/profiles/web/pause', { reason: 'The plan is to be alone.' });
+    await planIs(id, 'succeeded');
+    await rm(tree, { recursive: true });
+    await runGit('clone', '-q', upstream, tree);
+    await runGit('-C', tree, 'reset', '-q', '--hard', 'HEAD~1');
+    await server.call('POST', '/api/profiles/web/resume');
+    const { built, logs } = await ended(id);
+    expect(built).toEqual(['app-misc/text-3']);
+    expect(logs[1]).toContain("Syncing repository 'lab'");
   });
 
   it('plans nothing with a tree that cannot be synced, and tries again', async () => {
-    await release('3');
+    await release('4');
     await rename(upstream, `${upstream}.gone`);
     const id = await begin('synced');
     const failed = await poll(
@@ -174,6 +202,6 @@ async function ended(id: string): Promise<{ built: readonly string[]; log: strin
       reason: expect.stringMatching(/could not be synced .*does not appear to be/),
     });
     await rename(`${upstream}.gone`, upstream);
-    expect((await ended(id)).built).toEqual(['app-misc/text-3']);
+    expect((await ended(id)).built).toEqual(['app-misc/text-4']);
   });
 });

@@ -185,7 +185,7 @@ async function buildPackage(
     packageNameOf(`=${work.cpv}`),
   ];
   const target = `=${work.cpv}::${work.repo}`;
-  const plan = await portage.plan([...options, target]);
+  const plan = await planPackage(portage, [...options, target], work);
   checkOnlyTarget(plan, work.cpv);
   const outdated = outdatedOf(plan, work.cpv);
   const words = [...options, target, ...outdated];
@@ -197,6 +197,20 @@ async function buildPackage(
     await portage.emerge(words);
   });
   return await thePackageIn(folders.packages, work.cpv);
+}
+
+/** When this tree has no such ebuild, the plan was made with a newer one. */
+async function planPackage(
+  portage: PortageCommands,
+  words: readonly string[],
+  { sync = false }: PackageWork,
+): Promise<PortagePlan> {
+  const plan = await portage.plan(words);
+  if (plan.ok || !sync) {
+    return plan;
+  }
+  await portage.sync();
+  return await portage.plan(words);
 }
 
 /** What the package is built with and is installed as another build than the staged one: that is taken instead. */
@@ -269,12 +283,12 @@ class PortageCommands {
 
   /** Updates the ebuild trees. Throws `sync-failed`. */
   async sync(): Promise<void> {
-    this.job.log.note('Syncing the ebuild trees before the plan is made.');
+    this.job.log.note('Syncing the ebuild trees.');
     const exitCode = await this.#run(['sh', '-c', SYNC]);
     if (exitCode !== 0) {
       throw new AppError(
         'sync-failed',
-        `The ebuild trees could not be synced before the plan (exit code ${exitCode}): ${await explainFailure(this.job.log.path)}`,
+        `The ebuild trees could not be synced (exit code ${exitCode}): ${await explainFailure(this.job.log.path)}`,
         { details: { exitCode } },
       );
     }
