@@ -74,6 +74,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'channel-moved',
       'index-collapsed',
       'nothing-to-rebuild',
+      'rebuild-not-planned',
       'publication-refused',
       'index-invalid',
       'invalid-index-entry',

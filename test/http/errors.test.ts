@@ -86,7 +86,10 @@ describe('an error that nobody expects', () => {
     async (_name, error) => {
       farm.logLines.length = 0;
       const response = await failing(error);
-      const lines = farm.logLines.filter((line) => Number(line['level']) >= 50);
+      const lines = await poll('the line in the log', () => {
+        const found = farm.logLines.filter((line) => Number(line['level']) >= 50);
+        return found.length > 0 ? found : undefined;
+      });
 
       expect([response.status, response.body.code]).toEqual([500, 'unexpected-error']);
       expect(response.headers['content-type']).toBe('application/problem+json');
@@ -144,7 +147,10 @@ describe('the log', () => {
     await request(farm.url).get('/binhost/none?token=secret');
     await request(farm.url).get('/healthz');
     await request(farm.url).post('/api/requests').send({});
-    const lines = farm.logLines.filter((line) => line['msg'] === 'request done');
+    const lines = await poll('three lines in the log', () => {
+      const found = farm.logLines.filter((line) => line['msg'] === 'request done');
+      return found.length < 3 ? undefined : found;
+    });
 
     expect(lines.map(({ level, method, path, status }) => [level, method, path, status])).toEqual([
       [20, 'GET', '/binhost/none', 404],
