@@ -52,11 +52,15 @@ export type LeaseWork =
       /** Those of the atoms that are built again whatever there is. */
       readonly anew: readonly string[];
       readonly resolve: readonly ResolveOption[];
+      /** The ebuild trees are synced before. */
+      readonly sync: boolean;
     }
   | {
       readonly kind: 'portage-package';
       readonly cpv: string;
       readonly repo: string;
+      /** The ebuild trees are synced when Portage finds no way to build it. */
+      readonly sync?: boolean;
     }
   | {
       readonly kind: 'source-package';
@@ -146,7 +150,7 @@ export interface Builds {
   /**
    * What is to be published on a channel that needs proof has to be forced, with a reason: what is only built now
    * cannot be proven. Throws `promotion-not-proven`, `reason-required`, `invalid-priority`, `unknown-profile`,
-   * `profile-broken`, `unknown-channel`, `channel-required`, `invalid-atom`, `unknown-set`; for the executor
+   * `profile-broken`, `nothing-to-rebuild`, `unknown-channel`, `channel-required`, `invalid-atom`, `unknown-set`; for the executor
    * `source` also `unknown-recipe`, `plan-cycle` and the codes of packing a source folder (`source-missing`,
    * `source-too-large`, `source-unsupported`, `source-changed`).
    */
@@ -159,6 +163,10 @@ export interface Builds {
     readonly rebuild?: boolean;
     /** With these options of emerge; `no-resolver` where the profile builds recipes. */
     readonly resolve?: readonly ResolveOption[];
+    /** Also what the gate of this channel would want rebuilt of the newest packages; all is built again then. */
+    readonly rebuildFor?: string;
+    /** The ebuild trees are synced before the plan is made; only where the profile builds with Portage. */
+    readonly sync?: boolean;
     /** From -10 to 10. */
     readonly priority?: number;
     /** Packages that are blocked are tried again. */

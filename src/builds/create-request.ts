@@ -21,8 +21,12 @@ export interface NewRequest {
   /** When not everything can be published, what breaks nothing is; needs `publish`. */
   readonly partial?: boolean;
   readonly rebuild?: boolean;
+  /** Also what the gate of this channel would want rebuilt of the newest packages; all is built again then. */
+  readonly rebuildFor?: string;
   /** Only for the executor `portage`. */
   readonly resolve?: readonly ResolveOption[];
+  /** The ebuild trees are synced before the plan is made; only for the executor `portage`. */
+  readonly sync?: boolean;
   /** From -10 to 10; 0 when it is not given. */
   readonly priority?: number;
   /** Packages that are blocked are tried again. */
@@ -38,12 +42,13 @@ export interface NewRequest {
  */
 export async function createRequest(
   context: BuildsContext,
-  wanted: NewRequest,
+  asked: NewRequest,
 ): Promise<BuildRequest> {
-  checkPriority(wanted.priority ?? 0);
-  const profile = context.profiles.get(wanted.profile);
-  requirePublishable(profile, wanted);
-  requireResolver(profile, wanted.resolve ?? []);
+  checkPriority(asked.priority ?? 0);
+  const profile = context.profiles.get(asked.profile);
+  requirePublishable(profile, asked);
+  requireResolver(profile, asked.resolve ?? []);
+  const wanted = await withRebuilds(context, profile, asked);
   const atoms = expandAtoms(wanted.atoms, profile);
   const plan =
     profile.executor === 'source'
@@ -73,11 +78,13 @@ export async function keepRequest(
     const row = await insertNew(deed, { id, profile, wanted, isPlanned: plan !== undefined });
     const request = { ...row, profile };
     if (plan === undefined) {
-      const { rebuild = false, resolve = [] } = wanted;
+      const { rebuild = false, resolve = [], sync = false } = wanted;
       await insertPlanJob(deed, request, {
         atoms,
         rebuild,
         resolve: [...resolve],
+        sync,
+        isSynced: sync,
         again: [],
         isMore: false,
         round: 1,
@@ -93,6 +100,46 @@ export async function keepRequest(
     throw new Error(`the request ${id} is gone`);
   }
   return toRequest(row);
+}
+
+/**
+ * With `category/pn:slot` of what has to be rebuilt before the newest packages can be published on the channel of
+ * `rebuildFor`. Throws `unknown-channel`, `nothing-to-rebuild`.
+ */
+async function withRebuilds(
+  context: BuildsContext,
+  profile: HardwareProfile,
+  asked: NewRequest,
+): Promise<NewRequest> {
+  const { rebuildFor: channel } = asked;
+  if (channel === undefined) {
+    return asked;
+  }
+  requireChannel(profile, channel);
+  const { name } = profile;
+  const { rebuild } = await context.repository.check({
+    profile: name,
+    channel,
+    contents: 'newest',
+  });
+  if (rebuild.length === 0) {
+    throw new AppError(
+      'nothing-to-rebuild',
+      `No package of ${name} has to be rebuilt before the newest can be published on ${channel}.`,
+      { details: { profile: name, channel } },
+    );
+  }
+  return { ...asked, atoms: [...asked.atoms, ...rebuild], rebuild: true };
+}
+
+function requireChannel({ name, channels }: HardwareProfile, channel: string): void {
+  if (!channels.includes(channel)) {
+    throw new AppError(
+      'unknown-channel',
+      `The profile ${name} has no channel ${channel}, only ${channels.join(', ')}.`,
+      { details: { profile: name, channel } },
+    );
+  }
 }
 
 /** Recipes have no installed packages that could be newer or built otherwise. */
@@ -123,13 +170,7 @@ export function requirePublishable(
     return;
   }
   const details = { profile: profile.name, channel: publish };
-  if (!profile.channels.includes(publish)) {
-    throw new AppError(
-      'unknown-channel',
-      `The profile ${profile.name} has no channel ${publish}, only ${profile.channels.join(', ')}.`,
-      { details },
-    );
-  }
+  requireChannel(profile, publish);
   if (force && reason.trim() === '') {
     throw new AppError(
       'reason-required',

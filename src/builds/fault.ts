@@ -13,6 +13,7 @@ const MACHINE_CODES: ReadonlySet<string> = new Set([
   'out-of-memory',
   'server-refused',
   'source-fetch-failed',
+  'sync-failed',
 ]);
 
 /** What an agent's code means. One that is not known, or none, is the package's: it is tried on one more agent. */

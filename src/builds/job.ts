@@ -16,8 +16,18 @@ export const jobSpecSchema = z.discriminatedUnion('kind', [
     /** The how-manieth it is that looks for what has to be built again; 0 when it does not look. */
     round: z.number().default(1),
     resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
+    /** The ebuild trees are synced before. */
+    sync: z.boolean().default(false),
+    /** Those of the agent that made the request's first plan were. */
+    isSynced: z.boolean().default(false),
   }),
-  z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
+  z.object({
+    kind: z.literal('portage-package'),
+    cpv: z.string(),
+    repo: z.string(),
+    /** An agent that cannot plan it as it is syncs its ebuild trees: those that the plan was made with were synced. */
+    sync: z.boolean().exactOptional(),
+  }),
   z.object({
     kind: z.literal('source-package'),
     recipe: recipeSchema,

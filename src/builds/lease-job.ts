@@ -125,7 +125,8 @@ export async function prepareLease(
   }
   const limits = await limitsFor(context, job, request);
   await updateAttempt(context.database, key, { limits_json: JSON.stringify(limits) });
-  const profile = profileOf(request);
+  // An older agent would not understand what is new in schedules, which are none of its business.
+  const { schedules: _schedules, ...profile } = profileOf(request);
   const hosts = await compileHosts(context, job.agent, profile);
   return {
     jobId: job.id,
@@ -144,9 +145,9 @@ function workOf(spec: JobSpec): LeaseWork {
   if (spec.kind !== 'plan') {
     return spec;
   }
-  const { kind, rebuild, resolve } = spec;
+  const { kind, rebuild, resolve, sync } = spec;
   const anew = spec.again.map(({ atom }) => atom);
-  return { kind, atoms: [...new Set([...spec.atoms, ...anew])], rebuild, resolve, anew };
+  return { kind, atoms: [...new Set([...spec.atoms, ...anew])], rebuild, resolve, sync, anew };
 }
 
 /** For a package, what its request has, and the newest builds of what it is built with besides. */

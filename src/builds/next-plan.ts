@@ -6,7 +6,7 @@ import { newId } from '../support/ids.ts';
 import { resolvePlan } from './accept-plan.ts';
 import { type BuildPlan, insertPlan } from './build-plan.ts';
 import type { BuildsContext, Deed } from './builds-context.ts';
-import type { PlanSpec } from './job.ts';
+import { jobSpecSchema, type PlanSpec } from './job.ts';
 import { insertJobs } from './job-store.ts';
 import { newJobRow } from './new-job-row.ts';
 import { placePlan } from './place-jobs.ts';
@@ -46,17 +46,26 @@ export async function afterPlan(
     spec.round === 0 ? [] : await rebuildsForPlan(context, request, { packages, ...plan });
   const missing = await notUnderWay(context.database, request.id, notPlanned(rebuilds, plan));
   if (missing.length === 0 || spec.round >= MOST_PLANS) {
-    return { kind: 'jobs', plan: withReasons(plan, { again: spec.again, rebuilds }) };
+    const reasoned = withReasons(plan, { again: spec.again, rebuilds });
+    return { kind: 'jobs', plan: spec.isSynced ? ofSyncedTree(reasoned) : reasoned };
   }
   const again = [...spec.again, ...missing];
-  return { kind: 'ask', spec: { ...spec, again, round: spec.round + 1 } };
+  return { kind: 'ask', spec: { ...spec, sync: false, again, round: spec.round + 1 } };
+}
+
+/** Other builders may have older trees than the one that the plan was made with. */
+function ofSyncedTree(plan: BuildPlan): BuildPlan {
+  const jobs = plan.jobs.map((job) =>
+    job.spec.kind === 'portage-package' ? { ...job, spec: { ...job.spec, sync: true } } : job,
+  );
+  return { ...plan, jobs };
 }
 
 /** What is left to ask when Portage has no plan with what has to be built again: the one without, if a part will do. */
 export function afterRefusal(job: JobRow, request: RequestRow): PlanStep | undefined {
   const spec = planSpecOf(job);
   return spec.again.length > 0 && !spec.isMore && request.publish_partial === 1
-    ? { kind: 'ask', spec: { ...spec, again: [], round: 0 } }
+    ? { kind: 'ask', spec: { ...spec, sync: false, again: [], round: 0 } }
     : undefined;
 }
 
@@ -105,6 +114,8 @@ export async function extensionAfter(
       rebuild: false,
       isMore: true,
       round: 1,
+      sync: false,
+      isSynced: isOfSyncedTree(job),
     } as const;
     return { kind: 'ask', spec: { ...spec, atoms: [], resolve: [], again: [...again] } };
   }
@@ -118,6 +129,11 @@ export async function extensionAfter(
     }
     return { kind: 'impossible', reason: `${becauseOf(again)} ${error.message}` };
   }
+}
+
+function isOfSyncedTree(job: JobRow): boolean {
+  const spec = jobSpecSchema.parse(JSON.parse(job.spec_json));
+  return spec.kind === 'portage-package' && spec.sync === true;
 }
 
 /** Adds to a request what its own package has made necessary, unless that was done meanwhile. */

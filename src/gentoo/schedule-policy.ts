@@ -25,9 +25,15 @@ const PRIORITY_RULE = `has to be a whole number from -${MAX_PRIORITY} to ${MAX_P
 export const scheduledWorkSchema = z.discriminatedUnion('do', [
   z.strictObject({
     do: z.literal('request'),
-    /** Atoms and @sets. */
-    atoms: z.array(z.string()).min(1),
+    /** Atoms and @sets; empty with `rebuildFor`. */
+    atoms: z.array(z.string()),
     publish: z.string().nullable(),
+    /** When not everything can be published, what breaks nothing is. Runs of an older Rookery say nothing. */
+    partial: z.boolean().default(false),
+    /** What the gate of this channel wants rebuilt. Runs of an older Rookery say nothing. */
+    rebuildFor: z.string().nullable().default(null),
+    /** The ebuild trees are synced before the plan is made. Runs of an older Rookery say nothing. */
+    sync: z.boolean().default(false),
     /** Build the named packages again even if the repository has them. */
     rebuild: z.boolean(),
     /** Runs of an older Rookery have none. */
@@ -83,6 +89,9 @@ export const scheduleDocumentSchema = z.strictObject({
     .max(MAX_ATOMS, `may have at most ${MAX_ATOMS} words`)
     .exactOptional(),
   publish: z.string().exactOptional(),
+  partial: z.boolean().exactOptional(),
+  'rebuild-for': z.string().exactOptional(),
+  sync: z.boolean().exactOptional(),
   rebuild: z.boolean().exactOptional(),
   resolve: z.array(z.enum(RESOLVE_OPTIONS)).exactOptional(),
   retry: z.boolean().exactOptional(),
@@ -100,7 +109,17 @@ export const SCHEDULE_KEYS = Object.keys(scheduleDocumentSchema.shape);
 
 /** Keys that only one kind of work knows. */
 const OWN_KEYS = {
-  request: ['atoms', 'publish', 'rebuild', 'resolve', 'retry', 'priority'],
+  request: [
+    'atoms',
+    'publish',
+    'partial',
+    'rebuild-for',
+    'sync',
+    'rebuild',
+    'resolve',
+    'retry',
+    'priority',
+  ],
   check: ['deep'],
   collect: [],
 } as const satisfies Record<(typeof ACTIONS)[number], readonly (keyof ScheduleDocument)[]>;
@@ -117,6 +136,7 @@ export function mergeSchedules(base: Schedules, over: Schedules): Schedules {
 /** What a schedule may name. */
 interface Place {
   readonly file: string;
+  readonly executor: 'portage' | 'source';
   readonly channels: readonly string[];
   readonly promotion?: Readonly<Record<string, PromotionPolicy>>;
   readonly sets: Readonly<Record<string, readonly string[]>>;
@@ -146,24 +166,61 @@ function foreignKeys(key: string, document: ScheduleDocument): string[] {
 }
 
 function faultsInRequest(key: string, document: ScheduleDocument, place: Place): string[] {
-  const { do: action, atoms, publish } = document;
+  const { do: action, publish } = document;
   if (action !== 'request') {
     return [];
   }
-  const faults = (atoms ?? []).flatMap((word) => faultInWord(word, `${key}.atoms`, place));
-  if (atoms === undefined) {
-    faults.push(`${key}.atoms is missing: do = "request" needs it.`);
+  const faults = [
+    ...faultsInWanted(key, document, place),
+    ...faultsWithoutResolver(key, document, place),
+    ...faultInChannel(publish, `${key}.publish`, place),
+  ];
+  if (document.partial === true && publish === undefined) {
+    faults.push(`${key}.partial = true: a part can only be published on a channel: give publish.`);
   }
-  if (publish !== undefined && !place.channels.includes(publish)) {
-    faults.push(
-      `${key}.publish = ${show(publish)}: there is no such channel.${suggestion(publish, place.channels)}`,
-    );
-  } else if (publish !== undefined && isProofNeeded(place, publish)) {
+  if (publish !== undefined && place.channels.includes(publish) && isProofNeeded(place, publish)) {
     faults.push(
       `${key}.publish = ${show(publish)}: this channel needs proof, which nobody can have for what is only to be built.`,
     );
   }
   return faults;
+}
+
+/** It names what is to be built, or the channel whose gate does; all of what the gate names is built again. */
+function faultsInWanted(key: string, document: ScheduleDocument, place: Place): string[] {
+  const { atoms, 'rebuild-for': channel } = document;
+  const faults = (atoms ?? []).flatMap((word) => faultInWord(word, `${key}.atoms`, place));
+  if (atoms === undefined && channel === undefined) {
+    faults.push(`${key}.atoms is missing: do = "request" needs it, or rebuild-for.`);
+  }
+  if (atoms !== undefined && channel !== undefined) {
+    faults.push(
+      `${key}.rebuild-for = ${show(channel)}: it names all that is built; give atoms to a schedule of their own.`,
+    );
+  }
+  return [...faults, ...faultInChannel(channel, `${key}.rebuild-for`, place)];
+}
+
+function faultInChannel(channel: string | undefined, key: string, { channels }: Place): string[] {
+  return channel === undefined || channels.includes(channel)
+    ? []
+    : [`${key} = ${show(channel)}: there is no such channel.${suggestion(channel, channels)}`];
+}
+
+/** Recipes have no installed packages that could be newer, and no ebuild tree. */
+function faultsWithoutResolver(
+  key: string,
+  { resolve = [], sync = false }: ScheduleDocument,
+  { executor }: Place,
+): string[] {
+  if (executor === 'portage') {
+    return [];
+  }
+  const without = `executor = ${show(executor)} builds recipes, not ebuilds: there is`;
+  return [
+    ...(resolve.length === 0 ? [] : [`${key}.resolve = ${show(resolve)}: ${without} no resolver.`]),
+    ...(sync ? [`${key}.sync = true: ${without} no tree to sync.`] : []),
+  ];
 }
 
 function faultInWord(word: string, key: string, { sets }: Place): string[] {
@@ -212,14 +269,28 @@ function policyOf(document: ScheduleDocument): SchedulePolicy {
 }
 
 function workOf(document: ScheduleDocument): ScheduledWork {
-  const { do: action, atoms = [], publish = null, rebuild = false, retry = false } = document;
-  const { priority = 0, resolve = [] } = document;
-  if (action === 'check') {
+  if (document.do === 'check') {
     return { do: 'check', deep: document.deep ?? false };
   }
-  return action === 'collect'
-    ? { do: 'collect' }
-    : { do: 'request', atoms, publish, rebuild, resolve, retry, priority };
+  return document.do === 'collect' ? { do: 'collect' } : requestOf(document);
+}
+
+function requestOf(document: ScheduleDocument): ScheduledWork {
+  const { atoms = [], publish = null, 'rebuild-for': rebuildFor = null } = document;
+  const { partial = false, sync = false, rebuild = false, retry = false } = document;
+  const { priority = 0, resolve = [] } = document;
+  return {
+    do: 'request',
+    atoms,
+    publish,
+    partial,
+    rebuildFor,
+    sync,
+    rebuild,
+    resolve,
+    retry,
+    priority,
+  };
 }
 
 /** `30 2 * * * (Europe/Berlin)` */
@@ -230,10 +301,14 @@ export function formatCron({ cron, timeZone }: SchedulePolicy): string {
 /** `builds @world and publishes it on testing` */
 export function formatWork(work: ScheduledWork): string {
   if (work.do === 'request') {
-    const { rebuild, resolve, publish } = work;
-    const atoms = [...resolve.map((option) => `--${option}`), ...work.atoms];
-    const after = publish === null ? '' : ` and publishes it on ${publish}`;
-    return `${rebuild ? 'rebuilds' : 'builds'} ${atoms.join(' ')}${after}`;
+    const { rebuild, resolve, publish, partial, rebuildFor, sync } = work;
+    const gate = rebuildFor === null ? [] : [`what the gate of ${rebuildFor} wants`];
+    const words = [...resolve.map((option) => `--${option}`), ...work.atoms, ...gate];
+    const before = sync ? 'syncs the ebuild trees, ' : '';
+    const verb = rebuild || rebuildFor !== null ? 'rebuilds' : 'builds';
+    const after =
+      publish === null ? '' : ` and publishes ${partial ? 'at least a part' : 'it'} on ${publish}`;
+    return `${before}${verb} ${words.join(' ')}${after}`;
   }
   if (work.do === 'check') {
     return work.deep ? 'checks the repository, every byte' : 'checks the repository';

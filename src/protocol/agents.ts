@@ -103,8 +103,16 @@ export const leaseSchema = z.object({
       anew: z.array(z.string()).default([]),
       /** An older server says nothing. */
       resolve: z.array(z.enum(RESOLVE_OPTIONS)).default([]),
+      /** The ebuild trees are synced before the plan is made; an older server says nothing. */
+      sync: z.boolean().default(false),
     }),
-    z.object({ kind: z.literal('portage-package'), cpv: z.string(), repo: z.string() }),
+    z.object({
+      kind: z.literal('portage-package'),
+      cpv: z.string(),
+      repo: z.string(),
+      /** The ebuild trees are synced when Portage finds no way to build it. */
+      sync: z.boolean().exactOptional(),
+    }),
     z.object({
       kind: z.literal('source-package'),
       recipe: recipeSchema,

@@ -45,7 +45,7 @@ async function jobIn(root: string, jobId: string, signal: AbortSignal): Promise<
       profile: testProfile({ buildRoot: { kind: 'prefix', path: root } }),
       limits: LIMITS,
       stagingPath: '/staging/j/',
-      work: { kind: 'plan', atoms: ['a/b'], rebuild: false, resolve: [], anew: [] },
+      work: { kind: 'plan', atoms: ['a/b'], rebuild: false, resolve: [], anew: [], sync: false },
     },
     folder: place,
     log,

@@ -22,7 +22,7 @@ async function timeOfPieces(jobId: string, isFollowed: boolean): Promise<number>
     profile: testProfile({}),
     limits: LIMITS,
     stagingPath: '/staging/x/',
-    work: { kind: 'plan', atoms: [], rebuild: false, resolve: [], anew: [] },
+    work: { kind: 'plan', atoms: [], rebuild: false, resolve: [], anew: [], sync: false },
   });
   Object.assign(job, { state: 'leased', attempt: 1, isFollowed });
   const agentLog = silentLog();

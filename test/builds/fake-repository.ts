@@ -41,6 +41,8 @@ export class FakeDisk {
     leftOut: [],
   });
   toRebuild: Repository['toRebuild'] = async () => [];
+  /** What the gate of every channel wants rebuilt. */
+  broken: readonly string[] = [];
   /** Thrown by the next calls of that name. */
   readonly faults: { call: 'stage' | 'publish'; error: unknown }[] = [];
 
@@ -79,7 +81,7 @@ export function createFakeRepository(database: Database, disk: FakeDisk, clock: 
       await turn();
       disk.staged.delete(name);
     },
-    check: async () => ({ findings: [], rebuild: [] }),
+    check: async () => ({ findings: [], rebuild: disk.broken }),
     partToPublish: async (request) => await disk.partToPublish(request),
     toRebuild: async (request) => await disk.toRebuild(request),
     allowances: async () => [],

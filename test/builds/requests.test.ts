@@ -94,6 +94,7 @@ describe('a request', () => {
     expect((await farm.take('one')).work).toEqual({
       kind: 'plan',
       atoms: ['a/b', 'a/c', '@world'],
+      sync: false,
       rebuild: false,
       anew: [],
       resolve: ['update', 'deep'],

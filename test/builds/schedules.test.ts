@@ -6,18 +6,30 @@ import { beginOf, dueTimes } from '../../src/builds/schedule/due-times.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import type { ScheduledRun } from '../../src/builds/schedule/schedules.ts';
 import type { HardwareProfile } from '../../src/gentoo/profile.ts';
-import type { SchedulePolicy } from '../../src/gentoo/schedule-policy.ts';
+import type { ScheduledWork, SchedulePolicy } from '../../src/gentoo/schedule-policy.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { FakeCheck } from '../http/fake-check.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { Farm, makeProfile } from './farm.ts';
+import { Farm, makePlan, makeProfile } from './farm.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const root = temporaryFolder();
 const KEY = { profile: 'web', name: 'nightly' };
+const WORK: ScheduledWork & { readonly do: 'request' } = {
+  do: 'request',
+  atoms: ['@world'],
+  publish: 'testing',
+  partial: true,
+  rebuildFor: null,
+  sync: true,
+  rebuild: false,
+  resolve: [],
+  retry: false,
+  priority: 3,
+};
 /** ManualClock begins at 2026-01-02T03:04:05Z; the first time is on the same day at 23:00Z. */
 const NIGHTLY: SchedulePolicy = {
   cron: '0 0 * * *',
@@ -25,15 +37,7 @@ const NIGHTLY: SchedulePolicy = {
   jitterMs: 0,
   graceMs: 15 * MINUTE,
   missed: 'run-once',
-  work: {
-    do: 'request',
-    atoms: ['@world'],
-    publish: 'testing',
-    rebuild: false,
-    resolve: [],
-    retry: false,
-    priority: 3,
-  },
+  work: WORK,
 };
 const FIRST = Date.parse('2026-01-02T23:00Z');
 let farm: Farm;
@@ -103,7 +107,8 @@ class Nights {
 }
 
 async function start(policy: Partial<SchedulePolicy> = {}): Promise<Nights> {
-  farm = await Farm.start(mkdtempSync(join(root, 'farm-')));
+  const schedules = { nightly: { ...NIGHTLY, ...policy } };
+  farm = await Farm.start(mkdtempSync(join(root, 'farm-')), [makeProfile({ schedules })]);
   const nights = new Nights(policy);
   await nights.look();
   return nights;
@@ -224,20 +229,60 @@ describe('a schedule', () => {
   });
 
   it('says why a run was refused, and goes on with the next', async () => {
-    const work: SchedulePolicy['work'] = {
-      do: 'request',
-      publish: null,
-      rebuild: false,
-      resolve: [],
-      retry: false,
-      priority: 0,
-      atoms: ['@nothing'],
-    };
-    const nights = await start({ work });
+    const nights = await start({ work: { ...WORK, atoms: ['@nothing'] } });
     await nights.at(FIRST);
     expect(await nights.runs()).toMatchObject([
       { state: 'failed', requestId: null, reason: expect.stringContaining('@nothing') },
     ]);
+  });
+
+  it('has the tree synced once, for the first plan, and tells agents nothing of schedules', async () => {
+    const nights = await start();
+    await nights.at(FIRST);
+    const [request] = await farm.builds.listRequests({ limit: 1 });
+    expect(request).toMatchObject({ partial: true });
+    await farm.agent('one');
+    const because = 'it was built against d/lib:0/1=';
+    farm.disk.toRebuild = async () => [{ atom: 'a/one:0', cpv: 'a/one-1', because }];
+    const first = await farm.take('one');
+    expect(first.work).toMatchObject({ kind: 'plan', atoms: ['@world'], sync: true });
+    expect(Object.keys(first.profile)).not.toContain('schedules');
+    await farm.builds.acceptPlan(first.key, makePlan(['d/lib-2']));
+    await farm.builds.acceptResult(first.key, { outcome: 'succeeded' });
+    const second = await farm.take('one');
+    expect(second.work).toMatchObject({ kind: 'plan', anew: ['a/one:0'], sync: false });
+    await farm.builds.acceptPlan(
+      second.key,
+      makePlan(['d/lib-2', 'a/one-1'], [['a/one-1', 'd/lib-2', 'buildtime']]),
+    );
+    await farm.builds.acceptResult(second.key, { outcome: 'succeeded' });
+    const library = await farm.take('one');
+    expect(library.work).toMatchObject({ cpv: 'd/lib-2', sync: true });
+    farm.disk.toRebuild = async () => [{ atom: 'a/two:0', cpv: 'a/two-1', because }];
+    await farm.build(library);
+    const more = await farm.take('one');
+    expect(more.work).toMatchObject({ kind: 'plan', anew: ['a/two:0'], sync: false });
+    await farm.builds.acceptPlan(more.key, makePlan(['a/two-1']));
+    await farm.builds.acceptResult(more.key, { outcome: 'succeeded' });
+    const works = [(await farm.take('one')).work, (await farm.take('one')).work];
+    expect(works).toMatchObject([{ sync: true }, { cpv: 'a/two-1', sync: true }]);
+  });
+
+  it('has built again what the gate wants; that this is nothing is no failure', async () => {
+    const work = { ...WORK, atoms: [], rebuildFor: 'testing', sync: false };
+    const nights = await start({ work });
+    await nights.at(FIRST);
+    expect(await nights.runs()).toMatchObject([
+      {
+        state: 'done',
+        requestId: null,
+        reason: expect.stringContaining('No package of web has to be rebuilt'),
+      },
+    ]);
+    farm.disk.broken = ['a/one:0'];
+    await nights.at(FIRST + 24 * HOUR);
+    const [request] = await farm.builds.listRequests({ limit: 1 });
+    expect(request).toMatchObject({ atoms: ['a/one:0'], rebuild: true, publish: 'testing' });
   });
 
   it('checks the repository, and knows that a restart cuts a check off', async () => {

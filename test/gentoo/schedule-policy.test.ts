@@ -1,7 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { readProfileDocument } from '../../src/gentoo/profile-document.ts';
 import { resolveProfiles } from '../../src/gentoo/resolve-profile.ts';
-import type { ScheduleDocument } from '../../src/gentoo/schedule-policy.ts';
+import {
+  formatWork,
+  type ScheduleDocument,
+  scheduledWorkSchema,
+} from '../../src/gentoo/schedule-policy.ts';
 import { COMPLETE, sourceOf } from './profile-samples.ts';
 
 const NIGHTLY: ScheduleDocument = {
@@ -12,7 +16,10 @@ const NIGHTLY: ScheduleDocument = {
 };
 
 function faultsOf(change: Readonly<Record<string, unknown>>): readonly string[] {
-  const document = { ...COMPLETE, schedule: { nightly: { ...NIGHTLY, ...change } } };
+  const nightly = Object.fromEntries(
+    Object.entries({ ...NIGHTLY, ...change }).filter(([, value]) => value !== undefined),
+  );
+  const document = { ...COMPLETE, schedule: { nightly } };
   const read = readProfileDocument(document, 'web/profile.toml');
   return read.document === undefined
     ? read.faults
@@ -46,6 +53,9 @@ describe('a schedule of a profile', () => {
           do: 'request',
           atoms: ['@world'],
           publish: 'testing',
+          partial: false,
+          rebuildFor: null,
+          sync: false,
           rebuild: false,
           resolve: [],
           retry: false,
@@ -72,6 +82,17 @@ describe('a schedule of a profile', () => {
       'publish = "tetsing": there is no such channel. Did you mean "testing"?',
     ],
     [{ publish: 'stable' }, 'publish = "stable": this channel needs proof'],
+    [{ partial: true }, 'partial = true: a part can only be published on a channel: give publish'],
+    [
+      { atoms: undefined, 'rebuild-for': 'tetsing' },
+      'rebuild-for = "tetsing": there is no such channel. Did you mean "testing"?',
+    ],
+    [{ 'rebuild-for': 'testing' }, 'rebuild-for = "testing": it names all that is built'],
+    [{ atoms: undefined }, 'atoms is missing: do = "request" needs it, or rebuild-for'],
+    [
+      { do: 'collect', atoms: undefined, sync: true },
+      'sync = true: do = "collect" does not know it',
+    ],
     [{ priority: 11 }, 'priority = 11: it has to be a whole number from -10 to 10'],
     [
       { resolve: ['newuse', 'depp'] },
@@ -86,6 +107,40 @@ describe('a schedule of a profile', () => {
     expect(faults.every((fault) => fault.startsWith('web/profile.toml: schedule.nightly'))).toBe(
       true,
     );
+  });
+
+  it.each<[Partial<ScheduleDocument>, string]>([
+    [{ resolve: ['update'] }, 'resolve = ["update"]: executor = "source" builds recipes'],
+    [{ sync: true }, 'sync = true: executor = "source" builds recipes, not ebuilds'],
+  ])('of recipes may not have %j', (change, sentence) => {
+    const schedule = { nightly: { ...NIGHTLY, ...change } };
+    const document = { ...COMPLETE, executor: 'source', schedule } as const;
+    const { broken } = resolveProfiles([sourceOf('web', document)]);
+    expect(broken['web']?.join('\n')).toContain(`web/profile.toml: schedule.nightly.${sentence}`);
+  });
+
+  it('may be what an older Rookery has written', () => {
+    const older = { atoms: ['@world'], publish: null, rebuild: false, retry: false, priority: 0 };
+    expect(scheduledWorkSchema.parse({ do: 'request', ...older })).toEqual({
+      do: 'request',
+      ...older,
+      resolve: [],
+      partial: false,
+      rebuildFor: null,
+      sync: false,
+    });
+  });
+
+  it('says in words what it does', () => {
+    const change = { publish: 'testing', partial: true, sync: true };
+    const { atoms: _atoms, ...gate } = { ...NIGHTLY, 'rebuild-for': 'testing' };
+    const schedule = { nightly: { ...NIGHTLY, ...change }, gate };
+    const { profiles } = resolveProfiles([sourceOf('web', { ...COMPLETE, schedule })]);
+    const { nightly, gate: weekly } = profiles[0]?.schedules ?? {};
+    expect([nightly, weekly].map((one) => one && formatWork(one.work))).toEqual([
+      'syncs the ebuild trees, builds @world and publishes at least a part on testing',
+      'rebuilds what the gate of testing wants',
+    ]);
   });
 
   it.each(['cron', 'time-zone', 'do'])('needs %s', (key) => {

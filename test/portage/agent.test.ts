@@ -84,7 +84,7 @@ async function finished(job: ServedJob): Promise<ServedJob> {
 }
 
 function planWork(atoms: readonly string[], rebuild = false): LeaseMessage['work'] {
-  return { kind: 'plan', atoms: [...atoms], rebuild, resolve: [], anew: [] };
+  return { kind: 'plan', atoms: [...atoms], rebuild, resolve: [], anew: [], sync: false };
 }
 
 function packageWork(cpv: string): LeaseMessage['work'] {

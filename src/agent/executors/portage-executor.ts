@@ -137,6 +137,9 @@ async function makePlan(portage: PortageCommands, work: PlanWork): Promise<void>
   const { lease, connection, log, signal } = portage.job;
   const again = work.rebuild ? work.atoms : work.anew;
   const anew = new Set(excludedFromBinaries(again, lease.profile.sets));
+  if (work.sync) {
+    await portage.sync();
+  }
   for (let count = 0; count < MOST_PLANS; count += 1) {
     const plan = await portage.plan([
       ...BINARY_OPTIONS,
@@ -182,7 +185,7 @@ async function buildPackage(
     packageNameOf(`=${work.cpv}`),
   ];
   const target = `=${work.cpv}::${work.repo}`;
-  const plan = await portage.plan([...options, target]);
+  const plan = await planPackage(portage, [...options, target], work);
   checkOnlyTarget(plan, work.cpv);
   const outdated = outdatedOf(plan, work.cpv);
   const words = [...options, target, ...outdated];
@@ -194,6 +197,20 @@ async function buildPackage(
     await portage.emerge(words);
   });
   return await thePackageIn(folders.packages, work.cpv);
+}
+
+/** When this tree has no such ebuild, the plan was made with a newer one. */
+async function planPackage(
+  portage: PortageCommands,
+  words: readonly string[],
+  { sync = false }: PackageWork,
+): Promise<PortagePlan> {
+  const plan = await portage.plan(words);
+  if (plan.ok || !sync) {
+    return plan;
+  }
+  await portage.sync();
+  return await portage.plan(words);
 }
 
 /** What the package is built with and is installed as another build than the staged one: that is taken instead. */
@@ -239,7 +256,11 @@ async function thePackageIn(folder: string, cpv: string): Promise<string> {
   return join(folder, only);
 }
 
-/** The two programs that a job runs, with the same configuration and options for both. */
+/** Updates the repositories of repos.conf, those with `auto-sync = no` left out. */
+const SYNC =
+  'if command -v emaint >/dev/null; then exec emaint sync --auto; else exec emerge --sync; fi';
+
+/** The programs that a job runs, with the same configuration and options for all. */
 class PortageCommands {
   readonly job: JobContext;
   readonly root: RootAccess;
@@ -258,6 +279,19 @@ class PortageCommands {
       ...root.environment,
       PORTAGE_CONFIGROOT: root.inside(folders.config),
     };
+  }
+
+  /** Updates the ebuild trees. Throws `sync-failed`. */
+  async sync(): Promise<void> {
+    this.job.log.note('Syncing the ebuild trees.');
+    const exitCode = await this.#run(['sh', '-c', SYNC]);
+    if (exitCode !== 0) {
+      throw new AppError(
+        'sync-failed',
+        `The ebuild trees could not be synced (exit code ${exitCode}): ${await explainFailure(this.job.log.path)}`,
+        { details: { exitCode } },
+      );
+    }
   }
 
   /** Throws `plan-program-failed`. */

@@ -61,6 +61,9 @@ export class WorkOfRuns {
       }
       return { state: 'running' };
     } catch (error) {
+      if (isAppError(error, 'nothing-to-rebuild')) {
+        return { state: 'done', reason: error.message };
+      }
       if (isAppError(error)) {
         return { state: 'failed', reason: error.message };
       }
@@ -92,17 +95,20 @@ export class WorkOfRuns {
     if (asked !== undefined) {
       return asked;
     }
-    const { atoms, publish, rebuild, resolve, retry, priority } = work;
+    const { atoms, publish, partial, rebuildFor, sync, rebuild, resolve, retry, priority } = work;
     const request = await this.#workers.builds.createRequest({
       profile,
       atoms,
       rebuild,
       resolve,
+      partial,
+      sync,
       retry,
       priority,
       author,
       reason,
       ...(publish !== null && { publish }),
+      ...(rebuildFor !== null && { rebuildFor }),
     });
     return request.id;
   }

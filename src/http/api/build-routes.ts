@@ -13,7 +13,7 @@ import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { streamJobLog } from './job-log.ts';
 import { oneJobView } from './job-views.ts';
-import { requireChannel, requireJob } from './lookups.ts';
+import { requireJob } from './lookups.ts';
 import { requestDetail } from './request-detail.ts';
 import { streamRequestEvents } from './request-events.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
@@ -100,47 +100,23 @@ function createRoute(context: HttpContext): Route {
     body: requestBodySchema,
     replies: { 201: requestViewSchema },
     handle: async ({ body, identity }) => {
-      const { profile, atoms, publish, rebuildFor, rebuild, ...options } = body;
+      const { atoms, publish, rebuildFor, ...options } = body;
       if (atoms.length === 0 && rebuildFor === undefined) {
         const message = '"atoms" of the body is []: it has to have at least 1 entry.';
         throw new AppError('invalid-body', message, {
           details: { faults: [{ path: 'atoms', message }] },
         });
       }
-      const broken = rebuildFor === undefined ? [] : await brokenIn(context, profile, rebuildFor);
       const made = await context.builds.createRequest({
-        profile,
-        atoms: [...atoms, ...broken],
-        rebuild: rebuild || broken.length > 0,
+        atoms,
         ...options,
         author: actorOf(identity),
         ...(publish === undefined ? {} : { publish }),
+        ...(rebuildFor === undefined ? {} : { rebuildFor }),
       });
       return { status: 201, json: requestView(made) };
     },
   });
-}
-
-/**
- * `category/pn:slot` of what has to be rebuilt before the newest packages can be published on a channel.
- *
- * Throws `nothing-to-rebuild`, `unknown-profile`, `unknown-channel`.
- */
-async function brokenIn(
-  context: HttpContext,
-  profile: string,
-  channel: string,
-): Promise<readonly string[]> {
-  requireChannel(context, profile, channel);
-  const { rebuild } = await context.repository.check({ profile, channel, contents: 'newest' });
-  if (rebuild.length === 0) {
-    throw new AppError(
-      'nothing-to-rebuild',
-      `No package of ${profile} has to be rebuilt before the newest can be published on ${channel}.`,
-      { details: { profile, channel } },
-    );
-  }
-  return rebuild;
 }
 
 function followRoutes(context: HttpContext): readonly Route[] {
