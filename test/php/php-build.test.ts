@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { runAgent } from '../../src/agent/run-agent.ts';
@@ -16,6 +18,7 @@ import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { runProgram } from '../cli/run-program.ts';
 import { LiveServer, stopLiveServersAfterEach } from '../support/live-server.ts';
 import { poll } from '../support/poll.ts';
+import { freePort } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { inspectPhp } from './inspect-php.ts';
 import { standInExtension, standInPhp, type Tarball } from './stand-in-php.ts';
@@ -89,6 +92,22 @@ async function refused(...words: readonly string[]): Promise<string> {
   return stderr;
 }
 
+/** Serves one file under every path. */
+async function serveFile(file: string): Promise<{ readonly url: string; close(): void }> {
+  const bytes = await readFile(file);
+  const web = createServer((_request, response) => response.end(bytes));
+  const port = await freePort();
+  web.listen(port, '127.0.0.1');
+  await once(web, 'listening');
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: () => {
+      web.close();
+      web.closeAllConnections();
+    },
+  };
+}
+
 async function detailOf(id: string): Promise<RequestDetail> {
   return requestDetailSchema.parse(JSON.parse(await server.call('GET', `/api/requests/${id}`)));
 }
@@ -115,7 +134,8 @@ describe('rookery php build', () => {
   it('has PHP, its module of Apache and an extension built for their place, and imports that', async () => {
     await startAgent();
     const extension = await standInExtension(folder);
-    const more = `tokenizer=${extension.file},${extension.sha256}`;
+    const shelf = await serveFile(extension.file);
+    const more = `tokenizer=${shelf.url}/pecl/tokenizer-1.0.tgz?token=secret,${extension.sha256}`;
     const options = ['--with', '--enable-intl --with-zlib=/usr', '--apache', '--extension', more];
     const id = `${version}-gentoo-r1`;
 
@@ -126,6 +146,7 @@ describe('rookery php build', () => {
       '--publish',
       'testing',
     );
+    shelf.close();
     expect([code, code === 0 ? '' : stderr]).toEqual([0, '']);
     expect(stdout).toContain(`It becomes the PHP tree ${id}.`);
 
@@ -135,8 +156,8 @@ describe('rookery php build', () => {
       kind: 'build',
       agent: 'b1',
       sources: [
-        { name: php.file, sha256: php.sha256 },
-        { name: extension.file, sha256: extension.sha256 },
+        { name: 'php.tar.gz', sha256: php.sha256 },
+        { name: `${shelf.url}/pecl/tokenizer-1.0.tgz`, sha256: extension.sha256 },
       ],
       php: version,
       api: '20220829',

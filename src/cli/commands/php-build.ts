@@ -8,7 +8,7 @@ import {
   connect,
 } from '../command-context.ts';
 import { collect } from '../package-reading.ts';
-import { withPackedSources } from '../php/pack-sources.ts';
+import { withPackedSources, withToldNames } from '../php/pack-sources.ts';
 import { showBar } from '../progress.ts';
 import { summaryLine } from '../show-request.ts';
 import { requireDone, waitForRequest } from '../wait-for-request.ts';
@@ -56,12 +56,13 @@ async function buildPhp(
   const { profile, version, options } = wanted;
   const { output } = context;
   const build = parsePhpBuild(buildOf(version, options));
+  const asked = { build: withToldNames(build), channel: options.publish };
   const client = await connect(options, context);
   const request = await withPackedSources(context, build, async (packed) => {
     const bar = showBar(output, { label: 'sources', total: packed.size, unit: 'bytes' });
     try {
       const upload = { ...packed, onProgress: bar.advance };
-      return await client.buildPhp(profile, upload, { build, channel: options.publish });
+      return await client.buildPhp(profile, upload, asked);
     } finally {
       bar.stop();
     }
@@ -80,10 +81,8 @@ async function buildPhp(
   if (options.json) {
     output.json(detail);
   } else {
-    const because = detail.jobs[0]?.because ?? '';
-    output.line(
-      detail.state === 'done' ? `${summaryLine(detail)} ${because}` : summaryLine(detail),
-    );
+    const isDone = detail.state === 'done';
+    output.line(isDone ? `${detail.id}: done. ${detail.jobs[0]?.because}` : summaryLine(detail));
   }
   requireDone(detail);
 }

@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { packImage } from '../../binpkg/image.ts';
@@ -47,6 +47,27 @@ export async function withPackedSources<T>(
   });
 }
 
+/** What everybody may read of where the sources come from: no folder of this machine, no password. */
+export function withToldNames(build: PhpBuild): PhpBuild {
+  return { ...build, tarball: told(build.tarball), extensions: build.extensions.map(told) };
+}
+
+function told<T extends { readonly name: string }>(source: T): T {
+  return { ...source, name: toldName(source.name) };
+}
+
+function toldName(name: string): string {
+  if (!isUrl(name)) {
+    return basename(name) || name;
+  }
+  const { origin, pathname } = new URL(name);
+  return `${origin}${pathname}`;
+}
+
+function isUrl(name: string): boolean {
+  return /^https?:\/\//.test(name) && URL.canParse(name);
+}
+
 async function fetchSource(
   context: CommandContext,
   { name, sha256 }: PhpBuild['tarball'],
@@ -64,7 +85,7 @@ async function fetchSource(
 }
 
 async function openSource({ cwd }: CommandContext, name: string): Promise<Readable> {
-  if (/^https?:\/\//.test(name)) {
+  if (isUrl(name)) {
     return Readable.from(bodyChunks(await httpGet(name, undefined)));
   }
   const path = resolve(cwd, name);
