@@ -12,10 +12,17 @@ type Standstill = NonNullable<Needed['because']>;
 /** What the farm looked like just before and just after a request was looked at. */
 export type AgentsAround = readonly (readonly AgentView[])[];
 
-/** What is not true of the reasons that a request gives for its jobs, a sentence each. */
-export function whyFaults(detail: RequestDetail, agents: AgentsAround): string[] {
+/**
+ * What is not true of the reasons that a request gives for its jobs, a sentence each. `judged` are those that were said
+ * between the two looks at the agents; all of the request when it is not given.
+ */
+export function whyFaults(
+  detail: RequestDetail,
+  agents: AgentsAround,
+  judged: readonly JobView[] = detail.jobs,
+): string[] {
   const check = new WhyCheck(detail, agents);
-  return detail.jobs.flatMap((job) => {
+  return judged.flatMap((job) => {
     const fault = check.faultOf(job);
     const said = `${job.name} is ${job.state}, and is said to: ${job.whySentence}`;
     return fault === undefined ? [] : [`${said} (${fault}; ${JSON.stringify(job.why)})`];

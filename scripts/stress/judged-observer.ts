@@ -93,7 +93,7 @@ export class Observer {
     if (standing(before) === standing(after)) {
       this.looksAtOne += 1;
       const jobs = before.jobs.map((job) => (job.id === one.id ? one : job));
-      this.#note(...whyFaults({ ...after, jobs }, [agents, agentsAfter]));
+      this.#note(...whyFaults({ ...after, jobs }, [agents, agentsAfter], [one]));
     }
   }
 
