@@ -4,8 +4,7 @@ import {
   requestViewSchema,
 } from '../../src/protocol/builds.ts';
 import { sleep } from '../../src/support/clock.ts';
-import { poll } from '../../test/support/poll.ts';
-import { isNetworkError } from '../../test/support/rookery-process.ts';
+import { insist } from '../../test/support/insist.ts';
 import { seeded } from '../simulation/seeded.ts';
 import { finalFaults, placeFaults, roundFaults } from './judge-round.ts';
 import { Observer } from './judged-observer.ts';
@@ -160,15 +159,23 @@ class JudgedFarm {
   }
 
   async #cancelOnceItBuilds(id: string): Promise<RequestDetail> {
-    await this.#until(`${SLOW} to be built`, async () => {
-      const { jobs } = await this.#detail(id);
-      return jobs.find(({ kind, state }) => kind === 'package' && state === 'leased');
-    });
+    await insist(
+      `${SLOW} to be built`,
+      async () => {
+        const { jobs } = await this.#detail(id);
+        return jobs.find(({ kind, state }) => kind === 'package' && state === 'leased');
+      },
+      ROUND_MS,
+    );
     await sleep(this.#random() * REPORT_CANCELLED_AFTER_MS);
-    await this.#until('the cancellation', async () => {
-      const { status } = await this.#world.server.call('POST', `/api/requests/${id}/cancel`, {});
-      return status === 200 || status === 409 ? true : undefined;
-    });
+    await insist(
+      'the cancellation',
+      async () => {
+        const { status } = await this.#world.server.call('POST', `/api/requests/${id}/cancel`, {});
+        return status === 200 || status === 409 ? true : undefined;
+      },
+      ROUND_MS,
+    );
     return await this.#ended(id);
   }
 
@@ -195,10 +202,14 @@ class JudgedFarm {
   }
 
   async #ended(id: string): Promise<RequestDetail> {
-    return await this.#until(`the end of ${id}`, async () => {
-      const detail = await this.#detail(id);
-      return detail.finishedAt === null ? undefined : detail;
-    });
+    return await insist(
+      `the end of ${id}`,
+      async () => {
+        const detail = await this.#detail(id);
+        return detail.finishedAt === null ? undefined : detail;
+      },
+      ROUND_MS,
+    );
   }
 
   async #detail(id: string): Promise<RequestDetail> {
@@ -207,24 +218,6 @@ class JudgedFarm {
       throw new TypeError(`the server answered ${status}`);
     }
     return requestDetailSchema.parse(body);
-  }
-
-  /** Asks until there is an answer, whoever is killed meanwhile. */
-  async #until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-    return await poll(
-      what,
-      async () => {
-        try {
-          return await ask();
-        } catch (error) {
-          if (isNetworkError(error)) {
-            return undefined;
-          }
-          throw error;
-        }
-      },
-      ROUND_MS,
-    );
   }
 
   /** One after the other: these pieces of work, and the kills. */
@@ -270,10 +263,14 @@ class JudgedFarm {
     await this.#world.postgresql?.kill();
     await sleep(1500 * this.#random());
     await this.#world.postgresql?.start();
-    await this.#until('the server to be ready', async () => {
-      const response = await fetch(`${this.#world.server.url}/readyz`);
-      await response.arrayBuffer();
-      return response.ok ? true : undefined;
-    });
+    await insist(
+      'the server to be ready',
+      async () => {
+        const response = await fetch(`${this.#world.server.url}/readyz`);
+        await response.arrayBuffer();
+        return response.ok ? true : undefined;
+      },
+      ROUND_MS,
+    );
   }
 }

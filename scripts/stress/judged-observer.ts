@@ -6,7 +6,8 @@ import {
   requestDetailSchema,
 } from '../../src/protocol/builds.ts';
 import { sleep } from '../../src/support/clock.ts';
-import { isNetworkError, type TestServer } from '../../test/support/rookery-process.ts';
+import { isNetworkError } from '../../test/support/insist.ts';
+import type { TestServer } from '../../test/support/rookery-process.ts';
 import { whyFaults } from './check-why.ts';
 
 const LOOK_EVERY_MS = 60;

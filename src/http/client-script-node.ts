@@ -1,5 +1,4 @@
-import { nodeProgram } from './node-program.ts';
-import { phpProgram } from './php-program.ts';
+import { nodeProgram, phpProgram } from './node-programs.ts';
 
 const PROGRAM_END = 'END-OF-THE-NODE-PROGRAM';
 

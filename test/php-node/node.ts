@@ -8,7 +8,7 @@ import {
   spawnGroup,
   toolEnvironment,
 } from '../../src/support/processes.ts';
-import { type PhpFarm, PROFILE } from './farm.ts';
+import { PhpFarm, PROFILE } from './farm.ts';
 
 /** What `rookery-php status --json` prints is what a node reports. */
 export const statusSchema = nodeReportSchema.shape.php.unwrap();
@@ -102,4 +102,18 @@ export class PhpNode {
     const { said } = await this.must(0, 'status', '--json', '--profile', PROFILE);
     return statusSchema.parse(JSON.parse(said)).trees.find((tree) => tree.id === id)?.state;
   }
+}
+
+/** A farm that shows a tree on stable and one with another php.ini on testing, and a node of it. */
+export async function openTwoTrees(
+  folder: string,
+  [stable, testing]: readonly [string, string],
+): Promise<{ readonly farm: PhpFarm; readonly node: PhpNode }> {
+  chmodSync(folder, 0o755);
+  const farm = await PhpFarm.open(join(folder, 'farm'));
+  farm.addTree({ id: stable });
+  farm.addTree({ id: testing, files: { 'etc/php.ini': 'memory_limit = 96M\n' } });
+  const node = await PhpNode.open(join(folder, 'node'), farm);
+  farm.publish({ stable, testing });
+  return { farm, node };
 }

@@ -13,11 +13,11 @@ import {
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { killGroup, run, toolEnvironment } from '../../src/support/processes.ts';
+import { killGroup, run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { folderTree } from '../support/folder-tree.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { isPhpInstalled, makeSigner, manifestOf, PhpFarm, sha256, sign } from './farm.ts';
-import { PhpNode, statusSchema } from './node.ts';
+import { isPhpInstalled, makeSigner, manifestOf, type PhpFarm, sha256, sign } from './farm.ts';
+import { openTwoTrees, type PhpNode, statusSchema } from './node.ts';
 
 const [A, B, C] = ['8.2.30-web-v3-r1', '8.2.30-web-v3-r2', '8.2.30-web-v3-r3'] as const;
 const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
@@ -29,12 +29,7 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
   let node: PhpNode;
 
   beforeAll(async () => {
-    chmodSync(folder, 0o755);
-    farm = await PhpFarm.open(join(folder, 'farm'));
-    farm.addTree({ id: A });
-    farm.addTree({ id: B, files: { 'etc/php.ini': 'memory_limit = 96M\n' } });
-    node = await PhpNode.open(join(folder, 'node'), farm);
-    farm.publish({ stable: A, testing: B });
+    ({ farm, node } = await openTwoTrees(folder, [A, B]));
   });
 
   afterAll(async () => {
@@ -99,6 +94,16 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
       const inode = (path: string): number => statSync(node.path(`opt/php/${path}`)).ino;
       expect(inode(`${B}/bin/php`)).toBe(inode(`${A}/bin/php`));
       expect(inode(`${B}/etc/php.ini`)).not.toBe(inode(`${A}/etc/php.ini`));
+    });
+
+    it('shows a terminal how far it is, and nothing of that to others', async () => {
+      expect((await node.must(0, 'pull')).said).not.toContain('%');
+      const command = `${node.program} pull testing`;
+      const { stdout } = await runChecked(['script', '-qec', command, '/dev/null'], {
+        env: { ...toolEnvironment(), ROOKERY_ROOT: node.root },
+      });
+      expect(stdout.toString()).toMatch(/\d+% /);
+      expect(node.has(`opt/php/${B}`)).toBe(true);
     });
 
     it('changes nothing with --dry-run', async () => {

@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { isPhpInstalled, PhpFarm } from './farm.ts';
-import { PhpNode } from './node.ts';
+import { isPhpInstalled, type PhpFarm } from './farm.ts';
+import { openTwoTrees, type PhpNode } from './node.ts';
 
 const [A, B] = ['8.2.30-web-v3-r1', '8.2.30-web-v3-r2'] as const;
 
@@ -23,12 +23,7 @@ const [A, B] = ['8.2.30-web-v3-r1', '8.2.30-web-v3-r2'] as const;
   let node: PhpNode;
 
   beforeAll(async () => {
-    chmodSync(folder, 0o755);
-    farm = await PhpFarm.open(join(folder, 'farm'));
-    farm.addTree({ id: A });
-    farm.addTree({ id: B, files: { 'etc/php.ini': 'memory_limit = 96M\n' } });
-    node = await PhpNode.open(join(folder, 'node'), farm);
-    farm.publish({ stable: A, testing: B });
+    ({ farm, node } = await openTwoTrees(folder, [A, B]));
   });
 
   afterAll(async () => {

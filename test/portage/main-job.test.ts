@@ -23,7 +23,7 @@ import {
 } from '../support/gentoo-prefix.ts';
 import { TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { requested, writePortageProfile } from './portage-farm.ts';
+import { logsOf, requested, writePortageProfile } from './portage-farm.ts';
 
 const [title, isSkipped] = portageSuite('the main job, with real Portage at both ends');
 const folder = temporaryFolder();
@@ -165,15 +165,6 @@ async function build(atoms: readonly string[]): Promise<RequestDetail> {
   return await requested(server, { atoms, publish: 'testing' });
 }
 
-async function logsOf(detail: RequestDetail): Promise<string> {
-  const logs = await Promise.all(
-    detail.jobs.map(
-      async (job) => await (await fetch(`${server.url}/api/jobs/${job.id}/log`)).text(),
-    ),
-  );
-  return logs.join('\n');
-}
-
 async function change(command: 'promote' | 'rollback'): Promise<void> {
   const path = `/api/profiles/web/channels/stable/${command}`;
   const { status, body } = await server.call('POST', path, { reason: 'test' });
@@ -192,7 +183,7 @@ function sources(log: string): string[] {
 (isSkipped ? describe.skip : describe)(title, () => {
   it('builds three dependent packages, each once, and publishes them on testing', async () => {
     const detail = await build(['app-misc/greet-twice']);
-    const log = await logsOf(detail);
+    const log = (await logsOf(server, detail)).join('\n');
 
     expect({ state: detail.state, reason: detail.reason, log }).toMatchObject({ state: 'done' });
     expect(detail.packages.map(({ cpv, how }) => `${cpv} ${how}`).toSorted()).toEqual([

@@ -49,7 +49,14 @@ export async function requested(
 ): Promise<RequestDetail> {
   const made = await server.call('POST', '/api/requests', { profile: 'web', ...wanted });
   expect([made.status, made.body]).toEqual([201, expect.anything()]);
-  const { id } = requestViewSchema.parse(made.body);
+  return await endOf(server, requestViewSchema.parse(made.body).id, timeoutMs);
+}
+
+export async function endOf(
+  server: TestServer,
+  id: string,
+  timeoutMs: number,
+): Promise<RequestDetail> {
   return await poll(
     `the request ${id} to end`,
     async () => {
@@ -58,5 +65,12 @@ export async function requested(
       return detail.finishedAt === null ? undefined : detail;
     },
     timeoutMs,
+  );
+}
+
+/** What all jobs of a request have written, in their order. */
+export async function logsOf(server: TestServer, { jobs }: RequestDetail): Promise<string[]> {
+  return await Promise.all(
+    jobs.map(async ({ id }) => await (await fetch(`${server.url}/api/jobs/${id}/log`)).text()),
   );
 }

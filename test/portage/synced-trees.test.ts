@@ -17,6 +17,7 @@ import {
 import { poll } from '../support/poll.ts';
 import { TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { endOf, logsOf } from './portage-farm.ts';
 
 const [title, isSkipped] = portageSuite('schedules that sync the tree with real Portage');
 const SLOW_MS = 600_000;
@@ -123,20 +124,9 @@ async function planIs(id: string, state: string): Promise<void> {
 
 /** How it ended, with the logs of its jobs. */
 async function ended(id: string): Promise<{ built: readonly string[]; logs: readonly string[] }> {
-  const detail = await poll(
-    `the request ${id} to end`,
-    async () => {
-      const now = await detailOf(id);
-      return now.finishedAt === null ? undefined : now;
-    },
-    SLOW_MS,
-  );
+  const detail = await endOf(server, id, SLOW_MS);
   expect(`${detail.state} ${detail.reason ?? ''}`).toBe('done ');
-  const logs = await Promise.all(
-    detail.jobs.map(
-      async (job) => await (await fetch(`${server.url}/api/jobs/${job.id}/log`)).text(),
-    ),
-  );
+  const logs = await logsOf(server, detail);
   return { built: detail.packages.map(({ cpv }) => cpv), logs };
 }
 

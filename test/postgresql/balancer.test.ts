@@ -8,6 +8,7 @@ import { packageViewSchema } from '../../src/protocol/packages.ts';
 import { sleep, systemClock } from '../../src/support/clock.ts';
 import { digestOf } from '../../src/support/digests.ts';
 import { isHaproxyInstalled, startHaproxy } from '../support/haproxy.ts';
+import { insist } from '../support/insist.ts';
 import { poll } from '../support/poll.ts';
 import type { TestServer } from '../support/rookery-process.ts';
 import { newServerDatabase } from '../support/test-database.ts';
@@ -15,7 +16,6 @@ import { twoServers } from '../support/two-servers.ts';
 import {
   builds,
   expectAllThere,
-  insist,
   PROFILE,
   type Pushed,
   packageBytes,

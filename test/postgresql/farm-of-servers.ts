@@ -10,12 +10,11 @@ import {
 } from '../../src/protocol/packages.ts';
 import { digestOf } from '../../src/support/digests.ts';
 import { makePackage } from '../repository/make-package.ts';
-import { poll } from '../support/poll.ts';
-import { isNetworkError, type TestServer } from '../support/rookery-process.ts';
+import { insist } from '../support/insist.ts';
+import type { TestServer } from '../support/rookery-process.ts';
 
 export const PROFILE = 'web';
 const TESTING = `/api/profiles/${PROFILE}/channels/testing`;
-const WAIT_MS = 120_000;
 
 const PROFILE_TOML = `
 description = "Web servers of this test"
@@ -53,24 +52,6 @@ export async function writeFarm(folder: string, count: number): Promise<void> {
       ].join('\n'),
     );
   }
-}
-
-/** Repeats until somebody has answered, whichever server it is; a refusal is an error. */
-export async function insist<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  return await poll(
-    what,
-    async () => {
-      try {
-        return await ask();
-      } catch (error) {
-        if (isNetworkError(error)) {
-          return undefined;
-        }
-        throw error;
-      }
-    },
-    WAIT_MS,
-  );
 }
 
 /** What a server says, or undefined when it cannot do anything now. */

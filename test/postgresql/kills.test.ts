@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { publicationViewSchema } from '../../src/protocol/channels.ts';
 import { checkAnswerSchema } from '../../src/protocol/repository.ts';
 import { sleep } from '../../src/support/clock.ts';
+import { insist } from '../support/insist.ts';
 import { findPostgresql, PostgresqlServer } from '../support/postgresql-server.ts';
 import type { TestServer } from '../support/rookery-process.ts';
 import { twoServers } from '../support/two-servers.ts';
@@ -10,7 +11,6 @@ import {
   builds,
   ended,
   expectAllThere,
-  insist,
   type Pushed,
   publish,
   push,

@@ -34,13 +34,6 @@ export async function requireFreshBuild(): Promise<void> {
   }
 }
 
-/** Of `fetch`, when a server is not there. In tests errors of Node are of another realm. */
-export function isNetworkError(error: unknown): boolean {
-  return (
-    typeof error === 'object' && error !== null && 'name' in error && error.name === 'TypeError'
-  );
-}
-
 interface ProgramOptions {
   readonly cwd: string;
   readonly logFile: string;

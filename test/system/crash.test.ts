@@ -11,9 +11,10 @@ import { packageViewSchema } from '../../src/protocol/packages.ts';
 import { sleep } from '../../src/support/clock.ts';
 import { digestOf } from '../../src/support/digests.ts';
 import { makePackage } from '../repository/make-package.ts';
+import { isNetworkError } from '../support/insist.ts';
 import { isNginxInstalled, startNginx } from '../support/nginx.ts';
 import { poll } from '../support/poll.ts';
-import { isNetworkError, TestServer } from '../support/rookery-process.ts';
+import { TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ROUNDS = 30;

@@ -44,6 +44,10 @@ Exit status: 0 done, or nothing to do; 1 a tree is not as its MANIFEST says (ver
 reached, or does not have it; 5 what the farm or the disk has is not to be trusted: signature, serial, digest, files;
 6 this node cannot run the tree: libraries, php-fpm -t, extensions, warm-up; nothing was changed; 7 switched, and
 switched back: the old PHP serves; 8 switching back failed as well: look at the node; 9 another rookery-php is at work.
+
+Examples:
+  rookery-php pull testing --bwlimit 5000
+  rookery-php activate 8.2.31-web-v3-r1 --keep-minutes 30
 END-OF-THE-HELP
 }
 

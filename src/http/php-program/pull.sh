@@ -77,7 +77,12 @@ transfer() {
   done
   [ -z "$bwlimit" ] || set -- "$@" --bwlimit="$bwlimit"
   say "fetching $id: $(wc -l < "$work/sums" | tr -d ' ') files, $bytes bytes, less what is here already"
-  call_rsync "$@" --stats "$module/" "$incoming/" > "$work/stats"
+  : > "$work/stats"
+  if [ -t 2 ]; then
+    call_rsync "$@" --info=progress2 "$module/" "$incoming/" >&2
+  else
+    call_rsync "$@" --stats "$module/" "$incoming/" > "$work/stats"
+  fi
   [ "$status" -eq 0 ] || fail 4 "$id cannot be had from $source: $(grep -v '^rsync error' "$work/log" | tail -n 1)"
   sed -n 's/^Total bytes received: \(.*\)/received \1 bytes/p' "$work/stats"
   while read -r path target; do ln -s "$target" "$incoming/$path"; done < "$work/links"

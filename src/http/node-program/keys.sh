@@ -1,17 +1,8 @@
-import { GNUPG_PART } from './gnupg-part.ts';
 
-/** For shell expansions with braces, which a template would take for its own. */
-const D = '$';
+# Takes over new keys of the farm. Nothing is believed of the way they came: a key of the farm that this node trusts already
+# has to have signed them. A key whose end was moved is first brought up to date in a copy of the home (merge-only: gpg takes
+# no key that is not there), or a node that comes late could not believe anything any more.
 
-/**
- * The part of `rookery-node` that takes over new keys of the farm. It believes nothing about the way they came: the
- * public keys have to be signed by a key of the farm that this node trusts already (`keys/publish-keys.ts` says how
- * the signatures are called).
- *
- * A key whose end was moved is first brought up to date in a copy of the home (merge-only: gpg takes no key that is not
- * there), or a node that comes late could not believe anything any more.
- */
-export const NODE_KEYS_PART = String.raw`${GNUPG_PART}
 # remember KIND VALUE PATH, in the record of the setup script, whose --uninstall undoes it.
 remember() {
   grep -Fxq -- "$1 $2 $3" "$record" || printf '%s\n' "$1 $2 $3" >> "$record"
@@ -20,7 +11,7 @@ remember() {
 # fetch URL FILE
 fetch() {
   case $1 in
-    file://*) cp "${D}{1#file://}" "$2" 2> "$work/log" ;;
+    file://*) cp "${1#file://}" "$2" 2> "$work/log" ;;
     *)
       if command -v wget > /dev/null 2>&1; then
         wget -q --max-redirect=0 --tries=2 --timeout=30 -O "$2" "$1" 2> "$work/log"
@@ -65,7 +56,7 @@ keys_of_profile() {
   [ -n "$home" ] || home=/etc/portage/gnupg
   record=$PREFIX/var/lib/rookery-client/$profile
   [ -f "$record" ] && [ -d "$home" ] || fail 3 "the setup script of $profile has left no keys here; run it again"
-  source=${D}{uri%/binhost/*}/keys/rookery.asc
+  source=${uri%/binhost/*}/keys/rookery.asc
   if ! fetch "$source" "$work/keys.asc"; then
     warn "the keys of the farm cannot be had from $source: $(tail -n 1 "$work/log")"
     result=4
@@ -122,4 +113,3 @@ keys() {
   stop_agent "$work/gnupg"
   exit "$result"
 }
-`;
