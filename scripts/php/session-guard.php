@@ -210,14 +210,14 @@ final class SessionGuard implements \SessionHandlerInterface, \SessionUpdateTime
     }
 
     /**
-     * Revisions begin with the time, in milliseconds: a session that is destroyed and begun anew under the same id is newer
+     * Revisions begin with the time, in microseconds: a session that is destroyed and begun anew under the same id is newer
      * than every copy that a farm still has of the old one.
      *
      * @return array{expected: int, revision: int}
      */
     private static function absent(): array
     {
-        return ['expected' => 0, 'revision' => (int) (microtime(true) * 1000)];
+        return ['expected' => 0, 'revision' => (int) (microtime(true) * 1e6)];
     }
 
     private function mustBeOurs(StoredSession $mark): void
