@@ -78,11 +78,7 @@ function farmLines(whole: HaproxySite, isDisabled: boolean): string[] {
 }
 
 function liveSection(whole: HaproxySite, checkPath: string): string[] {
-  return [
-    '# The release that serves.',
-    ...head(whole.live, checkPath),
-    ...farmLines(whole, false),
-  ];
+  return ['# The release that serves.', ...head(whole.live, checkPath), ...farmLines(whole, false)];
 }
 
 function nextSection(whole: HaproxySite, checkPath: string): string[] {

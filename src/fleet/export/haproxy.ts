@@ -20,6 +20,8 @@ export interface HaproxyOptions {
   readonly checkPath: string;
   /** Path of the runtime socket; null: that of the inventory, when it is a path. */
   readonly socket: string | null;
+  /** Of visitors, at the same time; it takes twice as many open files. */
+  readonly maxConnections: number;
   /** Where its state is kept over a reload. */
   readonly stateFile: string;
   /** Of the generation cookie: the backend whose farms serve today. The other one takes the next release. */
@@ -133,9 +135,9 @@ function globalSection({ site, balancer, options }: HaproxySite): string[] {
     `# Site ${site.name}, balancer ${balancer.name}: written by "rookery fleet haproxy ${site.name}". Change the inventory and`,
     '# write it anew. A reload keeps what the engine has said only when it was saved before:',
     `#   echo "show servers state" | socat stdio ${socket} > ${options.stateFile}`,
-    '# Before the first start the file has to be there, empty.',
+    `# Before the first start: echo 1 > ${options.stateFile}`,
     'global',
-    '    maxconn 20000',
+    `    maxconn ${options.maxConnections}`,
     `    stats socket ${socket}${socket.startsWith('/') ? ' mode 660' : ''} level admin expose-fd listeners`,
     `    server-state-file ${options.stateFile}`,
   ];
