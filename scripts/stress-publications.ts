@@ -1,5 +1,5 @@
 /**
- * `node --import tsx scripts/stress-publications.ts [--keep-last N] [publications]`: see docs/performance.md. Without
+ * `node --import tsx scripts/stress-publications.ts [--keep-last N] [--read-every MS] [publications]`: see docs/performance.md. Without
  * `--keep-last` nothing is collected, and each publication needs some 20 KiB of disk and 8 inodes, twice, with the copy.
  * SIGINT ends it early, with its report. Ends with 1 when a reader tripped over something.
  */
@@ -14,13 +14,16 @@ const SHOWN_EVERY_MS = 5000;
 const MIB = 1024 * 1024;
 
 const { values, positionals } = parseArgs({
-  options: { 'keep-last': { type: 'string' } },
+  options: { 'keep-last': { type: 'string' }, 'read-every': { type: 'string', default: '1' } },
   allowPositionals: true,
 });
 const wanted = Number(positionals[0] ?? '100000');
 const keepLast = values['keep-last'] === undefined ? undefined : Number(values['keep-last']);
-if (![wanted, keepLast ?? 1].every((one) => Number.isSafeInteger(one) && one >= 1)) {
-  stderr.write('usage: stress-publications.ts [--keep-last N] [publications]; both from 1 on\n');
+const readEveryMs = Number(values['read-every']);
+if (![wanted, readEveryMs, keepLast ?? 1].every((one) => Number.isSafeInteger(one) && one >= 1)) {
+  stderr.write(
+    'usage: stress-publications.ts [--keep-last N] [--read-every MS] [publications]; all from 1 on\n',
+  );
   exit(2);
 }
 const folder = await mkdtemp(join(tmpdir(), 'rookery-stress-'));
@@ -33,6 +36,7 @@ let shown = { at: start, publications: 0 };
 try {
   const result = await stressPublications(folder, {
     publications: wanted,
+    readEveryMs,
     signal: end.signal,
     ...(keepLast === undefined ? {} : { keepLast }),
     onProgress: ({ publications, collected, pulls, reads, faults }) => {

@@ -36,6 +36,8 @@ export interface StressOptions {
   readonly keepLast?: number;
   /** How many rounds something is kept after it was replaced: a reader has so many for one look, a pull half of them. */
   readonly graceRounds?: number;
+  /** Between two looks of a reader, milliseconds. */
+  readonly readEveryMs?: number;
   /** Ends it early. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (now: Omit<StressResult, 'faults'> & { readonly faults: number }) => void;
@@ -74,7 +76,7 @@ export async function stressPublications(
   const time = { now: Date.now() };
   const made = await open(folder, { now: () => time.now }, options);
   const end = new AbortController();
-  const seen = newSeen();
+  const seen = newSeen(options.readEveryMs ?? 1);
   const tally: Tally = { round: 0, publications: 0, pulls: 0, collected: 0, pulling: undefined };
   const work = await openWork(made);
   const served = await serve(folder, made.mirrorRoot, end.signal);

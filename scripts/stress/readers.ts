@@ -13,13 +13,15 @@ export interface Seen {
   /** Digest of the index by channel and TIMESTAMP: there is only one for each. The last ones, oldest first. */
   readonly texts: Map<string, string>;
   readonly faults: string[];
+  /** Between two looks of a reader, milliseconds. */
+  readonly pauseMs: number;
 }
 
 const MAX_FAULTS = 20;
 const KEPT_TEXTS = 20_000;
 
-export function newSeen(): Seen {
-  return { reads: {}, texts: new Map(), faults: [] };
+export function newSeen(pauseMs: number): Seen {
+  return { reads: {}, texts: new Map(), faults: [], pauseMs };
 }
 
 /** Reads as a server does, or rsync: both files through the folder that the link shows at one moment. */
@@ -86,7 +88,7 @@ async function repeat(seen: Seen, signal: AbortSignal, read: () => Promise<void>
     } catch (error) {
       seen.faults.push(faultIn(error));
     }
-    await sleep(1);
+    await sleep(seen.pauseMs);
   }
 }
 

@@ -13,6 +13,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   php: ['support', 'gentoo', 'binpkg', 'signing', 'database', 'journal'],
   phptree: ['support', 'binpkg'],
   builds: ['support', 'gentoo', 'database', 'journal', 'repository', 'php'],
+  fleet: ['support', 'gentoo', 'database', 'journal', 'repository', 'php'],
   agent: ['support', 'gentoo', 'config', 'binpkg', 'phptree', 'protocol'],
   keys: ['support', 'journal', 'signing'],
   http: [
@@ -24,6 +25,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'repository',
     'php',
     'builds',
+    'fleet',
     'keys',
   ],
   cli: ['support', 'gentoo', 'config', 'binpkg', 'phptree', 'signing', 'protocol'],

@@ -1,0 +1,41 @@
+import type { Impact } from '../impact/impact.ts';
+import type { Inventory } from '../inventory/inventory.ts';
+import type { ObservedNode } from '../observed/observed-node.ts';
+import type { Artefacts, PublicationRef } from './artefact.ts';
+import type { Backend, RolloutKind } from './plan.ts';
+import type { RolloutPolicy } from './policy.ts';
+
+/** Everything that a plan is made of. The same input gives the same plan. */
+export interface PlanInput {
+  readonly kind: RolloutKind;
+  readonly inventory: Inventory;
+  readonly inventoryDigest: string;
+  readonly observed: ReadonlyMap<string, ObservedNode>;
+  /** For `os-*`: one for each profile and installed set of the nodes in scope. */
+  readonly impacts: readonly Impact[];
+  readonly artefacts: Artefacts;
+  /** What each node has installed now, as far as it is a publication that is still there: the way back of a merge. */
+  readonly installed: ReadonlyMap<string, PublicationRef>;
+  /** Of each site, the backend whose farms serve. */
+  readonly live: ReadonlyMap<string, Backend>;
+  /** Nodes that no plan touches, with the reason. */
+  readonly held: ReadonlyMap<string, string>;
+  readonly policy: RolloutPolicy;
+  /** Names of sites, farms and nodes; all empty: everything. A rollout of `app` takes whole farms. */
+  readonly scope: {
+    readonly sites: readonly string[];
+    readonly farms: readonly string[];
+    readonly nodes: readonly string[];
+  };
+  /** The id of the plan that is taken back: no canaries, and it may go down. */
+  readonly reverses: string | null;
+  /** Epoch milliseconds: what decides whether an observation is fresh. It is not part of the plan. */
+  readonly now: number;
+}
+
+/** Why there is no plan: `code` stable, kebab-case; `subject` a node, farm, site or package. */
+export interface PlanProblem {
+  readonly code: string;
+  readonly subject: string;
+  readonly sentence: string;
+}
