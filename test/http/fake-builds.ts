@@ -10,6 +10,7 @@ import type {
   Leftovers,
   RequestPackage,
 } from '../../src/builds/builds.ts';
+import type { JobLook, RequestLook } from '../../src/builds/look-at-request.ts';
 import type { ProfilePause } from '../../src/builds/profile-pause.ts';
 import {
   type BuildRequest,
@@ -25,6 +26,7 @@ import type { Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { refuseTrees } from '../builds/no-trees.ts';
+import { FakeRecords } from './fake-records.ts';
 
 /** An agent that gets jobs. */
 export const ACTIVE = {
@@ -54,6 +56,8 @@ export class FakeBuilds implements Builds {
   readonly blocked: BlockedBuild[] = [];
   readonly attempts = new Map<string, Attempt[]>();
   readonly plans: PortagePlan[] = [];
+  /** What logs and history tell of its jobs. */
+  readonly records = new FakeRecords();
   readonly problems = new Map<string, readonly PlanProblem[]>();
   readonly results: {
     readonly key: LeaseKey;
@@ -162,6 +166,40 @@ export class FakeBuilds implements Builds {
       .slice(0, query.limit);
   }
 
+  async lookAt(requestId: string): Promise<RequestLook | undefined> {
+    const request = await this.findRequest(requestId);
+    if (request === undefined) {
+      return undefined;
+    }
+    const jobs = await this.jobsOf(requestId);
+    return {
+      request,
+      jobs,
+      packages: this.built
+        .filter((entry) => entry.requestId === requestId)
+        .map(({ package: { id, cpv, buildId }, how, leftOut }) => ({
+          id,
+          cpv,
+          buildId,
+          how,
+          leftOut,
+        })),
+      problems: this.problems.get(requestId) ?? [],
+      ...(await this.records.look(request, jobs)),
+    };
+  }
+
+  async lookAtJob(id: string): Promise<JobLook | undefined> {
+    const job = await this.findJob(id);
+    return (
+      job && {
+        job,
+        attempts: await this.attemptsOf(id),
+        ...(await this.records.look(this.#request(job.requestId), [job])),
+      }
+    );
+  }
+
   async jobsOf(requestId: string): Promise<ExplainedJob[]> {
     return this.jobs.filter((job) => job.requestId === requestId);
   }
@@ -203,10 +241,6 @@ export class FakeBuilds implements Builds {
     return agent === undefined || agent.state === 'active'
       ? undefined
       : { state: agent.state, reason: agent.stateReason ?? '' };
-  }
-
-  async problemsOf(requestId: string): Promise<readonly PlanProblem[]> {
-    return this.problems.get(requestId) ?? [];
   }
 
   async packagesOf(requestId: string) {

@@ -24,7 +24,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
-import { FakeRecords } from './fake-records.ts';
+import type { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 import { MemoryRollouts } from './memory-rollouts.ts';
 
@@ -126,7 +126,7 @@ export async function startTestServer(
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
-  const records = new FakeRecords();
+  const { records } = builds;
   const rollouts = new MemoryRollouts({ journal, clock });
   const { log, logLines } = recordingLog();
   const collection = new CollectionTask(repository.retention, { clock, log });

@@ -1,5 +1,6 @@
 import type { Balancer, Endpoint, Farm, Member, Site } from '../inventory/inventory.ts';
 import type { AdminState, Backend, NodeCommand } from '../plan/plan.ts';
+import type { GateName } from '../plan/policy.ts';
 
 /** What the engine works with. Each has a contract test that every implementation passes, the simulated one too. */
 export interface Drivers {
@@ -46,6 +47,16 @@ export interface NodeFacts {
   readonly release: string | null;
   /** TIMESTAMP of the publication that was last merged as a whole, seconds; null: none. */
   readonly mergedTimestamp: number | null;
+  /** Of the php-fpm that serves; absent or null: the node cannot say. */
+  readonly workers?: PhpWorkers | null;
+}
+
+/** As php-fpm's status page has it. */
+export interface PhpWorkers {
+  /** Connections that wait for a process. */
+  readonly queued: number;
+  readonly idle: number;
+  readonly active: number;
 }
 
 export interface BalancerDriver {
@@ -90,6 +101,22 @@ export interface Notice {
   readonly urgency: 'info' | 'attention' | 'urgent';
   readonly subject: string;
   readonly text: string;
+}
+
+/** The gates that judge signals; `balancer`, `local-checks` and `peers` are what the engine observes itself. */
+export type SignalGate = Extract<GateName, 'error-rate' | 'latency' | 'saturation' | 'alerts'>;
+
+/** Whom a gate is asked about. */
+export interface GateSubject {
+  readonly site: Site;
+  readonly farm: Farm;
+  /** Members of the farm that are judged: those of the unit. Empty: before a unit, about the farm as it is. */
+  readonly nodes: readonly string[];
+}
+
+/** Judges signals. Never acts, and never throws: what cannot be asked is inconclusive, and the sentence says why. */
+export interface GateJudge {
+  judge(gate: SignalGate, subject: GateSubject): Promise<GateVerdict>;
 }
 
 /** Pass, fail, or nobody can tell: the last pauses. */
