@@ -51,6 +51,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'unknown-attempt',
       'unknown-ccache-entry',
       'unknown-channel',
+      'unknown-inventory',
       'unknown-job',
       'unknown-key',
       'unknown-node',
@@ -84,6 +85,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'check-running',
       'collection-running',
       'collection-stopped',
+      'inventory-changed',
       'invalid-index-value',
       'invalid-packages-index',
       'job-takes-no-package',
@@ -153,6 +155,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
     UNPROCESSABLE,
     [
       'gpg-key-missing',
+      'inventory-refused',
       'metadata-key-invalid',
       'package-format-unknown',
       'package-invalid-cpv',

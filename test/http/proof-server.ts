@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Tokens } from '../../src/access/tokens.ts';
 import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
+import { Inventories } from '../../src/fleet/inventory/inventories.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -67,6 +68,7 @@ export async function startProofServer(
       keys,
       resign: installation.resign,
       proofs,
+      inventories: new Inventories({ database, journal, clock, profiles }),
       builds,
       schedules: new Scheduler({
         database,

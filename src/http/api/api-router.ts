@@ -9,6 +9,7 @@ import { buildRoutes } from './build-routes.ts';
 import { ccacheRoutes } from './ccache-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
+import { fleetRoutes } from './fleet-routes.ts';
 import { gateRoute } from './gate-route.ts';
 import { journalRoutes } from './journal-routes.ts';
 import { keyRoutes } from './key-routes.ts';
@@ -44,6 +45,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...ccacheRoutes(context),
     ...nodeRoutes(context),
     ...(context.rollouts === undefined ? [] : rolloutRoutes(context, context.rollouts)),
+    ...fleetRoutes(context),
     ...retentionRoutes(context),
     ...accessRoutes(context),
     ...journalRoutes(context),
