@@ -10,6 +10,7 @@ import { ccacheRoutes } from './ccache-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
 import { gateRoute } from './gate-route.ts';
+import { impactRoutes } from './impact-routes.ts';
 import { journalRoutes } from './journal-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
@@ -43,6 +44,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...agentRoutes(context),
     ...ccacheRoutes(context),
     ...nodeRoutes(context),
+    ...impactRoutes(context),
     ...(context.rollouts === undefined ? [] : rolloutRoutes(context, context.rollouts)),
     ...retentionRoutes(context),
     ...accessRoutes(context),
