@@ -66,10 +66,10 @@ export function commandWords(command: NodeCommand): string[] {
 function argumentsOf(command: NodeCommand): readonly string[] {
   if (command.name === 'check') {
     const { tree, release, publication } = command;
-    return [tree ?? '-', release ?? '-', ...(publication === null ? ['-'] : words(publication))];
+    return [tree ?? '-', release ?? '-', ...(publication === null ? ['-'] : wordsOf(publication))];
   }
   if ('publication' in command) {
-    return words(command.publication);
+    return wordsOf(command.publication);
   }
   if ('tree' in command) {
     return [command.tree.profile, command.tree.id, command.tree.manifest];
@@ -83,7 +83,7 @@ function argumentsOf(command: NodeCommand): readonly string[] {
   return 'services' in command ? command.services : [];
 }
 
-function words(publication: PublicationRef): string[] {
+function wordsOf(publication: PublicationRef): string[] {
   const { profile, channel, serial, digest, path } = publication;
   return [profile, channel, String(serial), digest, path];
 }
@@ -140,6 +140,8 @@ function numberOf(text: string | undefined): number | null {
 }
 
 function workersOf(text: string): PhpWorkers | null {
-  const [queued, idle, active] = text.split(' ').map(numberOf);
-  return queued == null || idle == null || active == null ? null : { queued, idle, active };
+  const match = /^([0-9]{1,9}) ([0-9]{1,9}) ([0-9]{1,9})$/.exec(text);
+  return match === null
+    ? null
+    : { queued: Number(match[1]), idle: Number(match[2]), active: Number(match[3]) };
 }
