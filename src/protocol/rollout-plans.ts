@@ -30,7 +30,7 @@ export const policySchema = z.strictObject({
   newSessions: z.enum(['upgraded-only', 'any-with-floor']),
   snapshot: z.enum(['none', 'lvm', 'btrfs']),
   obeysWindows: z.boolean(),
-  approvals: z.array(z.enum(['start', 'after-canary', 'each-stage'])).readonly(),
+  approvals: z.array(z.enum(['start', 'second', 'after-canary', 'each-stage'])).readonly(),
   freshSeconds: seconds,
   gates: z
     .array(
@@ -138,6 +138,14 @@ export const planOutlineSchema = z.object({
   /** Different lists of steps; units say which is theirs. */
   procedures: z.array(z.array(stepOutlineSchema)),
   stages: z.array(stageOutlineSchema),
+  /** Farms that have a unit, with all of their members that have one. */
+  farms: z.array(
+    z.object({
+      site: z.string(),
+      name: z.string(),
+      members: z.array(z.object({ node: z.string(), index: z.number() })),
+    }),
+  ),
 });
 export type PlanOutline = z.infer<typeof planOutlineSchema>;
 

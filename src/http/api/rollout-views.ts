@@ -112,5 +112,22 @@ function planOutline(plan: RolloutPlan): PlanOutline {
       return { id: unit.id, site: unit.site, farm: unit.farm, nodes: unit.nodes, procedure };
     }),
   }));
-  return { artefacts, inventory, policy, impact, remarks, procedures, stages };
+  const farms = farmsOf(plan);
+  return { artefacts, inventory, policy, impact, remarks, procedures, stages, farms };
+}
+
+/** Members in the order of their names, which is that of their indexes where names are counted. */
+function farmsOf({ stages }: RolloutPlan): PlanOutline['farms'] {
+  const units = stages.flatMap((stage) => stage.units);
+  const sites = new Map(units.map(({ farm, site }) => [farm, site]));
+  const byName = new Intl.Collator('en', { numeric: true }).compare;
+  return [...sites]
+    .map(([name, site]) => {
+      const nodes = units.filter((unit) => unit.farm === name).flatMap((unit) => unit.nodes);
+      const members = [...new Set(nodes)]
+        .toSorted(byName)
+        .map((node, place) => ({ node, index: place + 1 }));
+      return { site, name, members };
+    })
+    .toSorted((a, b) => byName(a.site, b.site) || byName(a.name, b.name));
 }
