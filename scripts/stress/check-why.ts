@@ -9,7 +9,7 @@ type Why = JobView['why'];
 type Needed = Extract<Why, { readonly code: 'needs-job' }>;
 type Standstill = NonNullable<Needed['because']>;
 
-type Judged = Pick<RequestDetail, 'reason' | 'jobs'>;
+type Judged = Pick<RequestDetail, 'reason' | 'jobs' | 'finishedAt'>;
 
 /** What the farm looked like just before and just after a request was looked at. */
 export type AgentsAround = readonly (readonly AgentView[])[];
@@ -44,6 +44,16 @@ class WhyCheck {
 
   faultOf(job: JobView): string | undefined {
     const { state, why } = job;
+    if (this.#detail.finishedAt !== null && isOpen(job)) {
+      return 'its request is over';
+    }
+    if (
+      (state === 'waiting' || state === 'ready') &&
+      this.#isCancelled &&
+      !this.#isWantedElsewhere
+    ) {
+      return 'its request was cancelled';
+    }
     if (state === 'waiting') {
       return why.code === 'needs-job' ? this.#needFault(job, why) : 'it needs something';
     }
@@ -53,10 +63,22 @@ class WhyCheck {
     return state === 'leased' ? this.#leasedFault(job, why) : overFault(job, why);
   }
 
+  get #isCancelled(): boolean {
+    return this.#detail.reason?.includes('Cancelled') ?? false;
+  }
+
+  /** Some of what was cancelled goes on for other requests. */
+  get #isWantedElsewhere(): boolean {
+    return this.#detail.reason?.includes('that other requests wait for') ?? false;
+  }
+
   #leasedFault(job: JobView, why: Why): string | undefined {
-    const isCancelled = this.#detail.reason?.includes('Cancelled') ?? false;
     if (why.code === 'stopping') {
-      return isCancelled && why.agent === job.agent ? undefined : 'nobody has cancelled it';
+      const isRight = this.#isCancelled && why.agent === job.agent;
+      return isRight ? undefined : 'nobody has cancelled it';
+    }
+    if (this.#isCancelled && !this.#isWantedElsewhere) {
+      return 'its request was cancelled';
     }
     return why.code === 'building' &&
       why.agent === job.agent &&
@@ -146,6 +168,10 @@ class WhyCheck {
       ? undefined
       : `not so: ${wrong.join(', ')}; before and after: ${JSON.stringify(seen)}`;
   }
+}
+
+function isOpen({ state }: JobView): boolean {
+  return OPEN.some((open) => open === state);
 }
 
 function overFault(job: JobView, why: Why): string | undefined {

@@ -24,6 +24,7 @@ import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { keyCalls } from './key-calls.ts';
 import { phpCalls } from './php-calls.ts';
 import { retryCalls } from './retry-calls.ts';
+import { rolloutCalls } from './rollout-calls.ts';
 import { scheduleCalls } from './schedule-calls.ts';
 import { steeringCalls } from './steering-calls.ts';
 
@@ -77,6 +78,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
     ...scheduleCalls({ get, post }),
+    ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),
     forgetNode: async (name: string, reason: string) =>

@@ -3,6 +3,7 @@ import type { BuildRecords } from '../builds/build-records.ts';
 import type { Builds } from '../builds/builds.ts';
 import type { CompilerCache } from '../builds/compiler-cache.ts';
 import type { Schedules } from '../builds/schedule/schedules.ts';
+import type { RolloutService } from '../fleet/rollout/rollout.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Keys } from '../keys/keys.ts';
@@ -25,6 +26,8 @@ export interface HttpContext {
   readonly proofs: Proofs;
   readonly builds: Builds;
   readonly schedules: Schedules;
+  /** Undefined where the server upgrades nothing. */
+  readonly rollouts?: RolloutService;
   readonly compilerCache: CompilerCache;
   readonly records: BuildRecords;
   readonly tokens: Tokens;

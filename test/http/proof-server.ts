@@ -25,7 +25,6 @@ import {
 } from '../repository/open-installation.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
-import { FakeRecords } from './fake-records.ts';
 import { FakeRepository } from './fake-repository.ts';
 import { listenOnFreePort } from './test-server.ts';
 
@@ -80,7 +79,7 @@ export async function startProofServer(
         locks: new Locks(),
         retention: repository.retention,
       }),
-      records: new FakeRecords(),
+      records: builds.records,
       compilerCache: new CompilerCache({
         folder: join(folders.state, 'ccache'),
         locks: new Locks(),

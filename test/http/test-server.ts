@@ -24,8 +24,9 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
-import { FakeRecords } from './fake-records.ts';
+import type { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
+import { MemoryRollouts } from './memory-rollouts.ts';
 
 export const PUBLIC_KEY =
   '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxjMEZ==\n-----END PGP PUBLIC KEY BLOCK-----\n';
@@ -43,6 +44,7 @@ export interface TestServer {
   readonly collection: CollectionTask;
   readonly builds: FakeBuilds;
   readonly records: FakeRecords;
+  readonly rollouts: MemoryRollouts;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly context: HttpContext;
@@ -124,7 +126,8 @@ export async function startTestServer(
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
-  const records = new FakeRecords();
+  const { records } = builds;
+  const rollouts = new MemoryRollouts({ journal, clock });
   const { log, logLines } = recordingLog();
   const collection = new CollectionTask(repository.retention, { clock, log });
   const faults: string[] = [];
@@ -169,6 +172,7 @@ export async function startTestServer(
       space: new DiskSpace([], 0),
     }),
     records,
+    rollouts,
     tokens,
     journal,
     publicKey: PUBLIC_KEY,
@@ -199,6 +203,7 @@ export async function startTestServer(
     collection,
     builds,
     records,
+    rollouts,
     tokens,
     journal,
     context,

@@ -56,7 +56,7 @@ function readyJob(why: Why): JobView {
 /** What is found wrong with `next` naming the agent pre1. */
 function faultsOfNext(before: readonly AgentView[], after: readonly AgentView[]): string[] {
   const jobs = [readyJob({ code: 'next', agents: ['pre1'], others: 0 })];
-  return whyFaults({ reason: null, jobs }, [before, after]);
+  return whyFaults({ reason: null, finishedAt: null, jobs }, [before, after]);
 }
 
 describe('the judge of reasons', () => {
@@ -76,5 +76,14 @@ describe('the judge of reasons', () => {
     const busy = [agent('pre1', 'job-9')];
     expect(faultsOfNext(busy, busy)).toHaveLength(1);
     expect(faultsOfNext([agent('pre2')], [agent('pre2')])).toHaveLength(1);
+  });
+
+  it('believes nothing of a request that was cancelled, or is over, while a job of it could begin', () => {
+    const jobs = [readyJob({ code: 'next', agents: ['pre1'], others: 0 })];
+    const around = [[agent('pre1')], [agent('pre1')]];
+    const cancelled = { reason: 'Cancelled by token:x.', finishedAt: null, jobs };
+    expect(whyFaults(cancelled, around)).toHaveLength(1);
+    expect(whyFaults({ reason: null, finishedAt: 1, jobs }, around)).toHaveLength(1);
+    expect(whyFaults({ reason: null, finishedAt: null, jobs }, around)).toEqual([]);
   });
 });

@@ -19,6 +19,7 @@ import { profileRoutes } from './profile-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
+import { rolloutRoutes } from './rollout-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 import { scheduleRoutes } from './schedule-routes.ts';
 import { steeringRoutes } from './steering-routes.ts';
@@ -42,6 +43,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...agentRoutes(context),
     ...ccacheRoutes(context),
     ...nodeRoutes(context),
+    ...(context.rollouts === undefined ? [] : rolloutRoutes(context, context.rollouts)),
     ...retentionRoutes(context),
     ...accessRoutes(context),
     ...journalRoutes(context),

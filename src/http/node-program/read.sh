@@ -40,10 +40,10 @@ installed_json() {
       pf = path[parts]
       category = path[parts - 1]
       if (pf == "*" || pf ~ /^-MERGING-/ || category ~ /^[-.]/) next
-      printf "%s\n{\"cpv\":\"%s\",\"slot\":\"%s\",\"buildId\":%s,\"buildTime\":%s,\"repository\":\"%s\",\"use\":\"%s\",\"iuse\":\"%s\",\"provides\":\"%s\"}", \
+      printf "%s\n{\"cpv\":\"%s\",\"slot\":\"%s\",\"buildId\":%s,\"buildTime\":%s,\"repository\":\"%s\",\"use\":\"%s\",\"iuse\":\"%s\",\"provides\":\"%s\",\"requires\":\"%s\"}", \
         (count++ ? "," : ""), plain(category "/" pf), value("SLOT"), number(value("BUILD_ID")), \
         number(value("BUILD_TIME")), value("repository"), value("USE"), value("IUSE"), \
-        value("PROVIDES")
+        value("PROVIDES"), value("REQUIRES")
     }
     END { print "]" }'
 }
