@@ -12,10 +12,17 @@ import { haproxyConfiguration } from '../../src/fleet/export/haproxy.ts';
 import type { Endpoint, Site } from '../../src/fleet/inventory/inventory.ts';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { HaproxyProcess } from '../fleet/haproxy-process.ts';
-import { PhpNode } from '../php-node/node.ts';
+import type { PhpNode } from '../php-node/node.ts';
 import { askMemcached, MEMCACHED, type Memcached, startMemcached } from '../support/memcached.ts';
 import { freePort } from '../support/rookery-process.ts';
-import { isSshdInstalled, killNode, LabNode, type LabPlaces, type NodePlan } from './lab-node.ts';
+import {
+  isSshdInstalled,
+  killNode,
+  LabNode,
+  type LabPlaces,
+  type NodePlan,
+  prefixAt,
+} from './lab-node.ts';
 import { type VisitorSettings, Visitors } from './visitors.ts';
 
 const SHIPPED = resolve(import.meta.dirname, '../../scripts/php');
@@ -296,7 +303,10 @@ async function makeImage(
 ): Promise<LabNode> {
   const root = join(settings.folder, 'image');
   made.started.roots.push(root);
-  const php = await PhpNode.open(root, settings);
+  const php = prefixAt(root);
+  mkdirSync(php.path('etc/portage'), { recursive: true });
+  php.put('setup.sh', settings.setupScript());
+  await runChecked(['sh', php.path('setup.sh'), '--prefix', root], { env: toolEnvironment() });
   for (const tree of settings.trees) {
     await php.must(0, 'pull', tree, '--profile', settings.profile);
   }

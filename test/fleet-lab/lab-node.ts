@@ -88,7 +88,7 @@ export class LabNode {
       ['sh', '-euc', script.join('\n'), 'sh', image, root, this.plan.address, plan.address],
       { env: toolEnvironment() },
     );
-    const node = new LabNode(PhpNode.at(root), plan, this.#places);
+    const node = new LabNode(prefixAt(root), plan, this.#places);
     node.#settle();
     node.php.put('etc/php-site/pools/local.conf', node.#pool());
     await node.init('boot');
@@ -163,7 +163,7 @@ export class LabNode {
         `HostKey ${hostKey}`,
         `AuthorizedKeysFile ${authorizedKeys}`,
         `PidFile ${php.path('run/sshd.pid')}`,
-        `SetEnv ROOKERY_ROOT=${php.root} PATH=${path}`,
+        `SetEnv LAB_ROOT=${php.root} PATH=${path}`,
         'StrictModes no',
         'UsePAM no',
         'PasswordAuthentication no',
@@ -177,7 +177,7 @@ export class LabNode {
   /** Calls `rookery-step` on the node, by hand. Returns what it says. */
   async step(...words: readonly string[]): Promise<string> {
     const { stdout } = await runChecked([this.php.path('usr/local/sbin/rookery-step'), ...words], {
-      env: { ...toolEnvironment(), ROOKERY_ROOT: this.php.root },
+      env: toolEnvironment(),
       timeoutMs: 60_000,
     });
     return stdout.toString();
@@ -215,6 +215,13 @@ export class LabNode {
       rmSync(file, { force: true });
     }
   }
+}
+
+/** A node whose root is a prefix: its programs know where they are. */
+export function prefixAt(root: string): PhpNode {
+  const node = PhpNode.at(root);
+  node.env = { ROOKERY_ROOT: '' };
+  return node;
 }
 
 /** Ends all processes of a node, as far as it was made. */

@@ -7,8 +7,9 @@
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
-ROOKERY_ROOT=$root
-export PATH ROOKERY_ROOT
+LAB_ROOT=$root
+export PATH LAB_ROOT
+unset ROOKERY_ROOT
 
 nginx() { command nginx -e "$root/web/error.log" -p "$root/web" -c "$root/web/server.conf" "$@"; }
 
@@ -49,30 +50,27 @@ boot() {
   [ -e "$root/web-off" ] || web_start
 }
 
-# Those that a process has started, and those that they have.
-with_children() {
-  for pid in "$@"; do
-    printf '%s\n' "$pid"
-    # Words of their own on purpose.
-    with_children $(cat "/proc/$pid/task/$pid/children" 2> /dev/null || true)
-  done
-}
-
-# All of this node's processes, but this one and whom it waits for.
+# All of this node's processes but this one: those with its mark in their environment, its masters, and whom these have
+# started, to the third generation.
 processes() {
+  set -- $(grep -lzxF "LAB_ROOT=$root" /proc/[0-9]*/environ 2> /dev/null | tr -cd '0-9\n')
   for file in "$root/web/pid" "$root/run/sshd.pid" "$root"/run/php/*.pid; do
-    ! is_alive "$file" || with_children "$(cat "$file")"
+    ! is_alive "$file" || set -- "$@" "$(cat "$file")"
   done
-  grep -lzxF "ROOKERY_ROOT=$root" /proc/[0-9]*/environ 2> /dev/null | tr -cd '0-9\n' || true
+  young=$*
+  for generation in 1 2 3; do
+    young=$(for pid in $young; do cat "/proc/$pid/task/$pid/children" 2> /dev/null || true; done)
+    set -- "$@" $young
+  done
+  for pid in "$@"; do
+    [ "$pid" = "$$" ] || printf '%s\n' "$pid"
+  done
 }
 
+# Twice: somebody may have been starting somebody.
 kill_all() {
-  for round in 1 2 3; do
-    for pid in $(processes | sort -u); do
-      case " $$ ${PARENT:-} " in *" $pid "*) continue ;; esac
-      [ ! -d "/proc/$pid" ] || [ "$(cut -d' ' -f4 "/proc/$pid/stat" 2> /dev/null)" = "$$" ] || kill -9 "$pid" 2> /dev/null || true
-    done
-  done
+  kill -9 $(processes) 2> /dev/null || true
+  kill -9 $(processes) 2> /dev/null || true
   rm -f "$root/web/pid" "$root/run/sshd.pid"
   rm -rf "$root/run/php"
 }
