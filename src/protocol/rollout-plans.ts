@@ -30,7 +30,7 @@ export const policySchema = z.strictObject({
   newSessions: z.enum(['upgraded-only', 'any-with-floor']),
   snapshot: z.enum(['none', 'lvm', 'btrfs']),
   obeysWindows: z.boolean(),
-  approvals: z.array(z.enum(['start', 'after-canary', 'each-stage'])).readonly(),
+  approvals: z.array(z.enum(['start', 'second', 'after-canary', 'each-stage'])).readonly(),
   freshSeconds: seconds,
   gates: z
     .array(
