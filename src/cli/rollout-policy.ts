@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { parseToml } from '../config/parse-toml.ts';
 import { suggestion } from '../gentoo/nearest-word.ts';
 import {
   type PolicyChanges,
@@ -9,6 +8,7 @@ import {
   policySchema,
 } from '../protocol/rollout-plans.ts';
 import { AppError, messageOf } from '../support/errors.ts';
+import { parseToml } from '../support/parse-toml.ts';
 
 /** `budget.per-farm` and what may stand behind it. */
 interface PolicyKey {
