@@ -159,13 +159,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
       return row && toRequest(row);
     },
     listRequests: async (query) => (await listRequestRows(database, query)).map(toRequest),
-    lookAt: async (requestId) => await lookAtRequest(context, live, requestId),
-    lookAtJob: async (jobId) => await lookAtJob(context, live, jobId),
-    jobsOf: async (requestId) => await jobsOf(context, live, requestId),
-    findJob: async (id) => await findJob(context, live, id),
-    attemptsOf: async (jobId) =>
-      (await attemptsOf(database, await builtAs(database, jobId))).map(toAttempt),
-    packagesOf: async (requestId) => await packagesOf(context, requestId),
+    ...looking(context, live),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
     publishRequest: async (id, wanted) => await publishEndedRequest(context, id, wanted),
     ...steering(context),
@@ -182,11 +176,6 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
         : { state: row.state, reason: row.state_reason ?? '' };
     },
     registerAgent: async (description) => await registerAgent(context, description),
-    listAgents: async () =>
-      await readAtOnce(
-        database,
-        async (queries) => await listAgents({ ...context, database: queries }, live),
-      ),
     lease: async (agent, waitMs, signal, diskFreeBytes) =>
       await lease(context, queue, agent, { waitMs, signal, diskFreeBytes }),
     heartbeat: async (key, wait = AT_ONCE) => await heartbeat(context, parts.heartbeats, key, wait),
@@ -206,6 +195,34 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     followLog: (jobId, listener) => context.logs.follow(jobId, listener),
     isLogFollowed: (jobId) => context.logs.isFollowed(jobId),
     removeLeftovers: async (ages) => await removeLeftovers(context, ages),
+  };
+}
+
+type Looking =
+  | 'lookAt'
+  | 'lookAtJob'
+  | 'jobsOf'
+  | 'findJob'
+  | 'attemptsOf'
+  | 'packagesOf'
+  | 'listAgents';
+
+/** What there is, each answer of one moment. */
+function looking(context: BuildsContext, live: LiveView): Pick<Builds, Looking> {
+  const { database } = context;
+  return {
+    lookAt: async (requestId) => await lookAtRequest(context, live, requestId),
+    lookAtJob: async (jobId) => await lookAtJob(context, live, jobId),
+    jobsOf: async (requestId) => await jobsOf(context, live, requestId),
+    findJob: async (id) => await findJob(context, live, id),
+    attemptsOf: async (jobId) =>
+      (await attemptsOf(database, await builtAs(database, jobId))).map(toAttempt),
+    packagesOf: async (requestId) => await packagesOf(context, requestId),
+    listAgents: async () =>
+      await readAtOnce(
+        database,
+        async (queries) => await listAgents({ ...context, database: queries }, live),
+      ),
   };
 }
 

@@ -18,6 +18,7 @@ import * as staging from './migrations/0019-staging.ts';
 import * as joinedJobs from './migrations/0021-joined-jobs.ts';
 import * as packageTimes from './migrations/0021-package-times.ts';
 import * as phpOfNodes from './migrations/0024-php-of-nodes.ts';
+import * as rollouts from './migrations/0026-rollouts.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -44,6 +45,7 @@ const MIGRATIONS: readonly Migration[] = [
   joinedJobs,
   packageTimes,
   phpOfNodes,
+  rollouts,
 ];
 
 /** How the two engines write what they do not write alike. */

@@ -18,6 +18,17 @@ import type {
   ScheduleRow,
   ScheduleRunRow,
 } from './build-tables.ts';
+import type {
+  BalancerWishRow,
+  HeldNodeRow,
+  LiveBackendRow,
+  RolloutApprovalRow,
+  RolloutLockRow,
+  RolloutRow,
+  RolloutStageRow,
+  RolloutStepRow,
+  RolloutUnitRow,
+} from './rollout-tables.ts';
 
 export type {
   AgentRow,
@@ -34,6 +45,18 @@ export type {
   ScheduleRow,
   ScheduleRunRow,
 } from './build-tables.ts';
+
+export type {
+  BalancerWishRow,
+  HeldNodeRow,
+  LiveBackendRow,
+  RolloutApprovalRow,
+  RolloutLockRow,
+  RolloutRow,
+  RolloutStageRow,
+  RolloutStepRow,
+  RolloutUnitRow,
+};
 
 export interface PackageRow {
   readonly id: string;
@@ -311,5 +334,14 @@ export interface Tables {
   allowances: AllowanceRow;
   file_checks: FileCheckRow;
   file_levels: FileLevelRow;
+  rollouts: RolloutRow;
+  rollout_stages: RolloutStageRow;
+  rollout_units: RolloutUnitRow;
+  rollout_steps: RolloutStepRow;
+  rollout_approvals: RolloutApprovalRow;
+  rollout_locks: RolloutLockRow;
+  held_nodes: HeldNodeRow;
+  balancer_wishes: BalancerWishRow;
+  live_backends: LiveBackendRow;
   migrations: MigrationRow;
 }
