@@ -8,8 +8,8 @@ import { LiveProfiles } from './config/live-profiles.ts';
 import { type Cluster } from './database/cluster.ts';
 import { type Database } from './database/database.ts';
 import { createFleetImpacts } from './fleet/impact/fleet-impacts.ts';
-import { observedNodes } from './fleet/impact/reported-nodes.ts';
 import { Inventories } from './fleet/inventory/inventories.ts';
+import { observedNodes } from './fleet/observed/observed-store.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
 import { phpLayout } from './php/layout.ts';
@@ -68,7 +68,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   const impacts = createFleetImpacts({
     ...shared,
     folders: { state, mirrorRoot },
-    observed: async () => await observedNodes(database),
+    observed: async () => [...(await observedNodes(database)).values()],
   });
   const php = openPhp(config, { ...shared, proofs, keyring });
   const diskWatch = watchDiskSpace({
