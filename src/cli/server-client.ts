@@ -77,8 +77,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...retryCalls({ get, post }),
     ...steeringCalls({ post }, act),
     ...channelCalls({ get, post }),
-    ...nodeCalls({ get }),
-    ...impactCalls({ post }),
+    ...nodeCalls({ get, post }),
     ...scheduleCalls({ get, post }),
     ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
@@ -222,8 +221,9 @@ interface ChannelBody {
   readonly expectedSerial?: number;
 }
 
-function nodeCalls({ get }: Pick<Calls, 'get'>) {
+function nodeCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
   return {
+    ...impactCalls({ post }),
     nodes: async () => (await get('/api/nodes', nodeListSchema)).nodes,
     node: async (name: string) => await get(`/api/nodes/${encoded(name)}`, nodeDetailSchema),
     proof: async (profile: string, channel: string) =>
