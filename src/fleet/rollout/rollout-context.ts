@@ -3,6 +3,7 @@ import type { Event, NewEvent } from '../../journal/event.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Clock } from '../../support/clock.ts';
 import { sleep } from '../../support/clock.ts';
+import type { Locks } from '../../support/locks.ts';
 import type { Log } from '../../support/log.ts';
 import type { Drivers } from '../drivers/ports.ts';
 import type { Inventory } from '../inventory/inventory.ts';
@@ -93,6 +94,8 @@ export interface EngineContext {
   readonly inventory: () => Promise<RecordedInventory>;
   /** TIMESTAMP of a publication, seconds: what a node that has it says. Null when it is not there any more. */
   readonly timestampOf: (publication: PublicationRef) => Promise<number | null>;
+  /** Who tells a site's balancers something does so under its name. */
+  readonly locks: Locks;
   readonly settings: EngineSettings;
 }
 
