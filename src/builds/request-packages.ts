@@ -23,6 +23,7 @@ export async function packagesOfRequest(
   {
     readonly id: string;
     readonly cpv: string;
+    readonly buildId: number;
     readonly how: 'built' | 'reused';
     readonly leftOut: string | null;
   }[]
@@ -31,7 +32,7 @@ export async function packagesOfRequest(
     .selectFrom('request_packages')
     .innerJoin('packages', 'packages.id', 'request_packages.package_id')
     .select(['request_packages.package_id as id', 'packages.cpv', 'request_packages.how'])
-    .select('request_packages.left_out as leftOut')
+    .select(['request_packages.left_out as leftOut', 'packages.build_id as buildId'])
     .where('request_packages.request_id', '=', requestId)
     .orderBy('packages.cpv')
     .orderBy('packages.build_id')

@@ -37,17 +37,19 @@ function madeFarm(site: string, name: string, shape: FleetShape): Farm {
     memcached: [{ host: '127.0.0.1', port: 11211 }],
     maxOut: shape.maxOut ?? 1,
     minServing: 1,
-    members: numbers(shape.members).map((index): Member => ({
-      node: `${name}-${index}`,
-      farm: name,
-      index,
-      ssh: { host: '127.0.0.1', port: 22, user: 'root' },
-      profile: 'zen3',
-      webServer: 'nginx',
-      rack: `rack${index}`,
-      weight: 1,
-      isEager: false,
-    })),
+    members: numbers(shape.members).map(
+      (index): Member => ({
+        node: `${name}-${index}`,
+        farm: name,
+        index,
+        ssh: { host: '127.0.0.1', port: 22, user: 'root' },
+        profile: 'zen3',
+        webServer: 'nginx',
+        rack: `rack${index}`,
+        weight: 1,
+        isEager: false,
+      }),
+    ),
   };
 }
 

@@ -1,8 +1,4 @@
-import type {
-  BalancerServer,
-  Drivers,
-  Notice,
-} from '../../../src/fleet/drivers/ports.ts';
+import type { BalancerServer, Drivers, Notice } from '../../../src/fleet/drivers/ports.ts';
 import type { Inventory, Member, Site } from '../../../src/fleet/inventory/inventory.ts';
 import type { NodeCommand } from '../../../src/fleet/plan/plan.ts';
 import { AppError } from '../../../src/support/errors.ts';

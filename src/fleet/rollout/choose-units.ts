@@ -221,7 +221,10 @@ class Taken {
       serving += weightOf(farm.members.filter(({ node }) => !out.includes(node)));
     }
     return serving === 0 || serving / all < (site.peakLoad ?? 0)
-      ? blocked('capacity', `What is left of ${site.name} without ${unit.farm} would not bear its load.`)
+      ? blocked(
+          'capacity',
+          `What is left of ${site.name} without ${unit.farm} would not bear its load.`,
+        )
       : undefined;
   }
 

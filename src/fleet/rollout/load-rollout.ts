@@ -2,7 +2,14 @@ import type { RolloutRow, RolloutStageRow, RolloutStepRow } from '../../database
 import { AppError } from '../../support/errors.ts';
 import type { RolloutPlan, Stage } from '../plan/plan.ts';
 import type { EngineContext } from './rollout-context.ts';
-import { changeRollout, findRollout, planOf, stagesOf, toUnitState, unitsOf } from './rollout-store.ts';
+import {
+  changeRollout,
+  findRollout,
+  planOf,
+  stagesOf,
+  toUnitState,
+  unitsOf,
+} from './rollout-store.ts';
 import { stepsOfOpenUnits } from './step-store.ts';
 import { effectOf } from './unit-actions.ts';
 import type { UnitProgress } from './unit-journal.ts';

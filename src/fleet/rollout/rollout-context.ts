@@ -5,11 +5,10 @@ import type { Clock } from '../../support/clock.ts';
 import { sleep } from '../../support/clock.ts';
 import type { Locks } from '../../support/locks.ts';
 import type { Log } from '../../support/log.ts';
-import type { Drivers } from '../drivers/ports.ts';
+import type { Drivers, GateJudge } from '../drivers/ports.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { PublicationRef } from '../plan/artefact.ts';
 import type { GateName } from '../plan/policy.ts';
-import type { GateJudge } from './gate-judge.ts';
 
 /** How the engine keeps time. None of it is part of a plan. */
 export interface EngineSettings {

@@ -51,7 +51,9 @@ export class RolloutRun {
     this.#row = loaded.row;
     this.#fleet = fleet;
     this.#wake = new Wake(shared.context.time);
-    this.#failed.push(...loaded.units.filter(({ state }) => state === 'undone' || state === 'held'));
+    this.#failed.push(
+      ...loaded.units.filter(({ state }) => state === 'undone' || state === 'held'),
+    );
     const signal = AbortSignal.any([shared.signal, this.#stop.signal]);
     signal.addEventListener('abort', () => {
       this.wake();
@@ -59,9 +61,13 @@ export class RolloutRun {
         run.wake();
       }
     });
-    const ledger = new Ledger(shared.context, { rollout: this.id, runner: shared.runner, signal }, () => {
-      this.wake();
-    });
+    const ledger = new Ledger(
+      shared.context,
+      { rollout: this.id, runner: shared.runner, signal },
+      () => {
+        this.wake();
+      },
+    );
     this.scene = {
       context: shared.context,
       plan: loaded.plan,
@@ -233,7 +239,10 @@ export class RolloutRun {
       }),
     );
     const now = context.time.now();
-    const windows = new Map<string, { readonly isOpen: boolean; readonly opensAt: number | null }>();
+    const windows = new Map<
+      string,
+      { readonly isOpen: boolean; readonly opensAt: number | null }
+    >();
     return chooseUnits(candidates, {
       policy: plan.policy,
       fleet: this.#fleet,
@@ -343,10 +352,7 @@ export class RolloutRun {
     return this.#running.size === 0 && (await this.#end(new Map(), 'aborted'));
   }
 
-  async #end(
-    left: ReadonlyMap<UnitProgress, Blocked>,
-    as: 'done' | 'aborted',
-  ): Promise<boolean> {
+  async #end(left: ReadonlyMap<UnitProgress, Blocked>, as: 'done' | 'aborted'): Promise<boolean> {
     await skipWaiting(this.scene, this.#loaded.units, (unit) =>
       as === 'aborted' ? 'The rollout was aborted.' : (left.get(unit)?.sentence ?? ''),
     );

@@ -15,8 +15,7 @@ import { Wake } from './wake.ts';
 /** After a rollout could not go on, because of a fault that is not its own, ms. */
 const AGAIN_MS = 5000;
 /** Events of people after which something may go on. */
-const DEEDS =
-  /^rollout-(?:started|resumed|paused|aborting|approved|released)$|^fleet-/;
+const DEEDS = /^rollout-(?:started|resumed|paused|aborting|approved|released)$|^fleet-/;
 
 /**
  * Carries out all rollouts that are under way, on the server that leads. Where it was killed, or where another server has led

@@ -43,7 +43,9 @@ export class Slots {
     if (perSite !== null && (this.#sites.get(site) ?? 0) >= perSite) {
       return `${perSite} units of ${site} are under way, and no more may be.`;
     }
-    const rack = this.#racksOf(unit).find((name) => (this.#racks.get(name) ?? 0) >= (perRack ?? Infinity));
+    const rack = this.#racksOf(unit).find(
+      (name) => (this.#racks.get(name) ?? 0) >= (perRack ?? Infinity),
+    );
     if (rack !== undefined) {
       return `${perRack ?? 0} units in rack ${rack} are under way, and no more may be.`;
     }

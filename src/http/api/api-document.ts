@@ -97,6 +97,17 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
+import { wholePlanSchema } from '../../protocol/rollout-plans.ts';
+import {
+  approveBodySchema,
+  heldListSchema,
+  rolloutDetailSchema,
+  rolloutListSchema,
+  rolloutReasonSchema,
+  rolloutRequestSchema,
+  rolloutSummarySchema,
+  whyListSchema,
+} from '../../protocol/rollouts.ts';
 import {
   scheduledRunSchema,
   scheduleListSchema,
@@ -109,6 +120,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  ApproveBody: approveBodySchema,
   CheckBody: checkBodySchema,
   ExtendBody: extendBodySchema,
   CollectBody: collectBodySchema,
@@ -130,6 +142,8 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   Result: resultSchema,
   RevokeBody: revokeBodySchema,
   RollbackBody: rollbackBodySchema,
+  RolloutReason: rolloutReasonSchema,
+  RolloutRequest: rolloutRequestSchema,
   RotateBody: rotateBodySchema,
   TokenBody: tokenBodySchema,
   UnblockBody: unblockBodySchema,
@@ -155,6 +169,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  HeldList: heldListSchema,
   History: historySchema,
   HistoryGroups: historyGroupsSchema,
   Job: jobViewSchema,
@@ -191,6 +206,11 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,
+  Rollout: rolloutDetailSchema,
+  RolloutList: rolloutListSchema,
+  RolloutPlan: wholePlanSchema,
+  RolloutSummary: rolloutSummarySchema,
+  RolloutWhy: whyListSchema,
   Schedule: scheduleViewSchema,
   ScheduleList: scheduleListSchema,
   ScheduledRun: scheduledRunSchema,

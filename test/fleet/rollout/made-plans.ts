@@ -1,6 +1,13 @@
 import type { Inventory } from '../../../src/fleet/inventory/inventory.ts';
 import type { PublicationRef } from '../../../src/fleet/plan/artefact.ts';
-import type { Action, NodeCommand, RolloutPlan, Stage, Step, Unit } from '../../../src/fleet/plan/plan.ts';
+import type {
+  Action,
+  NodeCommand,
+  RolloutPlan,
+  Stage,
+  Step,
+  Unit,
+} from '../../../src/fleet/plan/plan.ts';
 import { planIdOf } from '../../../src/fleet/plan/plan-id.ts';
 import { DEFAULT_POLICY, type RolloutPolicy } from '../../../src/fleet/plan/policy.ts';
 
@@ -13,7 +20,12 @@ const NEW: PublicationRef = {
 };
 const OLD: PublicationRef = { ...NEW, serial: 1, path: '/binhost/zen3/.publications/stable-1' };
 
-function step(id: string, action: Action, timeoutSeconds: number, undo: readonly Action[] = []): Step {
+function step(
+  id: string,
+  action: Action,
+  timeoutSeconds: number,
+  undo: readonly Action[] = [],
+): Step {
   return { id, action, timeoutSeconds, undo };
 }
 
@@ -79,15 +91,17 @@ export function memberPlan(
           },
         ]
       : []),
-    ...indexes.map((index): Stage => ({
-      id: `wave-${index}`,
-      type: 'wave',
-      title: `Members ${index}`,
-      units: members
-        .filter((one) => one.member.index === index && !canary.includes(one))
-        .map((one) => unit(`wave-${index}`, one)),
-      soakSeconds: policy.soakSeconds,
-    })),
+    ...indexes.map(
+      (index): Stage => ({
+        id: `wave-${index}`,
+        type: 'wave',
+        title: `Members ${index}`,
+        units: members
+          .filter((one) => one.member.index === index && !canary.includes(one))
+          .map((one) => unit(`wave-${index}`, one)),
+        soakSeconds: policy.soakSeconds,
+      }),
+    ),
   ];
   return finished({ kind: 'os-disruptive', policy, stages, inventory: inventoryDigest });
 }

@@ -1,11 +1,14 @@
-import { GOOD_FATES, type Fates, SimulatedFleet } from '../../../scripts/simulation/fleet/simulated-fleet.ts';
+import {
+  type Fates,
+  GOOD_FATES,
+  SimulatedFleet,
+} from '../../../scripts/simulation/fleet/simulated-fleet.ts';
 import { SimulatedTime } from '../../../scripts/simulation/fleet/simulated-time.ts';
 import { type Database, openDatabase } from '../../../src/database/database.ts';
-import type { Drivers } from '../../../src/fleet/drivers/ports.ts';
+import type { Drivers, GateJudge } from '../../../src/fleet/drivers/ports.ts';
 import type { Inventory } from '../../../src/fleet/inventory/inventory.ts';
 import type { RolloutPlan } from '../../../src/fleet/plan/plan.ts';
 import type { GateName } from '../../../src/fleet/plan/policy.ts';
-import type { GateJudge } from '../../../src/fleet/rollout/gate-judge.ts';
 import type { RolloutState, UnitState } from '../../../src/fleet/rollout/rollout.ts';
 import {
   DEFAULT_SETTINGS,
@@ -14,7 +17,11 @@ import {
   transactor,
 } from '../../../src/fleet/rollout/rollout-context.ts';
 import { RolloutRunner } from '../../../src/fleet/rollout/rollout-runner.ts';
-import { findRollout, insertRollout, unitStatesOf } from '../../../src/fleet/rollout/rollout-store.ts';
+import {
+  findRollout,
+  insertRollout,
+  unitStatesOf,
+} from '../../../src/fleet/rollout/rollout-store.ts';
 import { start } from '../../../src/fleet/rollout/steer-rollout.ts';
 import { Journal } from '../../../src/journal/journal.ts';
 import { Locks } from '../../../src/support/locks.ts';
@@ -25,7 +32,9 @@ export interface WorldOptions {
   readonly judges?: ReadonlyMap<GateName, GateJudge>;
   readonly settings?: Partial<EngineSettings>;
   /** What is put between the engine and the world. */
-  readonly wrap?: (parts: Pick<EngineContext, 'drivers' | 'transact'>) => Pick<EngineContext, 'drivers' | 'transact'>;
+  readonly wrap?: (
+    parts: Pick<EngineContext, 'drivers' | 'transact'>,
+  ) => Pick<EngineContext, 'drivers' | 'transact'>;
 }
 
 /** An engine with a simulated fleet, on a database in memory that stays when the engine is killed. */
@@ -40,7 +49,12 @@ export class RolloutWorld {
   context: EngineContext;
   runner: RolloutRunner;
 
-  private constructor(inventory: Inventory, database: Database, time: SimulatedTime, options: WorldOptions) {
+  private constructor(
+    inventory: Inventory,
+    database: Database,
+    time: SimulatedTime,
+    options: WorldOptions,
+  ) {
     this.inventory = inventory;
     this.#options = options;
     this.time = time;
