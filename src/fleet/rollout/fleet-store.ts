@@ -73,10 +73,7 @@ export async function removeLocks(queries: Queries, rollout: string): Promise<vo
   await queries.deleteFrom('rollout_locks').where('rollout', '=', rollout).execute();
 }
 
-export async function putWishes(
-  queries: Queries,
-  rows: readonly BalancerWishRow[],
-): Promise<void> {
+export async function putWishes(queries: Queries, rows: readonly BalancerWishRow[]): Promise<void> {
   for (let start = 0; start < rows.length; start += AT_ONCE) {
     await queries
       .insertInto('balancer_wishes')

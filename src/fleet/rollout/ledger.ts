@@ -146,11 +146,7 @@ export class Ledger {
   }
 }
 
-async function writeRows(
-  deed: Deed,
-  rollout: string,
-  entries: readonly Entry[],
-): Promise<void> {
+async function writeRows(deed: Deed, rollout: string, entries: readonly Entry[]): Promise<void> {
   const { queries } = deed;
   await insertSteps(
     queries,

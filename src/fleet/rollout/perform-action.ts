@@ -2,8 +2,8 @@ import { isAppError, messageOf } from '../../support/errors.ts';
 import type { Farm, Site } from '../inventory/inventory.ts';
 import type { Action } from '../plan/plan.ts';
 import { judgeAll } from './judge-gates.ts';
-import { setServers } from './set-servers.ts';
 import type { SiteReading } from './readings.ts';
+import { setServers } from './set-servers.ts';
 import { changesOf, type Place } from './unit-actions.ts';
 import { type Intent, OK, type Outcome, Poll, type UnitScene } from './unit-scene.ts';
 
@@ -108,7 +108,8 @@ async function awaitIdle(
   action: Extract<Action, { do: 'await-idle' }>,
   intent: Intent,
 ): Promise<Outcome> {
-  const farms = action.farm === null ? [] : [`farm:${action.farm}:blue`, `farm:${action.farm}:green`];
+  const farms =
+    action.farm === null ? [] : [`farm:${action.farm}:blue`, `farm:${action.farm}:green`];
   const servers = [...action.nodes.map((node) => `member:${node}`), ...farms];
   return await watchFor(
     scene,

@@ -24,7 +24,12 @@ const unitStateSchema = z.enum(UNIT_STATES);
 export async function insertRollout(
   queries: Queries,
   plan: RolloutPlan,
-  made: { readonly at: number; readonly by: string; readonly reason: string; readonly before: string },
+  made: {
+    readonly at: number;
+    readonly by: string;
+    readonly reason: string;
+    readonly before: string;
+  },
 ): Promise<void> {
   const { stages, ...head } = plan;
   const units = stages.flatMap((stage, index) => stage.units.map((unit) => ({ unit, index })));
@@ -215,13 +220,15 @@ export function planOf(
   }
   return {
     ...headOf(row),
-    stages: stages.map((stage, index): Stage => ({
-      id: stage.stage,
-      type: z.enum(['prefetch', 'canary', 'wave', 'farm']).parse(stage.type),
-      title: stage.title,
-      units: byStage[index] ?? [],
-      soakSeconds: stage.soak_seconds,
-    })),
+    stages: stages.map(
+      (stage, index): Stage => ({
+        id: stage.stage,
+        type: z.enum(['prefetch', 'canary', 'wave', 'farm']).parse(stage.type),
+        title: stage.title,
+        units: byStage[index] ?? [],
+        soakSeconds: stage.soak_seconds,
+      }),
+    ),
   };
 }
 

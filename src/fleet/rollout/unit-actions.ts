@@ -84,7 +84,11 @@ export interface Place {
 }
 
 /** The name under which a node knows a step: the same again for the same step, and never for another one. */
-export function nodeStepId(plan: string, { unit, step, direction, part }: Place, node: string): string {
+export function nodeStepId(
+  plan: string,
+  { unit, step, direction, part }: Place,
+  node: string,
+): string {
   const whole = JSON.stringify([plan, unit.id, step.id, direction, part, node]);
   const readable = `${step.id}.${direction}`.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 40);
   return `${plan.slice(0, 12)}.${readable}.${digestOf('sha256', whole).slice(0, 24)}`;

@@ -1,11 +1,11 @@
 import type { RolloutStepRow } from '../../database/tables.ts';
 import type { Site } from '../inventory/inventory.ts';
+import { noteLive } from './live-backend.ts';
 import { performAction } from './perform-action.ts';
 import { performOnNode } from './perform-on-node.ts';
 import { type Place, placesOf, undoPlaces } from './unit-actions.ts';
 import { type Ended, type UnitEntry, UnitJournal, type UnitProgress } from './unit-journal.ts';
 import { type Outcome, Poll, type UnitScene } from './unit-scene.ts';
-import { noteLive } from './live-backend.ts';
 
 /** What the rollout says to the end of a unit: a sentence pauses it. */
 export type OnFailure = (unit: UnitProgress) => string | undefined;
@@ -98,7 +98,11 @@ export class UnitRun {
         await this.#turnBack(index, 'The rollout was aborted.', ended);
         return;
       }
-      await this.#journal.write({ ended, ...this.#journal.intentOf(next), change: { step: next.step.id } });
+      await this.#journal.write({
+        ended,
+        ...this.#journal.intentOf(next),
+        change: { step: next.step.id },
+      });
       index += 1;
     }
   }
@@ -187,8 +191,10 @@ export class UnitRun {
     return undoPlaces(unit, last, (step) =>
       placesOf(step.action).every(
         (node) =>
-          this.#journal.outcomeAt({ unit, step, direction: 'do', part: 0, action: step.action }, node) ===
-          'refused',
+          this.#journal.outcomeAt(
+            { unit, step, direction: 'do', part: 0, action: step.action },
+            node,
+          ) === 'refused',
       ),
     );
   }
@@ -199,7 +205,9 @@ export class UnitRun {
     const places = this.#undoPlaces(last);
     const reason = because ?? '';
     for (const [at, place] of places.entries()) {
-      if (placesOf(place.action).every((node) => DONE.includes(this.#journal.outcomeAt(place, node)))) {
+      if (
+        placesOf(place.action).every((node) => DONE.includes(this.#journal.outcomeAt(place, node)))
+      ) {
         continue;
       }
       const outcomes = await this.#perform(place);
@@ -212,7 +220,11 @@ export class UnitRun {
       }
       const next = places[at + 1];
       if (next !== undefined) {
-        await this.#journal.write({ ended, ...this.#journal.intentOf(next), change: { step: next.step.id } });
+        await this.#journal.write({
+          ended,
+          ...this.#journal.intentOf(next),
+          change: { step: next.step.id },
+        });
       } else {
         await this.#journal.write({ ended, change: {} });
       }
@@ -249,7 +261,11 @@ export class UnitRun {
   }
 
   /** The end of the unit, with what it comes to for the rollout, in one transaction. */
-  async #end(state: 'done' | 'undone' | 'held', because: string | null, ended: Ended): Promise<void> {
+  async #end(
+    state: 'done' | 'undone' | 'held',
+    because: string | null,
+    ended: Ended,
+  ): Promise<void> {
     const { unit } = this.progress;
     const now = this.#scene.context.time.now();
     const entry: UnitEntry = {
@@ -278,7 +294,6 @@ export class UnitRun {
         }),
     });
   }
-
 }
 
 /** Unknown before failed: what nobody knows must not be taken back blindly. */
