@@ -91,7 +91,12 @@ export async function startSshd(options: {
   const { stdout } = await runChecked(['id', '-un'], { env: toolEnvironment() });
   const user = stdout.toString().trim();
   return {
-    ...{ host, port, user, identityFile, knownHostsFile, stop },
+    host,
+    port,
+    user,
+    identityFile,
+    knownHostsFile,
+    stop,
     said: async () => await readFile(log, 'utf8'),
   };
 }

@@ -1,12 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sleep } from '../../support/clock.ts';
-import { AppError } from '../../support/errors.ts';
+import { AppError, messageOf } from '../../support/errors.ts';
 import { exists } from '../../support/files.ts';
-import { toolEnvironment } from '../../support/processes.ts';
+import { ended, killGroup, spawnGroup, toolEnvironment } from '../../support/processes.ts';
 import { callSocket } from './line-call.ts';
 import {
   checkPlain,
@@ -20,27 +18,37 @@ export type SocketAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'ssh'; readonly target: SshTarget; readonly path: string };
 
+/** Its name is short: a socket's path has at most 107 bytes. */
+const SOCKET = 's';
 const MAX_BYTES = 32 * 1024 * 1024;
 
 /** Reads `tcp://HOST:PORT` and `ssh://[USER@]HOST[:PORT]/path/of/socket`. Throws `socket-address-invalid`. */
 export function parseSocketAddress(text: string): SocketAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const host = url?.hostname.replace(/^\[(.*)\]$/, '$1') ?? '';
-  if (url?.protocol === 'tcp:' && host !== '' && url.port !== '' && url.pathname === '') {
+  const address = url === undefined || host === '' ? undefined : addressOf(url, host);
+  if (address === undefined) {
+    throw new AppError(
+      'socket-address-invalid',
+      `The address of a balancer's socket ${JSON.stringify(text)} is neither tcp://HOST:PORT nor ssh://[USER@]HOST[:PORT]/path.`,
+    );
+  }
+  return address;
+}
+
+function addressOf(url: URL, host: string): SocketAddress | undefined {
+  if (url.protocol === 'tcp:' && url.port !== '' && url.pathname === '') {
     return { kind: 'tcp', host, port: Number(url.port) };
   }
-  if (url?.protocol === 'ssh:' && host !== '' && /^\/[^:]+$/.test(url.pathname)) {
-    const target = {
-      host,
-      port: url.port === '' ? 22 : Number(url.port),
-      user: url.username === '' ? null : decodeURIComponent(url.username),
-    };
-    return { kind: 'ssh', target, path: checkPlain(decodeURIComponent(url.pathname)) };
+  if (url.protocol !== 'ssh:' || !/^\/[^:]+$/.test(url.pathname)) {
+    return undefined;
   }
-  throw new AppError(
-    'socket-address-invalid',
-    `The address of a balancer's socket ${JSON.stringify(text)} is neither tcp://HOST:PORT nor ssh://[USER@]HOST[:PORT]/path.`,
-  );
+  const target = {
+    host,
+    port: url.port === '' ? 22 : Number(url.port),
+    user: url.username === '' ? null : decodeURIComponent(url.username),
+  };
+  return { kind: 'ssh', target, path: checkPlain(decodeURIComponent(url.pathname)) };
 }
 
 /** Asks sockets of HAProxy: straight over TCP, or a Unix socket on another host through a tunnel of ssh that is kept. */
@@ -106,17 +114,20 @@ export class HaproxySockets {
 /** `ssh -N -L`: a socket here that leads to a socket over there. Nothing runs over there but sshd. */
 class Tunnel {
   readonly path: string;
-  readonly #child: ChildProcess;
+  readonly #child: ReturnType<typeof spawnGroup>;
   readonly #folder: string;
+  readonly #ended: Promise<void>;
+  #hasEnded = false;
   #stderr = '';
 
-  private constructor(child: ChildProcess, folder: string, path: string) {
-    this.#child = child;
+  private constructor(command: readonly string[], folder: string, onEnd: () => void) {
+    this.path = join(folder, SOCKET);
     this.#folder = folder;
-    this.path = path;
-    child.stderr?.on('data', (piece: Buffer) => {
+    this.#child = spawnGroup(command, { env: toolEnvironment() }, ['ignore', 'ignore', 'pipe']);
+    this.#child.stderr?.on('data', (piece: Buffer) => {
       this.#stderr = (this.#stderr + piece.toString('utf8')).slice(-2000);
     });
+    this.#ended = this.#watch(command, onEnd);
   }
 
   static async open(
@@ -125,22 +136,16 @@ class Tunnel {
     options: { readonly timeoutMs: number; readonly onEnd: () => void },
   ): Promise<Tunnel> {
     const folder = await mkdtemp(join(tmpdir(), 'rookery-tunnel-'));
-    const path = join(folder, 's');
-    const forward = ['-N', '-o', 'ExitOnForwardFailure=yes', '-L', `${path}:${remote}`];
-    const child = spawn('ssh', [...forward, ...where], {
-      env: toolEnvironment(),
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const tunnel = new Tunnel(child, folder, path);
-    let hasEnded = false;
-    const end = (): void => {
-      hasEnded = true;
-      options.onEnd();
-    };
-    child.once('error', end);
-    child.once('exit', end);
-    for (const deadline = Date.now() + options.timeoutMs; !(await exists(path)); ) {
-      if (hasEnded || Date.now() > deadline) {
+    const forward = [
+      '-N',
+      '-o',
+      'ExitOnForwardFailure=yes',
+      '-L',
+      `${join(folder, SOCKET)}:${remote}`,
+    ];
+    const tunnel = new Tunnel(['ssh', ...forward, ...where], folder, options.onEnd);
+    for (const deadline = Date.now() + options.timeoutMs; !(await exists(tunnel.path)); ) {
+      if (tunnel.#hasEnded || Date.now() > deadline) {
         await tunnel.close();
         throw new Error(tunnel.said() || `ssh made no tunnel within ${options.timeoutMs} ms`);
       }
@@ -155,15 +160,18 @@ class Tunnel {
   }
 
   async close(): Promise<void> {
-    if (
-      this.#child.exitCode === null &&
-      this.#child.signalCode === null &&
-      this.#child.pid !== undefined
-    ) {
-      const gone = once(this.#child, 'exit');
-      this.#child.kill('SIGTERM');
-      await gone;
-    }
+    killGroup(this.#child, 'SIGTERM');
+    await this.#ended;
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #watch(command: readonly string[], onEnd: () => void): Promise<void> {
+    try {
+      await ended(this.#child, command);
+    } catch (error) {
+      this.#stderr = messageOf(error);
+    }
+    this.#hasEnded = true;
+    onEnd();
   }
 }

@@ -105,10 +105,13 @@ function lastOf({ lines, status }: StepAnswer): string {
 }
 
 function parseHealth(lines: readonly string[]): NodeHealth | undefined {
-  const [, told, seconds] =
-    /^health (ready|drain|maint) ([0-9]{1,10})$/m.exec(lines.join('\n')) ?? [];
-  const [, web] = /^web (running|stopped)$/m.exec(lines.join('\n')) ?? [];
+  const text = lines.join('\n');
+  const [, word, seconds] = /^health (ready|drain|maint) ([0-9]{1,10})$/m.exec(text) ?? [];
+  const [, web] = /^web (running|stopped)$/m.exec(text) ?? [];
+  const told = ADMIN_STATES.find((state) => state === word);
   return told === undefined || web === undefined
     ? undefined
-    : { told: told as AdminState, seconds: Number(seconds), isWebRunning: web === 'running' };
+    : { told, seconds: Number(seconds), isWebRunning: web === 'running' };
 }
+
+const ADMIN_STATES = ['ready', 'drain', 'maint'] as const;

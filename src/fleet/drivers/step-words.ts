@@ -60,37 +60,30 @@ export function findAnswer(text: string): StepAnswer | undefined {
 
 /** The words of a command as `rookery-step` takes them. */
 export function commandWords(command: NodeCommand): string[] {
-  switch (command.name) {
-    case 'prefetch':
-    case 'merge':
-      return [command.name, ...publicationWords(command.publication)];
-    case 'pull-php':
-    case 'activate-php':
-      return [command.name, command.tree.profile, command.tree.id, command.tree.manifest];
-    case 'snapshot':
-    case 'restore-snapshot':
-    case 'drop-snapshot':
-      return [command.name, command.by];
-    case 'restart-services':
-      return [command.name, ...command.services];
-    case 'activate-release':
-      return [command.name, command.release.release, command.release.digest];
-    case 'check':
-      return [
-        command.name,
-        command.tree ?? '-',
-        command.release ?? '-',
-        ...(command.publication === null ? ['-'] : publicationWords(command.publication)),
-      ];
-    case 'stop-web':
-    case 'start-web':
-    case 'rescan':
-    case 'reboot':
-      return [command.name];
-  }
+  return [command.name, ...argumentsOf(command)];
 }
 
-function publicationWords(publication: PublicationRef): string[] {
+function argumentsOf(command: NodeCommand): readonly string[] {
+  if (command.name === 'check') {
+    const { tree, release, publication } = command;
+    return [tree ?? '-', release ?? '-', ...(publication === null ? ['-'] : wordsOf(publication))];
+  }
+  if ('publication' in command) {
+    return wordsOf(command.publication);
+  }
+  if ('tree' in command) {
+    return [command.tree.profile, command.tree.id, command.tree.manifest];
+  }
+  if ('release' in command) {
+    return [command.release.release, command.release.digest];
+  }
+  if ('by' in command) {
+    return [command.by];
+  }
+  return 'services' in command ? command.services : [];
+}
+
+function wordsOf(publication: PublicationRef): string[] {
   const { profile, channel, serial, digest, path } = publication;
   return [profile, channel, String(serial), digest, path];
 }
@@ -147,6 +140,8 @@ function numberOf(text: string | undefined): number | null {
 }
 
 function workersOf(text: string): PhpWorkers | null {
-  const [queued, idle, active] = text.split(' ').map(numberOf);
-  return queued == null || idle == null || active == null ? null : { queued, idle, active };
+  const match = /^([0-9]{1,9}) ([0-9]{1,9}) ([0-9]{1,9})$/.exec(text);
+  return match === null
+    ? null
+    : { queued: Number(match[1]), idle: Number(match[2]), active: Number(match[3]) };
 }

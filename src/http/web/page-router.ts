@@ -8,6 +8,7 @@ import { channelPage } from './pages/channel-page.ts';
 import { differencePage } from './pages/difference-page.ts';
 import { historyPage } from './pages/history-page.ts';
 import { homePage } from './pages/home-page.ts';
+import { impactPage } from './pages/impact-page.ts';
 import { jobPage } from './pages/job-page.ts';
 import { journalPage } from './pages/journal-page.ts';
 import { keysPage } from './pages/keys-page.ts';
@@ -49,6 +50,7 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
     ['/agents', async (request) => await agentsPage(context, publicUrlFor(context, request))],
     ['/nodes', async () => await nodesPage(context)],
     ['/nodes/:node', async (request) => await nodePage(context, name(request, 'node'))],
+    ['/fleet/impact', async (request) => await impactPage(context, request.query)],
     ['/history', async (request) => await historyPage(context, request.query)],
     ['/logs', async (request, response) => await logsPage(context, request.query, response)],
     ['/requests', async () => await requestsPage(context)],

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { BalancerDriver, BalancerReading } from '../../../src/fleet/drivers/ports.ts';
+import type {
+  BalancerChange,
+  BalancerDriver,
+  BalancerReading,
+} from '../../../src/fleet/drivers/ports.ts';
 import type { Balancer, Site } from '../../../src/fleet/inventory/inventory.ts';
-import type { AdminState } from '../../../src/fleet/plan/plan.ts';
+import type { AdminState, Backend } from '../../../src/fleet/plan/plan.ts';
 import { poll } from '../../support/poll.ts';
 
 /** A site of the farms `f1` and `f2` with the members `f1-1`, `f1-2`, `f2-1`, and two balancers; all up. */
@@ -22,6 +26,14 @@ export interface BalancerHarness {
 }
 
 export const MEMBERS = ['f1-1', 'f1-2', 'f2-1'];
+
+function farm(backend: Backend, to: AdminState): BalancerChange {
+  return { server: { kind: 'farm', farm: 'f1', backend }, to };
+}
+
+function maint({ servers }: BalancerReading): unknown {
+  return servers.filter(({ to }) => to === 'maint').map(({ server }) => server);
+}
 
 /** What every balancer has to hold. */
 export function balancerContract(name: string, open: () => Promise<BalancerHarness>): void {
@@ -55,6 +67,11 @@ export function balancerContract(name: string, open: () => Promise<BalancerHarne
           server.kind === 'member' ? [[server.node, to]] : [],
         ),
       );
+    const inFlight = async (): Promise<number | null | undefined> => {
+      const { servers } = await read(0);
+      return servers.find(({ server }) => server.kind === 'member' && server.node === 'f1-2')
+        ?.inFlight;
+    };
     const awaitUp = async (node: string, isUp: boolean, at = 0): Promise<void> => {
       await poll(`${node} to be ${isUp ? 'up' : 'down'}`, async () => {
         const { servers } = await read(at);
@@ -94,11 +111,6 @@ export function balancerContract(name: string, open: () => Promise<BalancerHarne
     });
 
     it('counts the requests in flight of a member that drains', async () => {
-      const inFlight = async () => {
-        const { servers } = await read(0);
-        return servers.find(({ server }) => server.kind === 'member' && server.node === 'f1-2')
-          ?.inFlight;
-      };
       if (harness.request === undefined) {
         expect(await inFlight()).toBeNull();
         return;
@@ -114,8 +126,6 @@ export function balancerContract(name: string, open: () => Promise<BalancerHarne
 
     it('sets farms in both of their backends', async () => {
       const { driver, site, hasFarms } = harness;
-      const farm = (backend: 'blue' | 'green', to: AdminState) =>
-        ({ server: { kind: 'farm', farm: 'f1', backend }, to }) as const;
       const changes = [farm('blue', 'maint'), farm('green', 'drain')];
       if (!hasFarms) {
         await expect(driver.set(site, balancer(0), changes)).rejects.toMatchObject({
@@ -143,8 +153,6 @@ export function balancerContract(name: string, open: () => Promise<BalancerHarne
       const before = await read(1);
       await harness.restart(balancer(1));
       const after = await poll('an answer', async () => await read(1));
-      const maint = ({ servers }: BalancerReading) =>
-        servers.filter(({ to }) => to === 'maint').map(({ server }) => server);
       expect(maint(before)).toEqual([{ kind: 'member', node: 'f1-2' }]);
       if (after.incarnation === before.incarnation) {
         expect(maint(after)).toEqual(maint(before));

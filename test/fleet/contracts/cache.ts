@@ -19,7 +19,7 @@ export interface CacheHarness {
 export function cacheContract(name: string, open: () => Promise<CacheHarness>): void {
   describe(`${name} is emptied`, () => {
     let harness: CacheHarness;
-    const [farm] = testSite([]).farms as [Farm];
+    const farm = onlyFarm();
 
     beforeAll(async () => {
       harness = await open();
@@ -50,4 +50,12 @@ export function cacheContract(name: string, open: () => Promise<CacheHarness>): 
       });
     });
   });
+}
+
+function onlyFarm(): Farm {
+  const [farm] = testSite([]).farms;
+  if (farm === undefined) {
+    throw new Error('a site without farms');
+  }
+  return farm;
 }

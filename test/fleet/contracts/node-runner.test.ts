@@ -66,7 +66,9 @@ if (missing === undefined) {
     return await harnessOf(node, runner, {
       member: memberAt('web7-3', ssh),
       nobody: memberAt('web7-4', { ...ssh, port: await freePort() }),
-      stop: sshd.stop,
+      stop: async () => {
+        await sshd.stop();
+      },
     });
   });
 } else {
