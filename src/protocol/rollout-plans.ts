@@ -30,7 +30,7 @@ export const policySchema = z.strictObject({
   newSessions: z.enum(['upgraded-only', 'any-with-floor']),
   snapshot: z.enum(['none', 'lvm', 'btrfs']),
   obeysWindows: z.boolean(),
-  approvals: z.array(z.enum(['start', 'after-canary', 'each-stage'])).readonly(),
+  approvals: z.array(z.enum(['start', 'second', 'after-canary', 'each-stage'])).readonly(),
   freshSeconds: seconds,
   gates: z
     .array(
@@ -104,6 +104,8 @@ const stepOutlineSchema = z.object({
   timeoutSeconds: z.number(),
   /** What takes it back, in order; empty: nothing has to or can be done. */
   undo: z.array(z.string()),
+  /** A unit that fails here or later is held as it is: there is no way back. */
+  isFinal: z.boolean(),
 });
 export type StepOutline = z.infer<typeof stepOutlineSchema>;
 
@@ -138,6 +140,14 @@ export const planOutlineSchema = z.object({
   /** Different lists of steps; units say which is theirs. */
   procedures: z.array(z.array(stepOutlineSchema)),
   stages: z.array(stageOutlineSchema),
+  /** Farms that have a unit, with all of their members that have one. */
+  farms: z.array(
+    z.object({
+      site: z.string(),
+      name: z.string(),
+      members: z.array(z.object({ node: z.string(), index: z.number() })),
+    }),
+  ),
 });
 export type PlanOutline = z.infer<typeof planOutlineSchema>;
 

@@ -23,7 +23,10 @@ export class HaproxyProcess {
     [this.#child, this.#ending] = this.#spawn([]);
   }
 
-  /** Writes the configuration, checks it and starts it; `socket` and `stateFile` are those that it names. */
+  /**
+   * Writes the configuration, checks it and starts it; `socket` (a path, or tcp://127.0.0.1:PORT) and `stateFile` are those that it
+   * names.
+   */
   static async start(options: {
     readonly folder: string;
     readonly configuration: string;
@@ -69,7 +72,9 @@ export class HaproxyProcess {
   /** One command line, or several apart by `;`. Returns what it says. */
   async tell(line: string): Promise<string> {
     return await new Promise((done, fail) => {
-      const connection = connect(this.#socket);
+      const [, port] = /^tcp:.*:(\d+)$/.exec(this.#socket) ?? [];
+      const connection =
+        port === undefined ? connect(this.#socket) : connect(Number(port), '127.0.0.1');
       let said = '';
       connection.setEncoding('utf8');
       connection.on('data', (text: string) => {
@@ -85,9 +90,20 @@ export class HaproxyProcess {
 
   /** `UP`, `DOWN`, `MAINT`, `DRAIN`, ... of a server. */
   async status(backend: string, server: string): Promise<string> {
+    return (await this.#statistic('status', backend, server)) ?? 'unknown';
+  }
+
+  async #statistic(name: string, backend: string, server: string): Promise<string | undefined> {
     const rows = (await this.tell('show stat')).split('\n').map((row) => row.split(','));
-    const at = rows[0]?.indexOf('status') ?? -1;
-    return rows.find(([one, two]) => one === backend && two === server)?.[at] ?? 'unknown';
+    const at = rows[0]?.indexOf(name) ?? -1;
+    return rows.find(([one, two]) => one === backend && two === server)?.[at];
+  }
+
+  /** Until no request is under way to a server. */
+  async untilIdle(backend: string, server: string): Promise<void> {
+    await poll(`${backend}/${server} to have no requests`, async () =>
+      (await this.#statistic('scur', backend, server)) === '0' ? true : undefined,
+    );
   }
 
   async until(backend: string, server: string, status: string): Promise<void> {
@@ -102,7 +118,11 @@ export class HaproxyProcess {
       writeFileSync(stateFile, await this.tell('show servers state'));
     }
     const [old, ending] = [this.#child, this.#ending];
-    [this.#child, this.#ending] = this.#spawn(['-x', this.#socket, '-sf', String(old.pid)]);
+    [this.#child, this.#ending] = this.#spawn([
+      '-sf',
+      String(old.pid),
+      ...(this.#socket.startsWith('/') ? ['-x', this.#socket] : []),
+    ]);
     await this.#ready();
     this.#old.push({ child: old, ending });
   }

@@ -9,6 +9,8 @@ import { Tokens } from '../../src/access/tokens.ts';
 import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import type { Database } from '../../src/database/database.ts';
+import { createFleetImpacts } from '../../src/fleet/impact/fleet-impacts.ts';
+import { Inventories } from '../../src/fleet/inventory/inventories.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
@@ -26,6 +28,7 @@ import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
 import type { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
+import { MemoryRollouts } from './memory-rollouts.ts';
 
 export const PUBLIC_KEY =
   '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxjMEZ==\n-----END PGP PUBLIC KEY BLOCK-----\n';
@@ -43,6 +46,7 @@ export interface TestServer {
   readonly collection: CollectionTask;
   readonly builds: FakeBuilds;
   readonly records: FakeRecords;
+  readonly rollouts: MemoryRollouts;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly context: HttpContext;
@@ -125,6 +129,7 @@ export async function startTestServer(
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
   const { records } = builds;
+  const rollouts = new MemoryRollouts({ journal, clock });
   const { log, logLines } = recordingLog();
   const collection = new CollectionTask(repository.retention, { clock, log });
   const faults: string[] = [];
@@ -151,6 +156,14 @@ export async function startTestServer(
     keys: await openTestKeys(folder, { clock, journal, keyring }),
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
+    inventories: new Inventories({ database, journal, clock, profiles }),
+    impacts: createFleetImpacts({
+      database,
+      profiles,
+      locks: new Locks(),
+      folders: { state: join(folder, 'state'), mirrorRoot },
+      observed: async () => [],
+    }),
     builds,
     schedules: new Scheduler({
       database,
@@ -169,6 +182,7 @@ export async function startTestServer(
       space: new DiskSpace([], 0),
     }),
     records,
+    rollouts,
     tokens,
     journal,
     publicKey: PUBLIC_KEY,
@@ -199,6 +213,7 @@ export async function startTestServer(
     collection,
     builds,
     records,
+    rollouts,
     tokens,
     journal,
     context,

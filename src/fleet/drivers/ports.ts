@@ -1,6 +1,5 @@
 import type { Balancer, Endpoint, Farm, Member, Site } from '../inventory/inventory.ts';
 import type { AdminState, Backend, NodeCommand } from '../plan/plan.ts';
-import type { GateName } from '../plan/policy.ts';
 
 /** What the engine works with. Each has a contract test that every implementation passes, the simulated one too. */
 export interface Drivers {
@@ -103,20 +102,19 @@ export interface Notice {
   readonly text: string;
 }
 
-/** The gates that judge signals; `balancer`, `local-checks` and `peers` are what the engine observes itself. */
-export type SignalGate = Extract<GateName, 'error-rate' | 'latency' | 'saturation' | 'alerts'>;
-
-/** Whom a gate is asked about. */
-export interface GateSubject {
+/** What a gate is asked about: members of one site that were changed, or are about to be. */
+export interface GateQuestion {
+  readonly rollout: string;
   readonly site: Site;
-  readonly farm: Farm;
-  /** Members of the farm that are judged: those of the unit. Empty: before a unit, about the farm as it is. */
+  /** Names, all of this site. */
   readonly nodes: readonly string[];
+  /** Since when to look, epoch milliseconds: when the unit or the stage began. */
+  readonly since: number;
 }
 
-/** Judges signals. Never acts, and never throws: what cannot be asked is inconclusive, and the sentence says why. */
+/** Judges one gate. What it cannot find out is `inconclusive`, never an error. */
 export interface GateJudge {
-  judge(gate: SignalGate, subject: GateSubject): Promise<GateVerdict>;
+  judge(question: GateQuestion): Promise<GateVerdict>;
 }
 
 /** Pass, fail, or nobody can tell: the last pauses. */

@@ -47,7 +47,7 @@ export function changesBetween(
   const offered = newestBySlot(published);
   const replaced: PackageChange[] = [];
   const stays: ImpactPackage[] = [];
-  for (const one of installed) {
+  for (const one of installed.toSorted((a, b) => compareTexts(keyOf(a.gate), keyOf(b.gate)))) {
     const to = offered.get(keyOf(one.gate));
     if (to === undefined || isSameBuild(one, to)) {
       stays.push(one);
@@ -224,6 +224,9 @@ function nameOf({ name, slot }: GatePackage): { readonly name: string; readonly 
 }
 
 function byName(a: PackageChange, b: PackageChange): number {
-  const [one, other] = [`${a.name}:${a.slot}`, `${b.name}:${b.slot}`];
-  return Number(one > other) - Number(one < other);
+  return compareTexts(`${a.name}:${a.slot}`, `${b.name}:${b.slot}`);
+}
+
+function compareTexts(a: string, b: string): number {
+  return Number(a > b) - Number(a < b);
 }

@@ -65,24 +65,33 @@ function unitCounts(units: readonly UnitRecord[]) {
   return counts;
 }
 
-/** `start` and names of stages: what the policy asks for and nobody has given. */
+/** `start`, `second` and names of stages: what the policy asks for and nobody has given. */
 function missingApprovals({
   plan,
   approvals,
 }: Pick<RolloutRecord, 'plan' | 'approvals'>): string[] {
   const given = new Set(approvals.map(({ of }) => of));
   const asked = plan.policy.approvals;
-  const stages = plan.stages.map(({ id }) => id);
-  const afterCanary = stages[plan.stages.findLastIndex(({ type }) => type === 'canary') + 1];
+  const afterCanary = afterCanaryOf(plan);
   const needed = [
-    ...(asked.includes('start') ? ['start'] : []),
-    ...stages.filter(
-      (id, place) =>
-        (asked.includes('each-stage') && place > 0) ||
-        (asked.includes('after-canary') && place > 0 && id === afterCanary),
+    ...(['start', 'second'] as const).filter((of) => asked.includes(of)),
+    ...plan.stages.flatMap(({ id }, place) =>
+      place > 0 &&
+      (asked.includes('each-stage') || (asked.includes('after-canary') && place === afterCanary))
+        ? [id]
+        : [],
     ),
   ];
   return needed.filter((of) => !given.has(of));
+}
+
+/** Place of the first stage behind the canaries; for `app` the first farm is the canary. */
+function afterCanaryOf({ kind, stages }: RolloutPlan): number {
+  const canary =
+    kind === 'app'
+      ? stages.findIndex(({ type }) => type === 'farm')
+      : stages.findLastIndex(({ type }) => type === 'canary');
+  return canary < 0 ? -1 : canary + 1;
 }
 
 function targetsOf({ artefacts }: RolloutPlan): string[] {
@@ -95,7 +104,7 @@ function targetsOf({ artefacts }: RolloutPlan): string[] {
 }
 
 /** Lists of steps that are alike are told once. */
-function planOutline(plan: RolloutPlan): PlanOutline {
+export function planOutline(plan: RolloutPlan): PlanOutline {
   const { artefacts, inventory, policy, impact, remarks } = plan;
   const procedures: StepOutline[][] = [];
   const places = new Map<string, number>();
@@ -112,5 +121,22 @@ function planOutline(plan: RolloutPlan): PlanOutline {
       return { id: unit.id, site: unit.site, farm: unit.farm, nodes: unit.nodes, procedure };
     }),
   }));
-  return { artefacts, inventory, policy, impact, remarks, procedures, stages };
+  const farms = farmsOf(plan);
+  return { artefacts, inventory, policy, impact, remarks, procedures, stages, farms };
+}
+
+/** Members in the order of their names, which is that of their indexes where names are counted. */
+function farmsOf({ stages }: RolloutPlan): PlanOutline['farms'] {
+  const units = stages.flatMap((stage) => stage.units);
+  const sites = new Map(units.map(({ farm, site }) => [farm, site]));
+  const byName = new Intl.Collator('en', { numeric: true }).compare;
+  return [...sites]
+    .map(([name, site]) => {
+      const nodes = units.filter((unit) => unit.farm === name).flatMap((unit) => unit.nodes);
+      const members = [...new Set(nodes)]
+        .toSorted(byName)
+        .map((node, place) => ({ node, index: place + 1 }));
+      return { site, name, members };
+    })
+    .toSorted((a, b) => byName(a.site, b.site) || byName(a.name, b.name));
 }
