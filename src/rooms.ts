@@ -8,6 +8,7 @@ import { LiveProfiles } from './config/live-profiles.ts';
 import { type Cluster } from './database/cluster.ts';
 import { type Database } from './database/database.ts';
 import { Inventories } from './fleet/inventory/inventories.ts';
+import { Standings } from './fleet/status/standings.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
 import { phpLayout } from './php/layout.ts';
@@ -63,6 +64,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   });
   const proofs = createProofs(shared);
   const inventories = new Inventories(shared);
+  const standings = new Standings({ ...shared, inventories });
   const php = openPhp(config, { ...shared, proofs, keyring });
   const diskWatch = watchDiskSpace({
     ...shared,
@@ -101,7 +103,17 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     everyMs: KEYS_EVERY_MS,
   });
   const making = { builds, records, buildService, schedules, compilerCache };
-  const work = { ...making, check, collection, resign, proofs, inventories, diskWatch, php };
+  const work = {
+    ...making,
+    check,
+    collection,
+    resign,
+    proofs,
+    inventories,
+    standings,
+    diskWatch,
+    php,
+  };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
 }
 

@@ -4,6 +4,7 @@ import type { Builds } from '../builds/builds.ts';
 import type { CompilerCache } from '../builds/compiler-cache.ts';
 import type { Schedules } from '../builds/schedule/schedules.ts';
 import type { Inventories } from '../fleet/inventory/inventories.ts';
+import type { Standings } from '../fleet/status/standings.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Keys } from '../keys/keys.ts';
@@ -25,6 +26,7 @@ export interface HttpContext {
   readonly php: PhpTrees;
   readonly proofs: Proofs;
   readonly inventories: Inventories;
+  readonly standings: Standings;
   readonly builds: Builds;
   readonly schedules: Schedules;
   readonly compilerCache: CompilerCache;

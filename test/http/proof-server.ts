@@ -5,6 +5,7 @@ import { Tokens } from '../../src/access/tokens.ts';
 import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import { Inventories } from '../../src/fleet/inventory/inventories.ts';
+import { Standings } from '../../src/fleet/status/standings.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -57,6 +58,7 @@ export async function startProofServer(
   const profiles = catalogOf(PROFILES);
   const made = join(folder, 'made');
   await mkdir(made);
+  const inventories = new Inventories({ database, journal, clock, profiles });
   const stopping = new AbortController();
   let url = '';
   const server = createServer(
@@ -69,7 +71,8 @@ export async function startProofServer(
       keys,
       resign: installation.resign,
       proofs,
-      inventories: new Inventories({ database, journal, clock, profiles }),
+      inventories,
+      standings: new Standings({ database, inventories, profiles, clock }),
       builds,
       schedules: new Scheduler({
         database,

@@ -1,7 +1,14 @@
 import type { Assets } from './assets.ts';
 import { type Html, html } from './html.ts';
 
-export type Section = 'overview' | 'requests' | 'agents' | 'history' | 'nodes' | 'journal';
+export type Section =
+  | 'overview'
+  | 'requests'
+  | 'agents'
+  | 'history'
+  | 'fleet'
+  | 'nodes'
+  | 'journal';
 
 export interface Page {
   readonly title: string;
@@ -17,6 +24,7 @@ const SECTIONS: readonly { readonly id: Section; readonly href: string; readonly
     { id: 'requests', href: '/requests', name: 'Builds' },
     { id: 'agents', href: '/agents', name: 'Agents' },
     { id: 'history', href: '/history', name: 'History' },
+    { id: 'fleet', href: '/fleet', name: 'Fleet' },
     { id: 'nodes', href: '/nodes', name: 'Nodes' },
     { id: 'journal', href: '/journal', name: 'Journal' },
   ];
