@@ -21,9 +21,11 @@ import { checkViewSchema } from '../protocol/repository.ts';
 import { collectionTaskSchema, pinViewSchema } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
+import { impactCalls } from './impact-calls.ts';
 import { keyCalls } from './key-calls.ts';
 import { phpCalls } from './php-calls.ts';
 import { retryCalls } from './retry-calls.ts';
+import { rolloutCalls } from './rollout-calls.ts';
 import { scheduleCalls } from './schedule-calls.ts';
 import { steeringCalls } from './steering-calls.ts';
 
@@ -76,7 +78,9 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...steeringCalls({ post }, act),
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
+    ...impactCalls({ post }),
     ...scheduleCalls({ get, post }),
+    ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),
     forgetNode: async (name: string, reason: string) =>

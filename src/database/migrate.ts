@@ -19,6 +19,7 @@ import * as joinedJobs from './migrations/0021-joined-jobs.ts';
 import * as packageTimes from './migrations/0021-package-times.ts';
 import * as phpOfNodes from './migrations/0024-php-of-nodes.ts';
 import * as fleetInventory from './migrations/0025-fleet-inventory.ts';
+import * as rollouts from './migrations/0026-rollouts.ts';
 import * as nodeSystems from './migrations/0028-node-systems.ts';
 import type { Tables } from './tables.ts';
 
@@ -47,6 +48,7 @@ const MIGRATIONS: readonly Migration[] = [
   packageTimes,
   phpOfNodes,
   fleetInventory,
+  rollouts,
   nodeSystems,
 ];
 

@@ -19,6 +19,17 @@ import type {
   ScheduleRunRow,
 } from './build-tables.ts';
 import type { InventoryRevisionRow, NodeServicesRow } from './fleet-tables.ts';
+import type {
+  BalancerWishRow,
+  HeldNodeRow,
+  LiveBackendRow,
+  RolloutApprovalRow,
+  RolloutLockRow,
+  RolloutRow,
+  RolloutStageRow,
+  RolloutStepRow,
+  RolloutUnitRow,
+} from './rollout-tables.ts';
 
 export type {
   AgentRow,
@@ -36,6 +47,18 @@ export type {
   ScheduleRunRow,
 } from './build-tables.ts';
 export type { InventoryRevisionRow, NodeServicesRow } from './fleet-tables.ts';
+
+export type {
+  BalancerWishRow,
+  HeldNodeRow,
+  LiveBackendRow,
+  RolloutApprovalRow,
+  RolloutLockRow,
+  RolloutRow,
+  RolloutStageRow,
+  RolloutStepRow,
+  RolloutUnitRow,
+};
 
 export interface PackageRow {
   readonly id: string;
@@ -319,5 +342,14 @@ export interface Tables {
   allowances: AllowanceRow;
   file_checks: FileCheckRow;
   file_levels: FileLevelRow;
+  rollouts: RolloutRow;
+  rollout_stages: RolloutStageRow;
+  rollout_units: RolloutUnitRow;
+  rollout_steps: RolloutStepRow;
+  rollout_approvals: RolloutApprovalRow;
+  rollout_locks: RolloutLockRow;
+  held_nodes: HeldNodeRow;
+  balancer_wishes: BalancerWishRow;
+  live_backends: LiveBackendRow;
   migrations: MigrationRow;
 }

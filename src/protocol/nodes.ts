@@ -98,6 +98,8 @@ export const nodeReportSchema = z.strictObject({
         /** IUSE; `report` of an older Rookery does not send it. */
         iuse: line(20_000).optional(),
         provides: line(200_000),
+        /** REQUIRES; `report` of an older Rookery does not send it. */
+        requires: line(200_000).optional(),
       }),
     )
     .max(MAX_PACKAGES),

@@ -67,6 +67,8 @@ describe('the commands', () => {
         'journal',
         'agents',
         'node',
+        'fleet',
+        'rollout',
       ],
     );
     expect(commands.length).toBeGreaterThan(25);
@@ -137,6 +139,7 @@ describe('the commands', () => {
         'key export',
         'token revoke',
         'node forget',
+        'fleet release',
         'channel pin',
         'channel unpin',
         'rsync config',

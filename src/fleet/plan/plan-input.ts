@@ -18,6 +18,10 @@ export interface PlanInput {
   readonly installed: ReadonlyMap<string, PublicationRef>;
   /** Of each site, the backend whose farms serve. */
   readonly live: ReadonlyMap<string, Backend>;
+  /** Farms that serve in another backend than the live one of their site: it was left between two releases. */
+  readonly farmBackends?: ReadonlyMap<string, Backend>;
+  /** Of each profile, the words of CPU_FLAGS_X86 that its packages use; absent: not looked at. */
+  readonly cpuFlags?: ReadonlyMap<string, readonly string[]>;
   /** Nodes that no plan touches, with the reason. */
   readonly held: ReadonlyMap<string, string>;
   readonly policy: RolloutPolicy;

@@ -34,7 +34,8 @@ export interface Stage {
   readonly title: string;
   /**
    * All of them may be under way at once, within the limits. A stage begins when the one before has ended and was watched for
-   * its soak time; with the barrier `farm`, a unit begins when the units of its farm in earlier stages have ended.
+   * its soak time; with the barrier `farm`, a unit of a `wave` begins when the units of its farm in earlier stages have ended.
+   * Everything waits for stages of `prefetch` and `canary`, with either barrier.
    */
   readonly units: readonly Unit[];
   readonly soakSeconds: number;
@@ -58,6 +59,10 @@ export interface Step {
   readonly timeoutSeconds: number;
   /** What takes it back, in order; empty when nothing has to or can be done. */
   readonly undo: readonly Action[];
+  /**
+   * What it does stays, whatever `undo` says of other steps: a unit that fails at it, or after it, is held as it is. Absent: false.
+   */
+  readonly isFinal?: boolean;
 }
 
 export type AdminState = 'ready' | 'drain' | 'maint';

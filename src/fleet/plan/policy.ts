@@ -34,8 +34,11 @@ export interface RolloutPolicy {
   readonly snapshot: 'none' | 'lvm' | 'btrfs';
   /** Steps that visitors might notice begin in the site's windows only. */
   readonly obeysWindows: boolean;
-  /** Where a person has to say yes, to the plan's hash. */
-  readonly approvals: readonly ('start' | 'after-canary' | 'each-stage')[];
+  /**
+   * Where a person has to say yes, to the plan's hash. `second`: before the start too, by another person than `start`. For kind 3 the
+   * stage of the first farm is the canary.
+   */
+  readonly approvals: readonly ('start' | 'second' | 'after-canary' | 'each-stage')[];
   /** How old what a node has said of itself may be, seconds. */
   readonly freshSeconds: number;
   /** Judged before each unit and after each stage; see `gates/`. */

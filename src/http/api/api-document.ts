@@ -104,6 +104,17 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
+import { wholePlanSchema } from '../../protocol/rollout-plans.ts';
+import {
+  approveBodySchema,
+  heldListSchema,
+  rolloutDetailSchema,
+  rolloutListSchema,
+  rolloutReasonSchema,
+  rolloutRequestSchema,
+  rolloutSummarySchema,
+  whyListSchema,
+} from '../../protocol/rollouts.ts';
 import {
   scheduledRunSchema,
   scheduleListSchema,
@@ -116,6 +127,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  ApproveBody: approveBodySchema,
   CheckBody: checkBodySchema,
   ExtendBody: extendBodySchema,
   CollectBody: collectBodySchema,
@@ -138,6 +150,8 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   Result: resultSchema,
   RevokeBody: revokeBodySchema,
   RollbackBody: rollbackBodySchema,
+  RolloutReason: rolloutReasonSchema,
+  RolloutRequest: rolloutRequestSchema,
   RotateBody: rotateBodySchema,
   TokenBody: tokenBodySchema,
   UnblockBody: unblockBodySchema,
@@ -163,6 +177,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  HeldList: heldListSchema,
   History: historySchema,
   HistoryGroups: historyGroupsSchema,
   Job: jobViewSchema,
@@ -203,6 +218,11 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,
+  Rollout: rolloutDetailSchema,
+  RolloutList: rolloutListSchema,
+  RolloutPlan: wholePlanSchema,
+  RolloutSummary: rolloutSummarySchema,
+  RolloutWhy: whyListSchema,
   Schedule: scheduleViewSchema,
   ScheduleList: scheduleListSchema,
   ScheduledRun: scheduledRunSchema,

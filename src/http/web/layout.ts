@@ -8,6 +8,7 @@ export type Section =
   | 'history'
   | 'fleet'
   | 'nodes'
+  | 'rollouts'
   | 'journal';
 
 export interface Page {
@@ -26,6 +27,7 @@ const SECTIONS: readonly { readonly id: Section; readonly href: string; readonly
     { id: 'history', href: '/history', name: 'History' },
     { id: 'fleet', href: '/fleet', name: 'Fleet' },
     { id: 'nodes', href: '/nodes', name: 'Nodes' },
+    { id: 'rollouts', href: '/rollouts', name: 'Rollouts' },
     { id: 'journal', href: '/journal', name: 'Journal' },
   ];
 

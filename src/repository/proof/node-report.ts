@@ -13,6 +13,8 @@ export interface InstalledPackage {
   readonly iuse?: string | undefined;
   /** As in PROVIDES: `x86_64: libz.so.1 ...`. */
   readonly provides: string;
+  /** As in REQUIRES; absent when the node does not say it. */
+  readonly requires?: string | undefined;
 }
 
 export interface CheckResult {

@@ -40,6 +40,7 @@ const installedSchema = z.array(
     use: z.string(),
     iuse: z.string().optional(),
     provides: z.string(),
+    requires: z.string().optional(),
   }),
 );
 
@@ -242,8 +243,11 @@ export async function installedByContent(
 
 /** Whole fleets report the same, but for when and from where each machine got it. */
 function digestOfInstalled(installed: readonly InstalledPackage[]): string {
-  const told = installed.map(({ cpv, slot, buildId, use, iuse, provides }) =>
-    JSON.stringify([cpv, slot, buildId, use, iuse, provides]),
+  const told = installed.map(({ cpv, slot, buildId, use, iuse, provides, requires }) =>
+    JSON.stringify([
+      ...[cpv, slot, buildId, use, iuse, provides],
+      ...(requires === undefined ? [] : [requires]),
+    ]),
   );
   return digestOf('sha256', told.toSorted().join('\n'));
 }
