@@ -51,7 +51,7 @@ describe('rookery rollout plan', () => {
       '- dev-libs/openssl (dev-libs/openssl-3.4.1 -> dev-libs/openssl-3.5.0): disruptive. libssl.so.3 is mapped',
       '1 package without an effect',
       'wave-2  wave    3      3      1 min 00 s   Member 2 of every farm',
-      'How 8 units are done',
+      'How 8 units are done, such as canary/web1-1',
       'merge: merges publication 17 of zen3/stable (at most 30 min 00 s); back: merges publication 16',
       'failures that are borne: 0 of a farm, 1 of a profile, 2 in all; canaries none',
       'start: missing; rookery rollout approve',

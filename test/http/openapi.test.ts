@@ -27,6 +27,8 @@ const PAGES = [
   '/profiles/{profile}/{channel}',
   '/requests',
   '/requests/{id}',
+  '/rollouts',
+  '/rollouts/{id}',
   '/schedules',
   '/requests/{id}/timeline',
 ];

@@ -65,24 +65,33 @@ function unitCounts(units: readonly UnitRecord[]) {
   return counts;
 }
 
-/** `start` and names of stages: what the policy asks for and nobody has given. */
+/** `start`, `second` and names of stages: what the policy asks for and nobody has given. */
 function missingApprovals({
   plan,
   approvals,
 }: Pick<RolloutRecord, 'plan' | 'approvals'>): string[] {
   const given = new Set(approvals.map(({ of }) => of));
   const asked = plan.policy.approvals;
-  const stages = plan.stages.map(({ id }) => id);
-  const afterCanary = stages[plan.stages.findLastIndex(({ type }) => type === 'canary') + 1];
+  const afterCanary = afterCanaryOf(plan);
   const needed = [
-    ...(asked.includes('start') ? ['start'] : []),
-    ...stages.filter(
-      (id, place) =>
-        (asked.includes('each-stage') && place > 0) ||
-        (asked.includes('after-canary') && place > 0 && id === afterCanary),
+    ...(['start', 'second'] as const).filter((of) => asked.includes(of)),
+    ...plan.stages.flatMap(({ id }, place) =>
+      place > 0 &&
+      (asked.includes('each-stage') || (asked.includes('after-canary') && place === afterCanary))
+        ? [id]
+        : [],
     ),
   ];
   return needed.filter((of) => !given.has(of));
+}
+
+/** Place of the first stage behind the canaries; for `app` the first farm is the canary. */
+function afterCanaryOf({ kind, stages }: RolloutPlan): number {
+  const canary =
+    kind === 'app'
+      ? stages.findIndex(({ type }) => type === 'farm')
+      : stages.findLastIndex(({ type }) => type === 'canary');
+  return canary < 0 ? -1 : canary + 1;
 }
 
 function targetsOf({ artefacts }: RolloutPlan): string[] {
@@ -95,7 +104,7 @@ function targetsOf({ artefacts }: RolloutPlan): string[] {
 }
 
 /** Lists of steps that are alike are told once. */
-function planOutline(plan: RolloutPlan): PlanOutline {
+export function planOutline(plan: RolloutPlan): PlanOutline {
   const { artefacts, inventory, policy, impact, remarks } = plan;
   const procedures: StepOutline[][] = [];
   const places = new Map<string, number>();

@@ -2,13 +2,20 @@ import type { Action, NodeCommand, Step } from '../../fleet/plan/plan.ts';
 import type { Phase, StepOutline } from '../../protocol/rollout-plans.ts';
 
 /** A step in words; what differs from unit to unit, the names of its nodes, is left out. */
-export function stepOutline({ id, action, timeoutSeconds, undo }: Step): StepOutline {
+export function stepOutline({
+  id,
+  action,
+  timeoutSeconds,
+  undo,
+  isFinal = false,
+}: Step): StepOutline {
   return {
     id,
     phase: phaseOf(action),
     words: actionWords(action),
     timeoutSeconds,
     undo: undo.map(actionWords),
+    isFinal,
   };
 }
 

@@ -1,7 +1,14 @@
 import type { Assets } from './assets.ts';
 import { type Html, html } from './html.ts';
 
-export type Section = 'overview' | 'requests' | 'agents' | 'history' | 'nodes' | 'journal';
+export type Section =
+  | 'overview'
+  | 'requests'
+  | 'agents'
+  | 'history'
+  | 'nodes'
+  | 'rollouts'
+  | 'journal';
 
 export interface Page {
   readonly title: string;
@@ -18,6 +25,7 @@ const SECTIONS: readonly { readonly id: Section; readonly href: string; readonly
     { id: 'agents', href: '/agents', name: 'Agents' },
     { id: 'history', href: '/history', name: 'History' },
     { id: 'nodes', href: '/nodes', name: 'Nodes' },
+    { id: 'rollouts', href: '/rollouts', name: 'Rollouts' },
     { id: 'journal', href: '/journal', name: 'Journal' },
   ];
 

@@ -21,6 +21,8 @@ import { phpPage } from './pages/php-page.ts';
 import { profilePage } from './pages/profile-page.ts';
 import { requestPage } from './pages/request-page.ts';
 import { requestsPage } from './pages/requests-page.ts';
+import { rolloutPage } from './pages/rollout-page.ts';
+import { rolloutsPage } from './pages/rollouts-page.ts';
 import { schedulesPage } from './pages/schedules-page.ts';
 import { searchPage } from './pages/search-page.ts';
 import { timelinePage } from './pages/timeline-page.ts';
@@ -59,6 +61,12 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
       async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),
     ],
     ['/packages/:id', async (request) => await packagePage(context, name(request, 'id'))],
+    ['/rollouts', async () => await rolloutsPage(context)],
+    [
+      '/rollouts/:id',
+      async (request) =>
+        await rolloutPage(context, name(request, 'id'), request.query['part'] === 'now'),
+    ],
     ['/schedules', async () => await schedulesPage(context)],
     ['/signing', async () => keysPage(context)],
     ['/journal', async (request) => await journalPage(context, request.query)],
