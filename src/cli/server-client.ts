@@ -22,6 +22,7 @@ import { collectionTaskSchema, pinViewSchema } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { impactCalls } from './impact-calls.ts';
+import { inventoryCalls } from './inventory-calls.ts';
 import { keyCalls } from './key-calls.ts';
 import { phpCalls } from './php-calls.ts';
 import { retryCalls } from './retry-calls.ts';
@@ -79,6 +80,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
     ...impactCalls({ post }),
+    ...inventoryCalls({ get }),
     ...scheduleCalls({ get, post }),
     ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
