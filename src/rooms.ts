@@ -10,6 +10,7 @@ import { type Database } from './database/database.ts';
 import { createFleetImpacts, type FleetImpactContext } from './fleet/impact/fleet-impacts.ts';
 import { Inventories } from './fleet/inventory/inventories.ts';
 import { observedNodes } from './fleet/observed/observed-store.ts';
+import { Standings } from './fleet/status/standings.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
 import { phpLayout } from './php/layout.ts';
@@ -107,6 +108,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
 }
 
+/** What the fleet consists of, how it stands, and what upgrades would do to it. */
 function openFleet(
   shared: Omit<FleetImpactContext, 'observed'> & {
     readonly journal: Journal;
@@ -115,11 +117,12 @@ function openFleet(
 ) {
   const { database } = shared;
   const inventories = new Inventories(shared);
+  const standings = new Standings({ ...shared, inventories });
   const impacts = createFleetImpacts({
     ...shared,
     observed: async () => [...(await observedNodes(database)).values()],
   });
-  return { inventories, impacts };
+  return { inventories, standings, impacts };
 }
 
 function openPhp(

@@ -6,6 +6,7 @@ import { type Page, renderPage } from './layout.ts';
 import { agentsPage } from './pages/agents-page.ts';
 import { channelPage } from './pages/channel-page.ts';
 import { differencePage } from './pages/difference-page.ts';
+import { fleetPage } from './pages/fleet-page.ts';
 import { historyPage } from './pages/history-page.ts';
 import { homePage } from './pages/home-page.ts';
 import { impactPage } from './pages/impact-page.ts';
@@ -21,6 +22,8 @@ import { phpPage } from './pages/php-page.ts';
 import { profilePage } from './pages/profile-page.ts';
 import { requestPage } from './pages/request-page.ts';
 import { requestsPage } from './pages/requests-page.ts';
+import { rolloutPage } from './pages/rollout-page.ts';
+import { rolloutsPage } from './pages/rollouts-page.ts';
 import { schedulesPage } from './pages/schedules-page.ts';
 import { searchPage } from './pages/search-page.ts';
 import { timelinePage } from './pages/timeline-page.ts';
@@ -46,6 +49,7 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
     ['/', async (request) => await homePage(context, publicUrlFor(context, request))],
     ['/packages', async (request) => await searchPage(context, listQuery(request.query))],
     ['/agents', async (request) => await agentsPage(context, publicUrlFor(context, request))],
+    ['/fleet', async () => await fleetPage(context)],
     ['/nodes', async () => await nodesPage(context)],
     ['/nodes/:node', async (request) => await nodePage(context, name(request, 'node'))],
     ['/fleet/impact', async (request) => await impactPage(context, request.query)],
@@ -59,6 +63,12 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
       async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),
     ],
     ['/packages/:id', async (request) => await packagePage(context, name(request, 'id'))],
+    ['/rollouts', async () => await rolloutsPage(context)],
+    [
+      '/rollouts/:id',
+      async (request) =>
+        await rolloutPage(context, name(request, 'id'), request.query['part'] === 'now'),
+    ],
     ['/schedules', async () => await schedulesPage(context)],
     ['/signing', async () => keysPage(context)],
     ['/journal', async (request) => await journalPage(context, request.query)],
