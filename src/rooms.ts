@@ -10,6 +10,7 @@ import { type Database } from './database/database.ts';
 import { createFleetImpacts } from './fleet/impact/fleet-impacts.ts';
 import { Inventories } from './fleet/inventory/inventories.ts';
 import { observedNodes } from './fleet/observed/observed-store.ts';
+import { Standings } from './fleet/status/standings.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
 import { phpLayout } from './php/layout.ts';
@@ -65,6 +66,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
   });
   const proofs = createProofs(shared);
   const inventories = new Inventories(shared);
+  const standings = new Standings({ ...shared, inventories });
   const impacts = createFleetImpacts({
     ...shared,
     folders: { state, mirrorRoot },
@@ -108,7 +110,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     everyMs: KEYS_EVERY_MS,
   });
   const making = { builds, records, buildService, schedules, compilerCache };
-  const fleet = { inventories, impacts };
+  const fleet = { inventories, standings, impacts };
   const work = { ...making, ...fleet, check, collection, resign, proofs, diskWatch, php };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
 }

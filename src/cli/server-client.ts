@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { ResolveOption } from '../gentoo/resolve-options.ts';
-import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
 import { historyGroupsSchema, historySchema } from '../protocol/build-records.ts';
 import {
   jobViewSchema,
@@ -29,6 +28,7 @@ import { retryCalls } from './retry-calls.ts';
 import { rolloutCalls } from './rollout-calls.ts';
 import { scheduleCalls } from './schedule-calls.ts';
 import { steeringCalls } from './steering-calls.ts';
+import { tokenCalls } from './token-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -85,15 +85,9 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),
+    ...tokenCalls({ get, post }, act),
     forgetNode: async (name: string, reason: string) =>
       await act({ method: 'DELETE', path: `/api/nodes/${encoded(name)}`, json: { reason } }),
-    tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
-    createToken: async (name: string, role: string) =>
-      await post('/api/tokens', { name, role }, newTokenSchema),
-    rotateToken: async (name: string) =>
-      await post(`/api/tokens/${encoded(name)}/rotate`, {}, newTokenSchema),
-    revokeToken: async (name: string) =>
-      await act({ method: 'DELETE', path: `/api/tokens/${encoded(name)}` }),
     beginCheck: async (body: {
       readonly deep: boolean;
       readonly all: boolean;

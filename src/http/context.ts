@@ -6,6 +6,7 @@ import type { Schedules } from '../builds/schedule/schedules.ts';
 import type { FleetImpacts } from '../fleet/impact/fleet-impacts.ts';
 import type { Inventories } from '../fleet/inventory/inventories.ts';
 import type { RolloutService } from '../fleet/rollout/rollout.ts';
+import type { Standings } from '../fleet/status/standings.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Keys } from '../keys/keys.ts';
@@ -27,6 +28,7 @@ export interface HttpContext {
   readonly php: PhpTrees;
   readonly proofs: Proofs;
   readonly inventories: Inventories;
+  readonly standings: Standings;
   readonly impacts: FleetImpacts;
   readonly builds: Builds;
   readonly schedules: Schedules;

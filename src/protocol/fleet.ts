@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import type { MemberState } from './member-states.ts';
 
 /**
  *     PUT  /api/fleet/inventory                     inventoryBodySchema -> importedInventorySchema    (admin)
  *     GET  /api/fleet/inventory?revision=           -> inventoryViewSchema
  *     GET  /api/fleet/inventory/revisions?limit=    -> inventoryListSchema
+ *     GET  /api/fleet/status?fresh=                 -> fleetStatusSchema
  *
  * Times are in milliseconds since the epoch.
  */
@@ -122,3 +124,39 @@ export const importedInventorySchema = z.object({
   remarks: z.array(z.string()),
 });
 export type ImportedInventory = z.infer<typeof importedInventorySchema>;
+
+/** How members stand by what they have said; see `MEMBER_STATES`. */
+const STANDING_STATES = [
+  'as-published',
+  'differs',
+  'old-kernel',
+  'deleted-files',
+  'stale',
+  'other-profile',
+  'weak-processor',
+  'unreported',
+] as const satisfies readonly MemberState[];
+
+export const fleetStatusSchema = z.object({
+  at: z.number(),
+  /** Of the inventory; null while there is none. */
+  revision: z.number().nullable(),
+  farms: z.array(
+    z.object({
+      site: z.string(),
+      name: z.string(),
+      members: z.array(
+        z.object({
+          node: z.string(),
+          index: z.number(),
+          state: z.enum(STANDING_STATES),
+          /** A sentence. */
+          note: z.string(),
+        }),
+      ),
+    }),
+  ),
+  /** What is not as it should be, a sentence each. */
+  flags: z.array(z.object({ node: z.string(), kind: z.string(), sentence: z.string() })),
+});
+export type FleetStatusView = z.infer<typeof fleetStatusSchema>;

@@ -15,6 +15,7 @@ const PAGES = [
   '/jobs/{id}',
   '/history',
   '/logs',
+  '/fleet',
   '/nodes',
   '/nodes/{node}',
   '/journal',

@@ -7,6 +7,7 @@ import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import { createFleetImpacts } from '../../src/fleet/impact/fleet-impacts.ts';
 import { Inventories } from '../../src/fleet/inventory/inventories.ts';
 import type { ObservedNode } from '../../src/fleet/observed/observed-node.ts';
+import { Standings } from '../../src/fleet/status/standings.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -61,6 +62,7 @@ export async function startProofServer(
   const observed: ObservedNode[] = [];
   const made = join(folder, 'made');
   await mkdir(made);
+  const inventories = new Inventories({ database, journal, clock, profiles });
   const stopping = new AbortController();
   let url = '';
   const server = createServer(
@@ -73,7 +75,8 @@ export async function startProofServer(
       keys,
       resign: installation.resign,
       proofs,
-      inventories: new Inventories({ database, journal, clock, profiles }),
+      inventories,
+      standings: new Standings({ database, inventories, profiles, clock }),
       impacts: createFleetImpacts({
         database,
         profiles,

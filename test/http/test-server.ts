@@ -11,6 +11,7 @@ import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import type { Database } from '../../src/database/database.ts';
 import { createFleetImpacts } from '../../src/fleet/impact/fleet-impacts.ts';
 import { Inventories } from '../../src/fleet/inventory/inventories.ts';
+import { Standings } from '../../src/fleet/status/standings.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
@@ -147,6 +148,7 @@ export async function startTestServer(
       flags: { CFLAGS: '-O2 -pipe -march=skylake-avx512' },
     }),
   ]);
+  const inventories = new Inventories({ database, journal, clock, profiles });
   const context: HttpContext = {
     profiles,
     repository,
@@ -156,7 +158,8 @@ export async function startTestServer(
     keys: await openTestKeys(folder, { clock, journal, keyring }),
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
-    inventories: new Inventories({ database, journal, clock, profiles }),
+    inventories,
+    standings: new Standings({ database, inventories, profiles, clock }),
     impacts: createFleetImpacts({
       database,
       profiles,

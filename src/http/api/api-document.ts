@@ -42,6 +42,13 @@ import {
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
+import {
+  fleetStatusSchema,
+  importedInventorySchema,
+  inventoryBodySchema,
+  inventoryListSchema,
+  inventoryViewSchema,
+} from '../../protocol/fleet.ts';
 import { gateViewSchema } from '../../protocol/gate.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
@@ -126,6 +133,7 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
+  Inventory: inventoryBodySchema,
   NodeReport: nodeReportSchema,
   PauseBody: pauseBodySchema,
   PhpCollectBody: phpCollectBodySchema,
@@ -182,6 +190,10 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   NewToken: newTokenSchema,
   Node: nodeViewSchema,
   NodeDetail: nodeDetailSchema,
+  FleetStatus: fleetStatusSchema,
+  ImportedInventory: importedInventorySchema,
+  InventoryList: inventoryListSchema,
+  InventoryRevision: inventoryViewSchema,
   NodeList: nodeListSchema,
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,

@@ -1,7 +1,11 @@
 import { z } from 'zod';
+import { farmsOf } from '../../fleet/inventory/inventory.ts';
 import type { InventoryChanges } from '../../fleet/inventory/inventory-changes.ts';
 import type { InventoryNote } from '../../fleet/inventory/inventory-store.ts';
+import { type FleetStandings, FRESH_SECONDS } from '../../fleet/status/standings.ts';
 import {
+  type FleetStatusView,
+  fleetStatusSchema,
   type ImportedInventory,
   type InventoryNoteView,
   importedInventorySchema,
@@ -15,9 +19,10 @@ import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.
 
 const INVENTORY_BYTES = 32 * 1024 * 1024;
 const MOST_REVISIONS = 1000;
+const MOST_SECONDS = 366 * 24 * 3600;
 
 /** What production consists of. */
-export function fleetRoutes({ inventories }: HttpContext): readonly Route[] {
+export function fleetRoutes({ inventories, standings }: HttpContext): readonly Route[] {
   return [
     guardedRoute({
       method: 'put',
@@ -64,7 +69,39 @@ export function fleetRoutes({ inventories }: HttpContext): readonly Route[] {
         json: { revisions: (await inventories.list(query.limit)).map(noteView) },
       }),
     }),
+    openRoute({
+      method: 'get',
+      path: '/api/fleet/status',
+      summary: 'How all nodes stand: what is recorded of them beside what they say',
+      query: z.object({
+        fresh: z.coerce.number().int().min(1).max(MOST_SECONDS).default(FRESH_SECONDS),
+      }),
+      body: NO_BODY,
+      replies: { 200: fleetStatusSchema },
+      handle: async ({ query }) => ({
+        status: 200,
+        json: statusView(await standings.read(query.fresh)),
+      }),
+    }),
   ];
+}
+
+function statusView({ at, revision, inventory, members, flags }: FleetStandings): FleetStatusView {
+  const unknown = { state: 'unreported', note: '' } as const;
+  return {
+    at,
+    revision: revision?.revision ?? null,
+    farms: farmsOf(inventory).map((farm) => ({
+      site: farm.site,
+      name: farm.name,
+      members: farm.members.map(({ node, index }) => ({
+        node,
+        index,
+        ...(members.get(node) ?? unknown),
+      })),
+    })),
+    flags: [...flags],
+  };
 }
 
 function noteView(note: InventoryNote): InventoryNoteView {

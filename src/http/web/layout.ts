@@ -6,6 +6,7 @@ export type Section =
   | 'requests'
   | 'agents'
   | 'history'
+  | 'fleet'
   | 'nodes'
   | 'rollouts'
   | 'journal';
@@ -24,6 +25,7 @@ const SECTIONS: readonly { readonly id: Section; readonly href: string; readonly
     { id: 'requests', href: '/requests', name: 'Builds' },
     { id: 'agents', href: '/agents', name: 'Agents' },
     { id: 'history', href: '/history', name: 'History' },
+    { id: 'fleet', href: '/fleet', name: 'Fleet' },
     { id: 'nodes', href: '/nodes', name: 'Nodes' },
     { id: 'rollouts', href: '/rollouts', name: 'Rollouts' },
     { id: 'journal', href: '/journal', name: 'Journal' },

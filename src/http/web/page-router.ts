@@ -6,6 +6,7 @@ import { type Page, renderPage } from './layout.ts';
 import { agentsPage } from './pages/agents-page.ts';
 import { channelPage } from './pages/channel-page.ts';
 import { differencePage } from './pages/difference-page.ts';
+import { fleetPage } from './pages/fleet-page.ts';
 import { historyPage } from './pages/history-page.ts';
 import { homePage } from './pages/home-page.ts';
 import { impactPage } from './pages/impact-page.ts';
@@ -48,6 +49,7 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
     ['/', async (request) => await homePage(context, publicUrlFor(context, request))],
     ['/packages', async (request) => await searchPage(context, listQuery(request.query))],
     ['/agents', async (request) => await agentsPage(context, publicUrlFor(context, request))],
+    ['/fleet', async () => await fleetPage(context)],
     ['/nodes', async () => await nodesPage(context)],
     ['/nodes/:node', async (request) => await nodePage(context, name(request, 'node'))],
     ['/fleet/impact', async (request) => await impactPage(context, request.query)],

@@ -7,10 +7,11 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const clock = new ManualClock();
+const folder = temporaryFolder();
 let installation: Installation;
 
 beforeAll(async () => {
-  installation = await openInstallation(join(temporaryFolder(), 'farm'), clock);
+  installation = await openInstallation(join(folder, 'farm'), clock);
 });
 
 afterAll(async () => {
