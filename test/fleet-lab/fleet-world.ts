@@ -7,7 +7,6 @@ import { run, toolEnvironment } from '../../src/support/processes.ts';
 import type { PhpNode } from '../php-node/node.ts';
 import { type RsyncDaemon, startRsync } from '../php-node/rsync-daemon.ts';
 import { insist } from '../support/insist.ts';
-import { poll } from '../support/poll.ts';
 import { MAIN, TestServer } from '../support/rookery-process.ts';
 import { FleetLab, knownHost } from './fleet-lab.ts';
 import type { LabNode } from './lab-node.ts';
@@ -129,6 +128,16 @@ export class FleetWorld {
     return `${lines.join('\n')}\n`;
   }
 
+  /** Gives the server the inventory, and has all nodes tell it about themselves. */
+  async describe(): Promise<void> {
+    const files = [{ name: 'fleet.toml', text: this.inventory() }];
+    const answer = await this.server.call('PUT', '/api/fleet/inventory', { format: 'toml', files });
+    if (answer.status !== 200) {
+      throw new Error(JSON.stringify(answer));
+    }
+    await this.report();
+  }
+
   /** Has nodes tell the server about themselves. */
   async report(nodes: readonly LabNode[] = this.lab.nodes): Promise<void> {
     await Promise.all(
@@ -189,7 +198,15 @@ const QUICK = {
 };
 
 async function startServer(folder: string, daemon: RsyncDaemon): Promise<TestServer> {
-  const settings = ['[rsync]', `public-url = "${daemon.url.replace(/\/php$/, '')}"`];
+  const settings = [
+    '[rsync]',
+    `public-url = "${daemon.url.replace(/\/php$/, '')}"`,
+    '[fleet]',
+    `ssh-identity = "${join(folder, 'lab/keys/client')}"`,
+    `ssh-known-hosts = "${join(folder, 'known-hosts')}"`,
+    // Where it is, the PATH of each node says: they share one file system.
+    'node-program = "rookery-step"',
+  ];
   const server = await TestServer.create(folder, settings.join('\n'));
   mkdirSync(join(folder, 'profiles', PROFILE), { recursive: true });
   writeFileSync(join(folder, 'profiles', PROFILE, 'profile.toml'), PROFILE_TOML);
@@ -215,44 +232,4 @@ async function rookery(server: TestServer, args: readonly string[]): Promise<str
     );
   }
   return stdout.toString();
-}
-
-/** Watches the balancer: the most members of one farm that were out at the same moment. */
-export class OutWatch {
-  #most = 0;
-  #isOver = false;
-  readonly #looking: Promise<void>;
-
-  constructor(lab: FleetLab) {
-    this.#looking = this.#look(lab);
-  }
-
-  async #look(lab: FleetLab): Promise<void> {
-    while (!this.#isOver) {
-      const rows = (await lab.haproxy.tell('show stat')).split('\n').map((row) => row.split(','));
-      const at = rows[0]?.indexOf('status') ?? -1;
-      for (const { name } of lab.site.farms) {
-        const members = rows.filter(
-          ([backend, server]) => backend === `members_${name}` && server !== 'BACKEND',
-        );
-        const out = members.filter((row) => !row[at]?.startsWith('UP')).length;
-        this.#most = Math.max(this.#most, out);
-      }
-      await new Promise((done) => setTimeout(done, 50));
-    }
-  }
-
-  async end(): Promise<number> {
-    this.#isOver = true;
-    await this.#looking;
-    return this.#most;
-  }
-}
-
-export async function untilVisits(
-  visitors: { visits: { requests: number } },
-  more: number,
-): Promise<void> {
-  const { requests } = visitors.visits;
-  await poll('visitors', () => (visitors.visits.requests > requests + more ? true : undefined));
 }
