@@ -20,6 +20,7 @@ import { packageListSchema, packageViewSchema, profileListSchema } from '../prot
 import { checkViewSchema } from '../protocol/repository.ts';
 import { collectionTaskSchema, pinViewSchema } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
+import { fleetCalls } from './fleet-calls.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { impactCalls } from './impact-calls.ts';
 import { keyCalls } from './key-calls.ts';
@@ -80,6 +81,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...nodeCalls({ get }),
     ...impactCalls({ post }),
     ...scheduleCalls({ get, post }),
+    ...fleetCalls({ get, ask }),
     ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),

@@ -198,10 +198,12 @@ describe('rookery-node report', () => {
             use: 'amd64 ssl quoted kernel_linux',
             iuse: '+ssl static',
             provides: '',
+            requires: '',
           },
         ],
         checks: [],
         php: { trees: [] },
+        system: expect.objectContaining({ release: null, isPartial: expect.any(Boolean) }),
       },
     ]);
     expect(await farm.installation.proofs.node('dry')).toEqual([]);
