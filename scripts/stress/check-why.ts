@@ -9,6 +9,8 @@ type Why = JobView['why'];
 type Needed = Extract<Why, { readonly code: 'needs-job' }>;
 type Standstill = NonNullable<Needed['because']>;
 
+type Judged = Pick<RequestDetail, 'reason' | 'jobs' | 'finishedAt'>;
+
 /** What the farm looked like just before and just after a request was looked at. */
 export type AgentsAround = readonly (readonly AgentView[])[];
 
@@ -17,7 +19,7 @@ export type AgentsAround = readonly (readonly AgentView[])[];
  * between the two looks at the agents; all of the request when it is not given.
  */
 export function whyFaults(
-  detail: RequestDetail,
+  detail: Judged,
   agents: AgentsAround,
   judged: readonly JobView[] = detail.jobs,
 ): string[] {
@@ -30,11 +32,11 @@ export function whyFaults(
 }
 
 class WhyCheck {
-  readonly #detail: RequestDetail;
+  readonly #detail: Judged;
   readonly #agents: AgentsAround;
   readonly #jobs: ReadonlyMap<string, JobView>;
 
-  constructor(detail: RequestDetail, agents: AgentsAround) {
+  constructor(detail: Judged, agents: AgentsAround) {
     this.#detail = detail;
     this.#agents = agents;
     this.#jobs = new Map(detail.jobs.map((job) => [job.id, job]));
@@ -42,6 +44,16 @@ class WhyCheck {
 
   faultOf(job: JobView): string | undefined {
     const { state, why } = job;
+    if (this.#detail.finishedAt !== null && isOpen(job)) {
+      return 'its request is over';
+    }
+    if (
+      (state === 'waiting' || state === 'ready') &&
+      this.#isCancelled &&
+      !this.#isWantedElsewhere
+    ) {
+      return 'its request was cancelled';
+    }
     if (state === 'waiting') {
       return why.code === 'needs-job' ? this.#needFault(job, why) : 'it needs something';
     }
@@ -51,10 +63,22 @@ class WhyCheck {
     return state === 'leased' ? this.#leasedFault(job, why) : overFault(job, why);
   }
 
+  get #isCancelled(): boolean {
+    return this.#detail.reason?.includes('Cancelled') ?? false;
+  }
+
+  /** Some of what was cancelled goes on for other requests. */
+  get #isWantedElsewhere(): boolean {
+    return this.#detail.reason?.includes('that other requests wait for') ?? false;
+  }
+
   #leasedFault(job: JobView, why: Why): string | undefined {
-    const isCancelled = this.#detail.reason?.includes('Cancelled') ?? false;
     if (why.code === 'stopping') {
-      return isCancelled && why.agent === job.agent ? undefined : 'nobody has cancelled it';
+      const isRight = this.#isCancelled && why.agent === job.agent;
+      return isRight ? undefined : 'nobody has cancelled it';
+    }
+    if (this.#isCancelled && !this.#isWantedElsewhere) {
+      return 'its request was cancelled';
     }
     return why.code === 'building' &&
       why.agent === job.agent &&
@@ -126,11 +150,15 @@ class WhyCheck {
         );
   }
 
-  /** It has to be true of each that is named, before or after, or one whose jobs have changed between: it was free then. */
+  /**
+   * It has to be true of each that is named, before or after. Of one that changed between nothing is known: its jobs are
+   * others, or it is in one of the two lists only.
+   */
   #agentsFault(names: readonly string[], holds: (agent: AgentView) => boolean): string | undefined {
     const wrong = names.filter((name) => {
-      const seen = this.#agents.flatMap((agents) => agents.filter((one) => one.name === name));
-      const hasChanged = new Set(seen.map(({ jobIds }) => jobIds.join(' '))).size > 1;
+      const looks = this.#agents.map((agents) => agents.find((one) => one.name === name));
+      const seen = looks.filter((agent) => agent !== undefined);
+      const hasChanged = new Set(looks.map((agent) => agent?.jobIds.join(' '))).size > 1;
       return !hasChanged && !seen.some(holds);
     });
     const seen = this.#agents.map((agents) =>
@@ -140,6 +168,10 @@ class WhyCheck {
       ? undefined
       : `not so: ${wrong.join(', ')}; before and after: ${JSON.stringify(seen)}`;
   }
+}
+
+function isOpen({ state }: JobView): boolean {
+  return OPEN.some((open) => open === state);
 }
 
 function overFault(job: JobView, why: Why): string | undefined {

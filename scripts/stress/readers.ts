@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { parsePackagesIndex } from '../../src/gentoo/packages-index.ts';
 import { sleep } from '../../src/support/clock.ts';
 import { digestOf } from '../../src/support/digests.ts';
-import { messageOf } from '../../src/support/errors.ts';
+import { isErrno, messageOf } from '../../src/support/errors.ts';
 
 /** What all readers together have seen. */
 export interface Seen {
@@ -99,12 +99,25 @@ function faultIn(error: unknown): string {
 }
 
 async function get(url: string): Promise<{ readonly body: Buffer; readonly headers: Headers }> {
-  const response = await fetch(url);
+  const response = await fetchTwice(url);
   const body = Buffer.from(await response.arrayBuffer());
   if (response.status !== 200) {
     throw new Error(`${url} was answered with ${response.status}`);
   }
   return { body, headers: response.headers };
+}
+
+/** A connection that was kept may be closed while it is used again: whoever reads asks once more (RFC 9112, 9.3.1). */
+async function fetchTwice(url: string): Promise<Response> {
+  try {
+    return await fetch(url);
+  } catch (error) {
+    const cause = error instanceof TypeError ? error.cause : undefined;
+    if (!isErrno(cause, 'ECONNRESET')) {
+      throw error;
+    }
+    return await fetch(url);
+  }
 }
 
 function checkIndex(

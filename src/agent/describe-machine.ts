@@ -1,10 +1,10 @@
 import { readFile, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, totalmem } from 'node:os';
+import { cpuFlagsOf } from '../gentoo/cpuinfo.ts';
 import type { Executor } from '../gentoo/profile.ts';
 import type { AgentDescriptionMessage } from '../protocol/agents.ts';
 import { isErrno } from '../support/errors.ts';
 import { run } from '../support/processes.ts';
-import { cpuFlagsOf } from './cpu-flags.ts';
 import { findProgram } from './programs.ts';
 
 /** Architectures that Node names otherwise than a CHOST does. */

@@ -70,16 +70,12 @@ export function storedPlan(
   return isOfJob && stored.attempt === attempt ? stored.plan : undefined;
 }
 
-/** What stood in the way of the last plan of a request that has failed. */
-export async function problemsOf(
-  { database }: BuildsContext,
-  requestId: string,
-): Promise<readonly PlanProblem[]> {
-  const row = await findRequestRow(database, requestId);
-  if (row?.state !== 'failed' || row.plan_json === null) {
+/** What stood in the way of the last plan of a request, once it has failed of that. */
+export function problemsIn(request: RequestRow): readonly PlanProblem[] {
+  if (request.state !== 'failed' || request.plan_json === null) {
     return [];
   }
-  const { plan } = storedPlanSchema.parse(JSON.parse(row.plan_json));
+  const { plan } = storedPlanSchema.parse(JSON.parse(request.plan_json));
   return plan.ok ? [] : plan.problems;
 }
 

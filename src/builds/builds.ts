@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import type { BuildLimits } from '../gentoo/build-limits.ts';
-import type { PlanProblem } from '../gentoo/plan-problem.ts';
 import type { PortagePlan } from '../gentoo/portage-plan.ts';
 import type { Executor, HardwareProfile } from '../gentoo/profile.ts';
 import type { Recipe } from '../gentoo/recipe.ts';
 import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import type { PackageRecord } from '../repository/package-record.ts';
+import type { JobLook, RequestLook } from './look-at-request.ts';
 import type { ProfilePause } from './profile-pause.ts';
 import type { BuildRequest, ExplainedJob } from './request.ts';
 import type { NewPhpTree } from './request-php-tree.ts';
@@ -182,12 +182,14 @@ export interface Builds {
     readonly profile?: string;
     readonly limit: number;
   }): Promise<BuildRequest[]>;
+  /** Undefined when there is no such request. */
+  lookAt(requestId: string): Promise<RequestLook | undefined>;
+  /** Undefined when there is no such job. */
+  lookAtJob(jobId: string): Promise<JobLook | undefined>;
   jobsOf(requestId: string): Promise<ExplainedJob[]>;
   findJob(id: string): Promise<ExplainedJob | undefined>;
   /** The first one first. */
   attemptsOf(jobId: string): Promise<Attempt[]>;
-  /** Why Portage could make no plan of the request, once it has failed of that; else empty. */
-  problemsOf(requestId: string): Promise<readonly PlanProblem[]>;
   packagesOf(requestId: string): Promise<readonly RequestPackage[]>;
   /**
    * Publishes what a request that has ended has built: one that failed when it was to be published, one that was not to

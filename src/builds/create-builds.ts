@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Database } from '../database/database.ts';
+import { readAtOnce } from '../database/read-at-once.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Event } from '../journal/event.ts';
 import type { Journal } from '../journal/journal.ts';
@@ -14,7 +15,7 @@ import type { Service } from '../support/lifecycle.ts';
 import type { Locks } from '../support/locks.ts';
 import type { Log } from '../support/log.ts';
 import { acceptPackage } from './accept-package.ts';
-import { acceptPlan, problemsOf } from './accept-plan.ts';
+import { acceptPlan } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
 import { acceptTree } from './accept-tree.ts';
 import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
@@ -39,6 +40,7 @@ import { leasedJobsByAgent } from './job-store.ts';
 import { builtAs } from './join-store.ts';
 import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
 import { LogFindings } from './log-findings.ts';
+import { lookAtJob, lookAtRequest } from './look-at-request.ts';
 import { pauseProfile, resumeProfile } from './pause-profile.ts';
 import { allPauses } from './pause-store.ts';
 import { publishEndedRequest } from './publish-request.ts';
@@ -157,12 +159,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
       return row && toRequest(row);
     },
     listRequests: async (query) => (await listRequestRows(database, query)).map(toRequest),
-    jobsOf: async (requestId) => await jobsOf(context, live, requestId),
-    findJob: async (id) => await findJob(context, live, id),
-    attemptsOf: async (jobId) =>
-      (await attemptsOf(database, await builtAs(database, jobId))).map(toAttempt),
-    problemsOf: async (requestId) => await problemsOf(context, requestId),
-    packagesOf: async (requestId) => await packagesOf(context, requestId),
+    ...looking(context, live),
     cancelRequest: async (id, actor) => await cancelRequest(context, id, actor),
     publishRequest: async (id, wanted) => await publishEndedRequest(context, id, wanted),
     ...steering(context),
@@ -179,7 +176,6 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
         : { state: row.state, reason: row.state_reason ?? '' };
     },
     registerAgent: async (description) => await registerAgent(context, description),
-    listAgents: async () => await listAgents(context, live),
     lease: async (agent, waitMs, signal, diskFreeBytes) =>
       await lease(context, queue, agent, { waitMs, signal, diskFreeBytes }),
     heartbeat: async (key, wait = AT_ONCE) => await heartbeat(context, parts.heartbeats, key, wait),
@@ -199,6 +195,34 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
     followLog: (jobId, listener) => context.logs.follow(jobId, listener),
     isLogFollowed: (jobId) => context.logs.isFollowed(jobId),
     removeLeftovers: async (ages) => await removeLeftovers(context, ages),
+  };
+}
+
+type Looking =
+  | 'lookAt'
+  | 'lookAtJob'
+  | 'jobsOf'
+  | 'findJob'
+  | 'attemptsOf'
+  | 'packagesOf'
+  | 'listAgents';
+
+/** What there is, each answer of one moment. */
+function looking(context: BuildsContext, live: LiveView): Pick<Builds, Looking> {
+  const { database } = context;
+  return {
+    lookAt: async (requestId) => await lookAtRequest(context, live, requestId),
+    lookAtJob: async (jobId) => await lookAtJob(context, live, jobId),
+    jobsOf: async (requestId) => await jobsOf(context, live, requestId),
+    findJob: async (id) => await findJob(context, live, id),
+    attemptsOf: async (jobId) =>
+      (await attemptsOf(database, await builtAs(database, jobId))).map(toAttempt),
+    packagesOf: async (requestId) => await packagesOf(context, requestId),
+    listAgents: async () =>
+      await readAtOnce(
+        database,
+        async (queries) => await listAgents({ ...context, database: queries }, live),
+      ),
   };
 }
 

@@ -26,7 +26,7 @@ const LONGEST_CHAIN = 1000;
 
 /** Explains jobs of one request. It looks at the farm once. */
 export class JobExplainer {
-  readonly #request: RequestRow | undefined;
+  readonly #request: RequestRow;
   readonly #facts: FarmFacts;
   readonly #running: ReadonlyMap<string, RunningJob>;
   readonly #lanes: ReadonlyMap<string, Lane>;
@@ -42,7 +42,7 @@ export class JobExplainer {
   readonly #standstills = new Map<string, Standstill>();
 
   private constructor(parts: {
-    readonly request: RequestRow | undefined;
+    readonly request: RequestRow;
     readonly facts: FarmFacts;
     readonly lanes: ReadonlyMap<string, Lane>;
     readonly failedOn: ReadonlyMap<string, ReadonlySet<string>>;
@@ -60,10 +60,13 @@ export class JobExplainer {
     this.#leaders = new Map(parts.leaders.map((job) => [job.id, job]));
   }
 
-  /** Without `needsOf`, what jobs need is asked of the database, one by one. */
+  /**
+   * Without `needsOf`, what jobs need is asked of the database, one by one. All has to be of the moment in which the jobs were
+   * read.
+   */
   static async open(
-    context: BuildsContext,
-    of: { readonly request: RequestRow | undefined; readonly needsOf?: NeedsOf },
+    context: Pick<BuildsContext, 'database' | 'clock'>,
+    of: { readonly request: RequestRow; readonly needsOf?: NeedsOf },
     agents: readonly AgentRecord[],
   ): Promise<JobExplainer> {
     const { database, clock } = context;
@@ -71,7 +74,7 @@ export class JobExplainer {
     for (const { id, agent } of await troubledJobs(database)) {
       failedOn.set(id, (failedOn.get(id) ?? new Set<string>()).add(agent));
     }
-    const lanes = await lanesOfProfile(database, of.request?.profile ?? '');
+    const lanes = await lanesOfProfile(database, of.request.profile);
     return new JobExplainer({
       request: of.request,
       needsOf: of.needsOf ?? (async (job) => await needsOfJob(database, job.id)),
@@ -83,8 +86,8 @@ export class JobExplainer {
       },
       lanes,
       failedOn,
-      wantedElsewhere: await wantedElsewhere(database, of.request?.id ?? ''),
-      leaders: of.request === undefined ? [] : await leadersFor(database, of.request.id),
+      wantedElsewhere: await wantedElsewhere(database, of.request.id),
+      leaders: await leadersFor(database, of.request.id),
     });
   }
 
@@ -162,10 +165,8 @@ export class JobExplainer {
   }
 
   #needed(job: JobRow): NeededJob {
-    // What runs was read after the job, and may be gone, or another attempt.
     const agent = job.state === 'leased' ? job.agent : null;
-    const found = this.#running.get(job.id);
-    const running = found?.agent === agent ? found : undefined;
+    const running = this.#running.get(job.id);
     const { now } = this.#facts;
     return {
       job: job.id,
@@ -179,7 +180,7 @@ export class JobExplainer {
 
   #whyReady(job: JobRow): Standstill {
     const failedOn = this.#failedOn.get(job.id) ?? new Set<string>();
-    const isOwn = job.request_id === this.#request?.id;
+    const isOwn = job.request_id === this.#request.id;
     const isUsual = job.not_before === null && failedOn.size === 0 && isOwn;
     const key = isUsual ? (job.lane ?? '') : job.id;
     const known =
@@ -189,7 +190,7 @@ export class JobExplainer {
           lane: this.#lanes.get(job.lane ?? ''),
           attempt: job.attempt,
           notBefore: job.not_before,
-          requestPause: this.#request && isOwn ? requestPause(this.#request) : null,
+          requestPause: isOwn ? requestPause(this.#request) : null,
           failedOn,
         },
         this.#facts,
@@ -200,7 +201,7 @@ export class JobExplainer {
 
   #whyLeased(job: JobRow): Why {
     const agent = job.agent ?? '';
-    const by = this.#request?.cancelled_by ?? null;
+    const by = this.#request.cancelled_by;
     if (by !== null && !this.#wantedElsewhere.has(job.id)) {
       return { code: 'stopping', agent, by };
     }

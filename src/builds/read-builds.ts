@@ -1,9 +1,11 @@
-import type { JobRow } from '../database/tables.ts';
+import type { Queries } from '../database/database.ts';
+import { readAtOnce } from '../database/read-at-once.ts';
+import type { JobRow, RequestRow } from '../database/tables.ts';
 import { agentRows, toAgent } from './agent-store.ts';
 import { findAttempt } from './attempt-store.ts';
 import type { AgentRecord, Builds, RequestPackage } from './builds.ts';
 import type { BuildsContext } from './builds-context.ts';
-import { JobExplainer, type NeedsOf } from './explain-jobs.ts';
+import { JobExplainer } from './explain-jobs.ts';
 import {
   findJobRow,
   jobRowsOf,
@@ -19,13 +21,15 @@ import { type ExplainedJob, FINAL_JOB_STATES } from './request.ts';
 import { packagesOfRequest } from './request-packages.ts';
 import { findRequestRow } from './request-store.ts';
 
+type Reading = Pick<BuildsContext, 'database' | 'clock'>;
+
 /** What the answers take from the running service. */
 export interface LiveView {
   /** Agents that wait for a job at this moment: they are seen, whatever the database says. */
   readonly waiting: () => ReadonlySet<string>;
 }
 
-export async function listAgents(context: BuildsContext, live: LiveView): Promise<AgentRecord[]> {
+export async function listAgents(context: Reading, live: LiveView): Promise<AgentRecord[]> {
   const held = await leasedJobsByAgent(context.database);
   const waiting = live.waiting();
   return (await agentRows(context.database)).map((row) => {
@@ -34,15 +38,43 @@ export async function listAgents(context: BuildsContext, live: LiveView): Promis
   });
 }
 
+/** The jobs of a request in their order, and each pair of one and another that it needs. */
+export interface JobRows {
+  readonly rows: readonly JobRow[];
+  readonly needs: readonly { readonly job_id: string; readonly needs_job_id: string }[];
+}
+
+export async function readJobRows(queries: Queries, requestId: string): Promise<JobRows> {
+  return {
+    rows: await jobRowsOf(queries, requestId),
+    needs: await needsOfRequest(queries, requestId),
+  };
+}
+
 export async function jobsOf(
   context: BuildsContext,
   live: LiveView,
   requestId: string,
 ): Promise<ExplainedJob[]> {
-  const rows = await jobRowsOf(context.database, requestId);
+  return await readAtOnce(context.database, async (queries) => {
+    const request = await findRequestRow(queries, requestId);
+    const jobs = await readJobRows(queries, requestId);
+    return request === undefined
+      ? []
+      : await explainJobs({ ...context, database: queries }, live, request, jobs);
+  });
+}
+
+/** To be called where all is read at once, as the next. */
+export async function explainJobs(
+  context: Reading,
+  live: LiveView,
+  request: RequestRow,
+  { rows, needs }: JobRows,
+): Promise<ExplainedJob[]> {
   const rowOf = new Map(rows.map((row) => [row.id, row]));
   const needsOf = new Map<string, JobRow[]>();
-  for (const { job_id, needs_job_id } of await needsOfRequest(context.database, requestId)) {
+  for (const { job_id, needs_job_id } of needs) {
     const needed = rowOf.get(needs_job_id);
     if (needed !== undefined) {
       const list = needsOf.get(job_id) ?? [];
@@ -50,13 +82,11 @@ export async function jobsOf(
       needsOf.set(job_id, list);
     }
   }
-  for (const needs of needsOf.values()) {
-    needs.sort((one, other) => one.position - other.position);
+  for (const list of needsOf.values()) {
+    list.sort((one, other) => one.position - other.position);
   }
-  const explainer = await openExplainer(context, live, {
-    requestId,
-    needsOf: async ({ id }) => needsOf.get(id) ?? [],
-  });
+  const of = { request, needsOf: async ({ id }: JobRow) => needsOf.get(id) ?? [] };
+  const explainer = await JobExplainer.open(context, of, await listAgents(context, live));
   const jobs: ExplainedJob[] = [];
   for (const row of rows) {
     jobs.push(await explained(explainer, row, needsOf.get(row.id) ?? []));
@@ -69,23 +99,27 @@ export async function findJob(
   live: LiveView,
   id: string,
 ): Promise<ExplainedJob | undefined> {
-  const row = await findJobRow(context.database, id);
-  if (row === undefined) {
-    return undefined;
-  }
-  const explainer = await openExplainer(context, live, { requestId: row.request_id });
-  const needs = await needsOfJob(context.database, id);
-  return await explained(explainer, row, needs);
+  const found = await readAtOnce(
+    context.database,
+    async (queries) => await explainJob({ ...context, database: queries }, live, id),
+  );
+  return found?.job;
 }
 
-async function openExplainer(
-  context: BuildsContext,
+/** One job, with the request that it belongs to. */
+export async function explainJob(
+  context: Reading,
   live: LiveView,
-  { requestId, needsOf }: { readonly requestId: string; readonly needsOf?: NeedsOf },
-): Promise<JobExplainer> {
-  const request = await findRequestRow(context.database, requestId);
-  const of = needsOf === undefined ? { request } : { request, needsOf };
-  return await JobExplainer.open(context, of, await listAgents(context, live));
+  id: string,
+): Promise<{ readonly job: ExplainedJob; readonly request: RequestRow } | undefined> {
+  const { database } = context;
+  const row = await findJobRow(database, id);
+  const request = row && (await findRequestRow(database, row.request_id));
+  if (row === undefined || request === undefined) {
+    return undefined;
+  }
+  const explainer = await JobExplainer.open(context, { request }, await listAgents(context, live));
+  return { job: await explained(explainer, row, await needsOfJob(database, id)), request };
 }
 
 /** `reason` is a sentence only where something is to be said: not of what is being built, or was. */

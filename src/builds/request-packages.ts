@@ -23,6 +23,7 @@ export async function packagesOfRequest(
   {
     readonly id: string;
     readonly cpv: string;
+    readonly buildId: number;
     readonly how: 'built' | 'reused';
     readonly leftOut: string | null;
   }[]
@@ -31,7 +32,7 @@ export async function packagesOfRequest(
     .selectFrom('request_packages')
     .innerJoin('packages', 'packages.id', 'request_packages.package_id')
     .select(['request_packages.package_id as id', 'packages.cpv', 'request_packages.how'])
-    .select('request_packages.left_out as leftOut')
+    .select(['request_packages.left_out as leftOut', 'packages.build_id as buildId'])
     .where('request_packages.request_id', '=', requestId)
     .orderBy('packages.cpv')
     .orderBy('packages.build_id')
@@ -50,6 +51,15 @@ export async function noteLeftOut(
     .where('request_id', '=', requestId)
     .where('left_out', 'is not', null)
     .execute();
+  await addLeftOut(queries, requestId, reasons);
+}
+
+/** Writes down that these are left out, too. */
+export async function addLeftOut(
+  queries: Queries,
+  requestId: string,
+  reasons: ReadonlyMap<string, string>,
+): Promise<void> {
   for (const [id, reason] of reasons) {
     await queries
       .updateTable('request_packages')

@@ -33,6 +33,8 @@ export interface Output {
   readonly paint: (color: Color, text: string) => string;
   /** Control of the terminal that progress is drawn on; undefined when it is not a terminal. */
   readonly terminal: Terminal | undefined;
+  /** Whether somebody looks at the results as they come, and no program reads them. */
+  readonly isWatched: boolean;
 }
 
 export interface Terminal {
@@ -101,6 +103,7 @@ export function createOutput(options: {
     },
     paint: (color, text) => (isColored ? painted(color, text) : text),
     terminal: terminalOf(stderr, env),
+    isWatched: stdout.isTTY === true,
   };
 }
 

@@ -7,6 +7,7 @@ import { buildCommand } from './commands/build.ts';
 import { channelCommand } from './commands/channel.ts';
 import { clientCommand } from './commands/client.ts';
 import { type CopyStart, databaseCommand } from './commands/database.ts';
+import { fleetCommand } from './commands/fleet.ts';
 import { indexCommand } from './commands/index.ts';
 import { journalCommand } from './commands/journal.ts';
 import { keyCommand } from './commands/key.ts';
@@ -18,6 +19,7 @@ import { profilePauseCommands } from './commands/profile-pause.ts';
 import { quickstartCommand } from './commands/quickstart.ts';
 import { repositoryCommand } from './commands/repository.ts';
 import type { RebuildStart } from './commands/repository-rebuild.ts';
+import { rolloutCommand } from './commands/rollout.ts';
 import { rsyncCommand } from './commands/rsync.ts';
 import { scheduleCommand } from './commands/schedule.ts';
 import { type ServerStart, serveCommand } from './commands/serve.ts';
@@ -66,6 +68,8 @@ export function createProgram(parts: ProgramParts): Program {
     journalCommand(context),
     agentsCommand(context),
     nodeCommand(context),
+    fleetCommand(context),
+    rolloutCommand(context),
   ];
   return programOf(command.enablePositionalOptions(), subcommands, context.output);
 }

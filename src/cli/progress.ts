@@ -2,20 +2,13 @@ import type { JobView, RequestDetail } from '../protocol/builds.ts';
 import type { Clock } from '../support/clock.ts';
 import { formatDuration, formatSize, formatStopwatch } from './format.ts';
 import { failureText, progressText } from './job-progress.ts';
-import { type Color, cut, harmless, type Output, type Terminal } from './output.ts';
+import { type Color, harmless, type Output, type Terminal } from './output.ts';
+import { createBlock } from './terminal-block.ts';
 
 const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
 const REDRAW_MS = 120;
 const BAR_WIDTH = 24;
 const PLAIN_BAR_STEP = 0.25;
-const CLEAR_BELOW = '\u001b[J';
-
-/** Lines at the bottom of the terminal that are drawn again and again in place. */
-interface Block {
-  readonly draw: (lines: readonly string[]) => void;
-  /** Leaves the last lines standing. */
-  readonly end: (lines: readonly string[]) => void;
-}
 
 /** Shows the jobs of a request while they go on. */
 export interface JobProgress {
@@ -204,23 +197,6 @@ function liveLine({ job, text }: LabelledJob, { output, now, turn }: Drawing): s
   const time = job.startedAt === null ? '    -' : formatStopwatch(elapsedOf(job, now)).padStart(5);
   const plain = harmless(text, 'drop-colors').replaceAll('\n', ' ');
   return `${output.paint(color, sign)} ${output.paint('dim', time)}  ${plain}`;
-}
-
-function createBlock(terminal: Terminal): Block {
-  let height = 0;
-  const draw = (lines: readonly string[]): void => {
-    const up = height > 0 ? `\u001b[${height}A` : '';
-    const text = lines.map((line) => `${cut(line, terminal.columns() - 1)}\n`).join('');
-    terminal.write(`\r${up}${CLEAR_BELOW}${text}`);
-    height = lines.length;
-  };
-  return {
-    draw,
-    end: (lines) => {
-      draw(lines);
-      height = 0;
-    },
-  };
 }
 
 interface Work {

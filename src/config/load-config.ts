@@ -2,6 +2,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { describeFaults, show } from '../gentoo/document-faults.ts';
 import { AppError, messageOf } from '../support/errors.ts';
 import { readTextIfPresent } from '../support/files.ts';
+import { parseToml } from '../support/parse-toml.ts';
 import { type CertainKeys, certainKeys } from './certain-keys.ts';
 import {
   faultInCertificate,
@@ -12,7 +13,7 @@ import {
 import type { Config } from './config.ts';
 import { CONFIG_KEYS, type ConfigDocument, configDocumentSchema } from './config-document.ts';
 import { type EnvironmentSettings, readEnvironment } from './environment.ts';
-import { parseToml } from './parse-toml.ts';
+import { fleetSettings } from './fleet-section.ts';
 
 export interface ConfigPlace {
   /** The configuration file; without one the defaults and the environment hold. */
@@ -133,6 +134,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
     }),
     builds: buildSettings(builds),
     ...upkeepOf(document),
+    fleet: fleetSettings(document.fleet, folder),
   });
 }
 

@@ -9,7 +9,7 @@ import type { Recipe } from '../gentoo/recipe.ts';
 import { readRecipeDocument } from '../gentoo/recipe-document.ts';
 import type { ProfileSource } from '../gentoo/resolve-profile.ts';
 import { parseSetFile, SET_NAME_PATTERN } from '../gentoo/set-file.ts';
-import { parseToml } from './parse-toml.ts';
+import { parseToml } from '../support/parse-toml.ts';
 import { readTextTree, type TextTree } from './read-text-tree.ts';
 
 /** Files of `portage/` that Rookery makes itself, and where their content belongs instead. */

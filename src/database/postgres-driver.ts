@@ -6,6 +6,7 @@ import {
   InsertQueryNode,
   type QueryResult,
   RawNode,
+  type TransactionSettings,
   UpdateQueryNode,
 } from 'kysely';
 import type pg from 'pg';
@@ -21,12 +22,14 @@ const WRITER = lockNumber('writer');
 /** As many as may have died unnoticed, and one more. */
 const MOST_TRIES = 17;
 const BEGIN = `begin; select pg_advisory_xact_lock(${WRITER})`;
+/** All of its statements see the state that the first one saw. */
+const BEGIN_READING = 'begin transaction isolation level repeatable read read only';
 
 /**
  * Connections to PostgreSQL, on which everything that changes something runs one after another, over all processes, as it does
  * within SQLite: a transaction, or a statement outside of one, begins when the one before has committed, and sees
  * all of it. So whatever is read within a transaction still holds when it writes, and events have their numbers
- * in the order of their commits. Reading outside of transactions waits for nobody.
+ * in the order of their commits. Reading outside of transactions, and in those that only read, waits for nobody.
  */
 export class PostgresDriver implements Driver {
   readonly #open: () => pg.Pool;
@@ -56,8 +59,11 @@ export class PostgresDriver implements Driver {
     return await PostgresConnection.open(this.#pool, this.#place);
   }
 
-  async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await own(connection).begin();
+  async beginTransaction(
+    connection: DatabaseConnection,
+    { accessMode }: TransactionSettings = {},
+  ): Promise<void> {
+    await (accessMode === 'read only' ? own(connection).beginReading() : own(connection).begin());
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -160,6 +166,11 @@ class PostgresConnection implements DatabaseConnection {
       await this.rollback();
       throw error;
     }
+  }
+
+  async beginReading(): Promise<void> {
+    await this.#sendFirst(BEGIN_READING);
+    this.#isInTransaction = true;
   }
 
   /**

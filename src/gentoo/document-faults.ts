@@ -96,6 +96,7 @@ function typeName(expected: string): string {
     string: 'a text in quotes',
     array: 'a list',
     object: 'a table',
+    record: 'a table',
     number: 'a number',
     int: 'a whole number',
     boolean: 'true or false',

@@ -4,6 +4,7 @@ import { LIMIT_KEYS, limitsDocumentSchema } from './build-limits.ts';
 import { ccacheDocumentSchema, distccDocumentSchema } from './compile-sharing.ts';
 import { type DocumentKeys, describeFaults, show } from './document-faults.ts';
 import { gateDocumentSchema } from './gate-policy.ts';
+import { IMPACT_ROW_KEYS, impactDocumentSchema } from './impact-policy.ts';
 import { EXECUTORS, NAME_PATTERN } from './profile.ts';
 import { promotionDocumentSchema } from './promotion-policy.ts';
 import {
@@ -119,6 +120,7 @@ export const profileDocumentSchema = z.strictObject({
     .exactOptional(),
   promotion: z.record(name, promotionDocumentSchema).exactOptional(),
   gate: gateDocumentSchema.exactOptional(),
+  impact: impactDocumentSchema.exactOptional(),
   requires: requirementsDocumentSchema.exactOptional(),
   retention: retentionDocumentSchema.exactOptional(),
   limits: limitsDocumentSchema.exactOptional(),
@@ -141,6 +143,7 @@ const KEYS: DocumentKeys = {
   distcc: Object.keys(distccDocumentSchema.shape),
   ccache: Object.keys(ccacheDocumentSchema.shape),
   gate: Object.keys(gateDocumentSchema.shape),
+  impact: Object.keys(impactDocumentSchema.shape),
   requires: REQUIREMENT_KEYS,
   retention: Object.keys(retentionDocumentSchema.shape),
   limits: Object.keys(limitsDocumentSchema.shape),
@@ -166,6 +169,7 @@ export function readProfileDocument(
             ...packageTables(value),
             ...limitTables(value),
             ...scheduleTables(value),
+            ...impactRows(value),
           },
         }),
       };
@@ -188,6 +192,21 @@ function scheduleTables(value: unknown): DocumentKeys {
   return Object.fromEntries(
     Object.keys(schedules ?? {}).map((one) => [`schedule.${one}`, SCHEDULE_KEYS]),
   );
+}
+
+/** The rows below `impact`, which have numbers. */
+function impactRows(value: unknown): DocumentKeys {
+  const rows = z.looseObject({
+    impact: z.looseObject({
+      package: z.array(z.unknown()).optional(),
+      program: z.array(z.unknown()).optional(),
+    }),
+  });
+  const { package: packages = [], program = [] } = rows.safeParse(value).data?.impact ?? {};
+  return Object.fromEntries([
+    ...packages.map((_, at) => [`impact.package[${at}]`, IMPACT_ROW_KEYS.package]),
+    ...program.map((_, at) => [`impact.program[${at}]`, IMPACT_ROW_KEYS.program]),
+  ]);
 }
 
 /** The tables below `promotion`, which have the names of channels. */

@@ -3,6 +3,7 @@ import { baseSystemSchema } from './base-system.ts';
 import { limitPolicySchema } from './build-limits.ts';
 import { compileSharingSchema } from './compile-sharing.ts';
 import { gatePolicySchema } from './gate-policy.ts';
+import { impactPolicySchema } from './impact-policy.ts';
 import { promotionPolicySchema } from './promotion-policy.ts';
 import { recipeSchema } from './recipe.ts';
 import { requirementsSchema } from './requirements.ts';
@@ -57,6 +58,8 @@ export const hardwareProfileSchema = z.strictObject({
   baseSystem: baseSystemSchema.exactOptional(),
   /** How strict the gate before a publication is. */
   gate: gatePolicySchema.exactOptional(),
+  /** What changing its packages does to nodes, where the usual rules do not say it. */
+  impact: impactPolicySchema.exactOptional(),
   /** What its builders have to have. */
   requires: requirementsSchema.exactOptional(),
   /** What stays of the publications and packages; `DEFAULT_RETENTION` when it says nothing. */

@@ -8,6 +8,7 @@ import {
 } from './compile-sharing.ts';
 import { show } from './document-faults.ts';
 import { type GateDocument, gatePolicyOf } from './gate-policy.ts';
+import { impactPolicyOf } from './impact-policy.ts';
 import { suggestion } from './nearest-word.ts';
 import { faultsInSets } from './portage-sets.ts';
 import type { BuildRoot, HardwareProfile } from './profile.ts';
@@ -302,6 +303,7 @@ function assemble(
       promotion: Object.fromEntries(promotion.map(([to, policy]) => [to, policyOf(policy)])),
     }),
     ...requirementsIn(sources),
+    ...impactIn(sources),
     ...retentionIn(merged),
     ...sharingIn(merged),
     ...limitsIn(merged),
@@ -312,6 +314,11 @@ function assemble(
 function requirementsIn(sources: readonly ReadSource[]): Pick<HardwareProfile, 'requires'> {
   const documents = sources.flatMap(({ document }) => document.requires ?? []);
   return documents.length === 0 ? {} : { requires: mergeRequirements(documents) };
+}
+
+function impactIn(sources: readonly ReadSource[]): Pick<HardwareProfile, 'impact'> {
+  const documents = sources.flatMap(({ document }) => document.impact ?? []);
+  return documents.length === 0 ? {} : { impact: impactPolicyOf(documents) };
 }
 
 function retentionIn({ retention = {} }: ProfileDocument): Pick<HardwareProfile, 'retention'> {

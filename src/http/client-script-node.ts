@@ -1,10 +1,10 @@
-import { nodeProgram, phpProgram } from './node-programs.ts';
+import { nodeProgram, phpProgram, stepProgram } from './node-programs.ts';
 
 const PROGRAM_END = 'END-OF-THE-NODE-PROGRAM';
 
 /**
- * The part of the client script that installs `rookery-node`, with its settings for this profile, and takes them away;
- * `rookery-php` as well where the farm serves PHP trees. Profiles on one system share the programs; they go with the
+ * The part of the client script that installs `rookery-node` and `rookery-step`, with their settings for this profile, and
+ * takes them away; `rookery-php` as well where the farm serves PHP trees. Profiles on one system share the programs; they go with the
  * last of them.
  *
  * It reads `root`, `prefix`, `base`, `dry`, `work`, `heir`, `begin`, `end`, `program_folder`, `node_conf`, `node_home`, PROFILE,
@@ -21,6 +21,11 @@ php_program_text() {
 cat << '${PROGRAM_END}'
 ${phpProgram()}${PROGRAM_END}
 }
+
+step_program_text() {
+cat << '${PROGRAM_END}'
+${stepProgram()}${PROGRAM_END}
+}
 ${INSTALL_PART}`;
 }
 
@@ -35,9 +40,9 @@ node_block() {
 
 # A program of that name that no setup script wrote stays what it is.
 check_programs_of_node() {
-  for name in rookery-node rookery-php; do
+  for name in rookery-node rookery-php rookery-step; do
     [ -e "$program_folder/$name" ] || continue
-    [ "$name" = rookery-node ] || [ -n "$PHP_SOURCE" ] || continue
+    [ "$name" != rookery-php ] || [ -n "$PHP_SOURCE" ] || continue
     [ -f "$program_folder/$name" ] && head -n 2 "$program_folder/$name" | grep -q "^# $name: " ||
       fail 4 "$program_folder/$name is not the program of this name that belongs here; move it away first"
   done
@@ -58,12 +63,13 @@ install_programs() {
   make_folder "$base/etc/rookery/checks.d"
   make_folder "$program_folder"
   install_program rookery-node node_program_text
+  install_program rookery-step step_program_text
   [ -z "$PHP_SOURCE" ] || install_program rookery-php php_program_text
 }
 
 remove_programs() {
   [ -z "$heir" ] || return 0
-  for name in rookery-node rookery-php; do
+  for name in rookery-node rookery-php rookery-step; do
     recorded file "$program_folder/$name" && [ -f "$program_folder/$name" ] || continue
     if [ "$dry" = yes ]; then
       say "would remove $program_folder/$name"

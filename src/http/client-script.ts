@@ -116,6 +116,7 @@ Makes a Gentoo system install binary packages from the channel that this script 
   etc/portage/make.conf       FEATURES getbinpkg and binpkg-request-signature
   etc/portage/gnupg           the key that the packages are signed with, imported and trusted
   usr/local/sbin/rookery-node the program that reports to the farm what is installed, if you want it to
+  usr/local/sbin/rookery-step the program that runs steps of rollouts, when the farm's controller asks it to over ssh
   usr/local/sbin/rookery-php  the program that fetches and switches PHP trees, if the farm serves any
   etc/rookery/                the farm's address for it, and a folder for your checks
 Where binrepos.conf or make.conf is a folder, a file of its own goes into it; where it is a file, a marked

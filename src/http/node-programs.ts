@@ -16,7 +16,8 @@ import { GNUPG_PART } from './gnupg-part.ts';
  */
 export function nodeProgram(): string {
   return (
-    partsOf('node-program', ['head', 'read', 'check', 'send']) +
+    partsOf('node-program', ['head', 'read', 'system', 'check', 'send']) +
+    partsOf('program-parts', ['index-file', 'fetch']) +
     GNUPG_PART +
     partsOf('node-program', ['keys', 'main'])
   );
@@ -31,7 +32,24 @@ export function phpProgram(): string {
   return (
     partsOf('php-program', ['head']) +
     GNUPG_PART +
+    partsOf('program-parts', ['read-settings', 'libraries', 'fastcgi']) +
     partsOf('php-program', [...work, 'status', 'main'])
+  );
+}
+
+/**
+ * `rookery-step`: runs the steps of rollouts, each at most once and apart from whoever asked for it. It needs sh, awk, find,
+ * coreutils and util-linux (flock, setsid), and for each step what that step works with.
+ * Formats: docs/decisions/0035; `portage/binrepo/config.py` (binrepos.conf) and `portage/dbapi/bintree.py:_populate_remote_repo`
+ * (the place of a cached index) for merges.
+ */
+export function stepProgram(): string {
+  const deeds = ['web', 'publication', 'php', 'release', 'snapshot', 'look', 'check', 'commands'];
+  return (
+    partsOf('step-program', ['head', 'settings', 'record', 'words', 'start']) +
+    partsOf('program-parts', ['read-settings', 'libraries', 'fastcgi', 'index-file', 'fetch']) +
+    partsOf('node-program', ['check']) +
+    partsOf('step-program', [...deeds, 'main'])
   );
 }
 

@@ -91,7 +91,7 @@ async function shownAs(
 
 /** Throws `unknown-publication`, `publication-collected`. */
 export async function requirePublication(
-  context: RepositoryContext,
+  context: Pick<RepositoryContext, 'database'>,
   key: ChannelKey,
   serial: number,
 ): Promise<PublicationRecord> {

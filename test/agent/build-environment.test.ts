@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { cpuFlagsOf } from '../../src/agent/cpu-flags.ts';
 import { cleanEnvironment } from '../../src/agent/environment.ts';
 import { excludedFromBinaries, packageNameOf } from '../../src/agent/executors/excluded-atoms.ts';
 import { resolveFlags } from '../../src/agent/executors/recipe-environment.ts';
@@ -9,6 +8,7 @@ import {
   type StagedPackage,
   selectStaged,
 } from '../../src/agent/executors/staged-packages.ts';
+import { cpuFlagsOf } from '../../src/gentoo/cpuinfo.ts';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 
 function reference(name: string): string {
@@ -127,6 +127,15 @@ describe('what is built again', () => {
     expect(excludedFromBinaries(['@web', 'app-misc/a'], sets)).toEqual([
       'app-misc/a',
       'app-misc/b',
+    ]);
+  });
+
+  it("is left to Portage where a set is Portage's own", () => {
+    const sets = { web: ['app-misc/a', '@system'] };
+    expect(excludedFromBinaries(['@web', '@world'], sets)).toEqual([
+      'app-misc/a',
+      '@system',
+      '@world',
     ]);
   });
 });

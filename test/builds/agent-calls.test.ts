@@ -28,7 +28,7 @@ describe('a plan', () => {
       reason:
         'No plan could be made. Portage found no way to build this. No ebuild for a/b. Masked: a/c. No. There are 2 more problems.',
     });
-    expect(await farm.builds.problemsOf(request.id)).toEqual(plan.problems);
+    expect((await farm.builds.lookAt(request.id))?.problems).toEqual(plan.problems);
   });
 
   it('is refused when it cannot be true, and the job stays with the agent', async () => {

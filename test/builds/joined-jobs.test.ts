@@ -99,8 +99,8 @@ describe('the same build for two requests', () => {
     }
     const job = (await farm.jobs(second.id))['a/lib-1'];
     expect(job?.reason).toMatch(`Built by request ${first.id}.`);
-    const failures = await farm.records.failures([job?.id ?? '']);
-    expect(failures.get(job?.id ?? '')).toMatchObject({ attempt: 1, line: 1 });
+    const failures = (await farm.builds.lookAt(second.id))?.failures;
+    expect(failures?.get(job?.id ?? '')).toMatchObject({ attempt: 1, line: 1 });
   });
 
   it('is tried again for both when its agent vanishes', async () => {

@@ -67,6 +67,8 @@ describe('the commands', () => {
         'journal',
         'agents',
         'node',
+        'fleet',
+        'rollout',
       ],
     );
     expect(commands.length).toBeGreaterThan(25);
@@ -137,8 +139,10 @@ describe('the commands', () => {
         'key export',
         'token revoke',
         'node forget',
+        'fleet release',
         'channel pin',
         'channel unpin',
+        'fleet haproxy',
         'rsync config',
       ]),
     ).toEqual([]);

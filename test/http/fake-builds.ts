@@ -10,6 +10,7 @@ import type {
   Leftovers,
   RequestPackage,
 } from '../../src/builds/builds.ts';
+import type { JobLook, RequestLook } from '../../src/builds/look-at-request.ts';
 import type { ProfilePause } from '../../src/builds/profile-pause.ts';
 import {
   type BuildRequest,
@@ -25,6 +26,8 @@ import type { Repository } from '../../src/repository/repository.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { refuseTrees } from '../builds/no-trees.ts';
+import { FakeLogs, shortView, theOne } from './fake-parts.ts';
+import { FakeRecords } from './fake-records.ts';
 
 /** An agent that gets jobs. */
 export const ACTIVE = {
@@ -54,6 +57,8 @@ export class FakeBuilds implements Builds {
   readonly blocked: BlockedBuild[] = [];
   readonly attempts = new Map<string, Attempt[]>();
   readonly plans: PortagePlan[] = [];
+  /** What logs and history tell of its jobs. */
+  readonly records = new FakeRecords();
   readonly problems = new Map<string, readonly PlanProblem[]>();
   readonly results: {
     readonly key: LeaseKey;
@@ -62,8 +67,7 @@ export class FakeBuilds implements Builds {
   }[] = [];
   /** How many calls of `lease` wait now. */
   waiting = 0;
-  readonly #logs = new Map<string, Buffer>();
-  readonly #followers = new Map<string, Set<() => void>>();
+  readonly #logs = new FakeLogs();
   readonly #clock: Clock;
   readonly #journal: Journal;
   readonly #repository: Repository;
@@ -137,7 +141,7 @@ export class FakeBuilds implements Builds {
     const before = this.#job(id);
     this.jobs[index] = { ...before, ...change };
     await this.#tell(`job:${id}`, { requestId: before.requestId });
-    this.#notify(id);
+    this.#logs.notify(id);
   }
 
   async createRequest(request: Parameters<Builds['createRequest']>[0]): Promise<BuildRequest> {
@@ -160,6 +164,32 @@ export class FakeBuilds implements Builds {
     return this.requests
       .filter(({ profile }) => query.profile === undefined || profile === query.profile)
       .slice(0, query.limit);
+  }
+
+  async lookAt(requestId: string): Promise<RequestLook | undefined> {
+    const request = await this.findRequest(requestId);
+    if (request === undefined) {
+      return undefined;
+    }
+    const jobs = await this.jobsOf(requestId);
+    return {
+      request,
+      jobs,
+      packages: (await this.packagesOf(requestId)).map(shortView),
+      problems: this.problems.get(requestId) ?? [],
+      ...(await this.records.look(request, jobs)),
+    };
+  }
+
+  async lookAtJob(id: string): Promise<JobLook | undefined> {
+    const job = await this.findJob(id);
+    return (
+      job && {
+        job,
+        attempts: await this.attemptsOf(id),
+        ...(await this.records.look(this.#request(job.requestId), [job])),
+      }
+    );
   }
 
   async jobsOf(requestId: string): Promise<ExplainedJob[]> {
@@ -203,10 +233,6 @@ export class FakeBuilds implements Builds {
     return agent === undefined || agent.state === 'active'
       ? undefined
       : { state: agent.state, reason: agent.stateReason ?? '' };
-  }
-
-  async problemsOf(requestId: string): Promise<readonly PlanProblem[]> {
-    return this.problems.get(requestId) ?? [];
   }
 
   async packagesOf(requestId: string) {
@@ -343,17 +369,7 @@ export class FakeBuilds implements Builds {
 
   /** Appends without a lease. */
   writeLog(jobId: string, attempt: number, offset: number, bytes: Uint8Array): number {
-    const name = `${jobId}/${attempt}`;
-    const before = this.#logs.get(name) ?? Buffer.alloc(0);
-    if (offset > before.length) {
-      throw new AppError('log-gap', `The log has ${before.length} bytes.`, {
-        details: { size: before.length },
-      });
-    }
-    const after = Buffer.concat([before, bytes.subarray(before.length - offset)]);
-    this.#logs.set(name, after);
-    this.#notify(jobId);
-    return after.length;
+    return this.#logs.append(jobId, { attempt, offset, bytes });
   }
 
   async openSource(key: LeaseKey): Promise<{ readonly stream: Readable; readonly size: number }> {
@@ -399,35 +415,22 @@ export class FakeBuilds implements Builds {
   async readLog(jobId: string, options: Parameters<Builds['readLog']>[1]) {
     const job = this.#job(jobId);
     const attempt = options.attempt ?? job.attempt;
-    const log = this.#logs.get(`${jobId}/${attempt}`) ?? Buffer.alloc(0);
+    const log = this.#logs.of(jobId, attempt);
     const bytes = log.subarray(options.offset, options.offset + options.maxBytes);
     const isEnded = attempt < job.attempt || FINAL_JOB_STATES.includes(job.state);
     const isComplete = isEnded && options.offset + bytes.length >= log.length;
     return { bytes, attempt, isComplete, size: log.length };
   }
 
-  followLog(jobId: string, listener: () => void): () => void {
-    const followers = this.#followers.get(jobId) ?? new Set();
-    this.#followers.set(jobId, followers.add(listener));
-    return () => {
-      followers.delete(listener);
-    };
-  }
+  readonly followLog = (jobId: string, listener: () => void): (() => void) =>
+    this.#logs.follow(jobId, listener);
 
   readonly isLogFollowed = (jobId: string): boolean => this.followerCount(jobId) > 0;
 
-  followerCount(jobId: string): number {
-    return this.#followers.get(jobId)?.size ?? 0;
-  }
+  readonly followerCount = (jobId: string): number => this.#logs.followers(jobId);
 
   async #tell(subject: string, data: Record<string, unknown>): Promise<void> {
     await this.#journal.record({ kind: 'changed', subject, actor: 'server', data });
-  }
-
-  #notify(jobId: string): void {
-    for (const listener of this.#followers.get(jobId) ?? []) {
-      listener();
-    }
   }
 
   #fenced(key: LeaseKey): Job {
@@ -448,12 +451,4 @@ export class FakeBuilds implements Builds {
   #request(id: string): BuildRequest {
     return theOne(this.requests, id, 'request');
   }
-}
-
-function theOne<T extends { readonly id: string }>(all: readonly T[], id: string, kind: string): T {
-  const one = all.find((known) => known.id === id);
-  if (one === undefined) {
-    throw new AppError(`unknown-${kind}`, `There is no ${kind} ${id}.`);
-  }
-  return one;
 }

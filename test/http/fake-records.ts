@@ -1,6 +1,8 @@
 import { createReadStream, statSync } from 'node:fs';
 import type { BuildRecords, Excerpt } from '../../src/builds/build-records.ts';
 import type { AttemptRecord, HistoryGroup } from '../../src/builds/history.ts';
+import type { JobsLook } from '../../src/builds/look-at-request.ts';
+import type { BuildRequest, ExplainedJob } from '../../src/builds/request.ts';
 import type { LogQuery, SearchStep } from '../../src/builds/search-logs.ts';
 import type { Timeline } from '../../src/builds/timeline.ts';
 import type { BuildFailure } from '../../src/gentoo/build-failure.ts';
@@ -21,8 +23,12 @@ export class FakeRecords implements BuildRecords {
   lastSearch: LogQuery | undefined;
   lastHistory: unknown;
 
-  async failures(jobIds: readonly string[]) {
-    return new Map([...this.failed].filter(([id]) => jobIds.includes(id)));
+  async look(request: BuildRequest, jobs: readonly ExplainedJob[]): Promise<JobsLook> {
+    return {
+      failures: new Map([...this.failed].filter(([id]) => jobs.some((job) => job.id === id))),
+      progress: await this.progress(jobs.map(({ id }) => ({ jobId: id }))),
+      timeline: request.finishedAt === null ? await this.timeline(request.id) : undefined,
+    };
   }
 
   async progress(attempts: readonly { readonly jobId: string }[]) {

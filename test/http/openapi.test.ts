@@ -15,6 +15,7 @@ const PAGES = [
   '/jobs/{id}',
   '/history',
   '/logs',
+  '/fleet',
   '/nodes',
   '/nodes/{node}',
   '/journal',
@@ -27,6 +28,8 @@ const PAGES = [
   '/profiles/{profile}/{channel}',
   '/requests',
   '/requests/{id}',
+  '/rollouts',
+  '/rollouts/{id}',
   '/schedules',
   '/requests/{id}/timeline',
 ];

@@ -9,6 +9,9 @@ import { Tokens } from '../../src/access/tokens.ts';
 import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import type { Database } from '../../src/database/database.ts';
+import { createFleetImpacts } from '../../src/fleet/impact/fleet-impacts.ts';
+import { Inventories } from '../../src/fleet/inventory/inventories.ts';
+import { Standings } from '../../src/fleet/status/standings.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
@@ -24,8 +27,9 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { openTestDatabase } from '../support/test-database.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
-import { FakeRecords } from './fake-records.ts';
+import type { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
+import { MemoryRollouts } from './memory-rollouts.ts';
 
 export const PUBLIC_KEY =
   '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxjMEZ==\n-----END PGP PUBLIC KEY BLOCK-----\n';
@@ -43,6 +47,7 @@ export interface TestServer {
   readonly collection: CollectionTask;
   readonly builds: FakeBuilds;
   readonly records: FakeRecords;
+  readonly rollouts: MemoryRollouts;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly context: HttpContext;
@@ -124,7 +129,8 @@ export async function startTestServer(
   const repository = new FakeRepository(clock, options.maxUploadBytes);
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
-  const records = new FakeRecords();
+  const { records } = builds;
+  const rollouts = new MemoryRollouts({ journal, clock });
   const { log, logLines } = recordingLog();
   const collection = new CollectionTask(repository.retention, { clock, log });
   const faults: string[] = [];
@@ -142,6 +148,7 @@ export async function startTestServer(
       flags: { CFLAGS: '-O2 -pipe -march=skylake-avx512' },
     }),
   ]);
+  const inventories = new Inventories({ database, journal, clock, profiles });
   const context: HttpContext = {
     profiles,
     repository,
@@ -151,6 +158,15 @@ export async function startTestServer(
     keys: await openTestKeys(folder, { clock, journal, keyring }),
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
+    inventories,
+    standings: new Standings({ database, inventories, profiles, clock }),
+    impacts: createFleetImpacts({
+      database,
+      profiles,
+      locks: new Locks(),
+      folders: { state: join(folder, 'state'), mirrorRoot },
+      observed: async () => [],
+    }),
     builds,
     schedules: new Scheduler({
       database,
@@ -169,6 +185,7 @@ export async function startTestServer(
       space: new DiskSpace([], 0),
     }),
     records,
+    rollouts,
     tokens,
     journal,
     publicKey: PUBLIC_KEY,
@@ -199,6 +216,7 @@ export async function startTestServer(
     collection,
     builds,
     records,
+    rollouts,
     tokens,
     journal,
     context,

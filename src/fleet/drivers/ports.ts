@@ -46,6 +46,16 @@ export interface NodeFacts {
   readonly release: string | null;
   /** TIMESTAMP of the publication that was last merged as a whole, seconds; null: none. */
   readonly mergedTimestamp: number | null;
+  /** Of the php-fpm that serves; absent or null: the node cannot say. */
+  readonly workers?: PhpWorkers | null;
+}
+
+/** As php-fpm's status page has it. */
+export interface PhpWorkers {
+  /** Connections that wait for a process. */
+  readonly queued: number;
+  readonly idle: number;
+  readonly active: number;
 }
 
 export interface BalancerDriver {
@@ -90,6 +100,21 @@ export interface Notice {
   readonly urgency: 'info' | 'attention' | 'urgent';
   readonly subject: string;
   readonly text: string;
+}
+
+/** What a gate is asked about: members of one site that were changed, or are about to be. */
+export interface GateQuestion {
+  readonly rollout: string;
+  readonly site: Site;
+  /** Names, all of this site. */
+  readonly nodes: readonly string[];
+  /** Since when to look, epoch milliseconds: when the unit or the stage began. */
+  readonly since: number;
+}
+
+/** Judges one gate. What it cannot find out is `inconclusive`, never an error. */
+export interface GateJudge {
+  judge(question: GateQuestion): Promise<GateVerdict>;
 }
 
 /** Pass, fail, or nobody can tell: the last pauses. */

@@ -40,6 +40,8 @@ export interface RolloutRequest {
   };
   readonly policy: Partial<RolloutPolicy>;
   readonly reason: string;
+  /** Plans as always, and keeps nothing: what comes back is in the state `draft`, and `get` does not find it. */
+  readonly isDryRun?: boolean;
 }
 
 export interface RolloutRecord {
@@ -94,6 +96,25 @@ export interface HeldNode {
   readonly since: number;
 }
 
+/** What the monitor of a rollout saw when it looked last. */
+export interface MonitorReading {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** Each of `plan/invariants.ts`, with what speaks against it now, a sentence each. */
+  readonly invariants: readonly {
+    readonly name: string;
+    readonly sentence: string;
+    readonly violations: readonly string[];
+  }[];
+  /** The farms of the plan, as balancers see their members. */
+  readonly farms: readonly {
+    readonly farm: string;
+    readonly serving: number;
+    readonly out: number;
+    readonly maxOut: number;
+  }[];
+}
+
 /** What the API and the pages call. Every deed is in the journal: kind `rollout-...`, subject `rollout:<id>`. */
 export interface RolloutService {
   /** Pins, classifies, plans, keeps as a draft. Throws `rollout-refused` with every problem in `details.problems`. */
@@ -110,6 +131,8 @@ export interface RolloutService {
   /** A new draft that takes back what this one has done. */
   rollback(id: string, reason: string, actor: string): Promise<RolloutRecord>;
   why(id: string): Promise<readonly WaitReason[]>;
+  /** Null when it is not watched: it has not begun, or has ended. */
+  monitor?(id: string): Promise<MonitorReading | null>;
   held(): Promise<readonly HeldNode[]>;
   /** Gives a held node free: it serves again, or its administrator says so. Throws `node-not-held`. */
   release(node: string, reason: string, actor: string): Promise<void>;

@@ -42,6 +42,13 @@ import {
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
+import {
+  fleetStatusSchema,
+  importedInventorySchema,
+  inventoryBodySchema,
+  inventoryListSchema,
+  inventoryViewSchema,
+} from '../../protocol/fleet.ts';
 import { gateViewSchema } from '../../protocol/gate.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
@@ -97,6 +104,17 @@ import {
   pinViewSchema,
   unpinBodySchema,
 } from '../../protocol/retention.ts';
+import { wholePlanSchema } from '../../protocol/rollout-plans.ts';
+import {
+  approveBodySchema,
+  heldListSchema,
+  rolloutDetailSchema,
+  rolloutListSchema,
+  rolloutReasonSchema,
+  rolloutRequestSchema,
+  rolloutSummarySchema,
+  whyListSchema,
+} from '../../protocol/rollouts.ts';
 import {
   scheduledRunSchema,
   scheduleListSchema,
@@ -109,11 +127,13 @@ type Json = Readonly<Record<string, unknown>>;
 
 const BODIES: Readonly<Record<string, z.ZodType>> = {
   AgentDescription: agentDescriptionSchema,
+  ApproveBody: approveBodySchema,
   CheckBody: checkBodySchema,
   ExtendBody: extendBodySchema,
   CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
+  Inventory: inventoryBodySchema,
   NodeReport: nodeReportSchema,
   PauseBody: pauseBodySchema,
   PhpCollectBody: phpCollectBodySchema,
@@ -130,6 +150,8 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   Result: resultSchema,
   RevokeBody: revokeBodySchema,
   RollbackBody: rollbackBodySchema,
+  RolloutReason: rolloutReasonSchema,
+  RolloutRequest: rolloutRequestSchema,
   RotateBody: rotateBodySchema,
   TokenBody: tokenBodySchema,
   UnblockBody: unblockBodySchema,
@@ -155,6 +177,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  HeldList: heldListSchema,
   History: historySchema,
   HistoryGroups: historyGroupsSchema,
   Job: jobViewSchema,
@@ -167,6 +190,10 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   NewToken: newTokenSchema,
   Node: nodeViewSchema,
   NodeDetail: nodeDetailSchema,
+  FleetStatus: fleetStatusSchema,
+  ImportedInventory: importedInventorySchema,
+  InventoryList: inventoryListSchema,
+  InventoryRevision: inventoryViewSchema,
   NodeList: nodeListSchema,
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,
@@ -191,6 +218,11 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Request: requestViewSchema,
   RequestDetail: requestDetailSchema,
   RequestList: requestListSchema,
+  Rollout: rolloutDetailSchema,
+  RolloutList: rolloutListSchema,
+  RolloutPlan: wholePlanSchema,
+  RolloutSummary: rolloutSummarySchema,
+  RolloutWhy: whyListSchema,
   Schedule: scheduleViewSchema,
   ScheduleList: scheduleListSchema,
   ScheduledRun: scheduledRunSchema,

@@ -9,7 +9,9 @@ import { buildRoutes } from './build-routes.ts';
 import { ccacheRoutes } from './ccache-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
+import { fleetRoutes } from './fleet-routes.ts';
 import { gateRoute } from './gate-route.ts';
+import { impactRoutes } from './impact-routes.ts';
 import { journalRoutes } from './journal-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
@@ -19,6 +21,7 @@ import { profileRoutes } from './profile-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { repositoryRoutes } from './repository-routes.ts';
 import { retentionRoutes } from './retention-routes.ts';
+import { rolloutRoutes } from './rollout-routes.ts';
 import { type Method, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 import { scheduleRoutes } from './schedule-routes.ts';
 import { steeringRoutes } from './steering-routes.ts';
@@ -42,6 +45,9 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...agentRoutes(context),
     ...ccacheRoutes(context),
     ...nodeRoutes(context),
+    ...impactRoutes(context),
+    ...(context.rollouts === undefined ? [] : rolloutRoutes(context, context.rollouts)),
+    ...fleetRoutes(context),
     ...retentionRoutes(context),
     ...accessRoutes(context),
     ...journalRoutes(context),

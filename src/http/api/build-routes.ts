@@ -12,8 +12,7 @@ import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { streamJobLog } from './job-log.ts';
-import { oneJobView } from './job-views.ts';
-import { requireJob } from './lookups.ts';
+import { oneJob } from './job-views.ts';
 import { requestDetail } from './request-detail.ts';
 import { streamRequestEvents } from './request-events.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
@@ -158,13 +157,12 @@ function jobRoutes(context: HttpContext): readonly Route[] {
       body: NO_BODY,
       replies: { 200: jobDetailSchema },
       handle: async ({ params }) => {
-        const job = await requireJob(context, params('id'));
-        const attempts = await context.builds.attemptsOf(job.id);
+        const { view, attempts } = await oneJob(context, params('id'));
         return {
           status: 200,
           json: {
-            ...(await oneJobView(context, job.id)),
-            attempts: attempts.map((one) => ({ ...one, log: logPath(job.id, one.attempt) })),
+            ...view,
+            attempts: attempts.map((one) => ({ ...one, log: logPath(view.id, one.attempt) })),
           },
         };
       },

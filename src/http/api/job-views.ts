@@ -1,26 +1,15 @@
-import {
-  type BuildRequest,
-  type ExplainedJob,
-  FINAL_REQUEST_STATES,
-  type Job,
-} from '../../builds/request.ts';
+import type { JobLook, JobsLook } from '../../builds/look-at-request.ts';
+import type { ExplainedJob, Job } from '../../builds/request.ts';
 import type { JobView, RequestDetail } from '../../protocol/builds.ts';
 import type { HttpContext } from '../context.ts';
-import { requireJob, requireRequest } from './lookups.ts';
+import { unknownJob } from './lookups.ts';
 import { type JobNotes, jobView } from './views.ts';
 
-/** The jobs of a request with what their logs and their history tell. */
-export async function jobViews(
-  { records }: Pick<HttpContext, 'records'>,
-  request: BuildRequest,
+/** Jobs with what their logs and their history tell. */
+export function jobViews(
   jobs: readonly ExplainedJob[],
-): Promise<Pick<RequestDetail, 'jobs' | 'expectedAt'>> {
-  const isOver = FINAL_REQUEST_STATES.includes(request.state);
-  const [failures, progress, timeline] = await Promise.all([
-    records.failures(jobs.filter(({ attempt }) => attempt > 0).map(({ id }) => id)),
-    records.progress(runningAttempts(jobs)),
-    isOver ? undefined : records.timeline(request.id),
-  ]);
+  { failures, progress, timeline }: JobsLook,
+): Pick<RequestDetail, 'jobs' | 'expectedAt'> {
   const ends = new Map(timeline?.expected.map(({ jobId, endsAt }) => [jobId, endsAt]));
   const notesOf = ({ id }: Job): JobNotes => {
     const failure = failures.get(id);
@@ -45,21 +34,18 @@ export async function jobViews(
   };
 }
 
-/** Throws `unknown-job`. */
-export async function oneJobView(context: HttpContext, id: string): Promise<JobView> {
-  const job = await requireJob(context, id);
-  const request = await requireRequest(context, job.requestId);
-  const [view] = (await jobViews(context, request, [job])).jobs;
+/** One job as it is shown and as it is, and its attempts. Throws `unknown-job`. */
+export async function oneJob(
+  { builds }: Pick<HttpContext, 'builds'>,
+  id: string,
+): Promise<{ readonly view: JobView } & Pick<JobLook, 'job' | 'attempts'>> {
+  const look = await builds.lookAtJob(id);
+  if (look === undefined) {
+    throw unknownJob(id);
+  }
+  const [view] = jobViews([look.job], look).jobs;
   if (view === undefined) {
     throw new Error(`the job ${id} has no view`);
   }
-  return view;
-}
-
-export function runningAttempts(
-  jobs: readonly Pick<Job, 'id' | 'attempt' | 'state'>[],
-): { readonly jobId: string; readonly attempt: number }[] {
-  return jobs
-    .filter(({ state }) => state === 'leased')
-    .map(({ id, attempt }) => ({ jobId: id, attempt }));
+  return { view, job: look.job, attempts: look.attempts };
 }

@@ -80,7 +80,8 @@ function piece(event: Event): string {
   return `id: ${event.seq}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
 }
 
-function lastSeen(request: Request): number | undefined {
+/** The number of the last event that a client which comes back says it has. */
+export function lastSeen(request: Request): number | undefined {
   const text = request.get('last-event-id') ?? '';
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -33,18 +33,26 @@ export function channelUri(context: HttpContext, profile: string, channel: strin
 export async function requireRequest(context: HttpContext, id: string): Promise<BuildRequest> {
   const request = await context.builds.findRequest(id);
   if (request === undefined) {
-    throw new AppError('unknown-request', `There is no request ${id}.`);
+    throw unknownRequest(id);
   }
   return request;
+}
+
+export function unknownRequest(id: string): AppError {
+  return new AppError('unknown-request', `There is no request ${id}.`);
 }
 
 /** Throws `unknown-job`. */
 export async function requireJob(context: HttpContext, id: string): Promise<ExplainedJob> {
   const job = await context.builds.findJob(id);
   if (job === undefined) {
-    throw new AppError('unknown-job', `There is no job ${id}.`);
+    throw unknownJob(id);
   }
   return job;
+}
+
+export function unknownJob(id: string): AppError {
+  return new AppError('unknown-job', `There is no job ${id}.`);
 }
 
 /** Throws `unknown-package`, `package-collected`. */

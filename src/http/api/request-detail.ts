@@ -3,31 +3,22 @@ import { type PlanProblem, problemSentence, remedyOf } from '../../gentoo/plan-p
 import type { PlanProblemView, RequestDetail } from '../../protocol/builds.ts';
 import type { HttpContext } from '../context.ts';
 import { jobViews } from './job-views.ts';
-import { requireRequest } from './lookups.ts';
+import { unknownRequest } from './lookups.ts';
 import { requestView } from './views.ts';
 
-/** Everything there is to say about a request now. Throws `unknown-request`. */
+/** Everything there is to say about a request, as it was at one moment. Throws `unknown-request`. */
 export async function requestDetail(context: HttpContext, id: string): Promise<RequestDetail> {
-  const request = await requireRequest(context, id);
-  const [jobs, packages, publication, problems] = await Promise.all([
-    context.builds.jobsOf(id),
-    context.builds.packagesOf(id),
-    publicationOf(context, request),
-    request.state === 'failed' ? context.builds.problemsOf(id) : [],
-  ]);
-  const views = await jobViews(context, request, jobs);
+  const look = await context.builds.lookAt(id);
+  if (look === undefined) {
+    throw unknownRequest(id);
+  }
+  const { request, jobs, packages, problems } = look;
   return {
     ...requestView(request),
-    ...views,
-    packages: packages.map(({ package: { id: packageId, cpv, buildId }, how, leftOut }) => ({
-      id: packageId,
-      cpv,
-      buildId,
-      how,
-      leftOut,
-    })),
+    ...jobViews(jobs, look),
+    packages: packages.map((one) => ({ ...one })),
     problems: problems.map(problemView),
-    publication,
+    publication: await publicationOf(context, request),
   };
 }
 

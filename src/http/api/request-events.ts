@@ -1,11 +1,11 @@
 import type { Request, Response } from 'express';
+import { runningAttempts } from '../../builds/read-timeline.ts';
 import { FINAL_REQUEST_STATES } from '../../builds/request.ts';
 import type { Event } from '../../journal/event.ts';
 import type { RequestDetail } from '../../protocol/builds.ts';
 import { sleep } from '../../support/clock.ts';
 import type { HttpContext } from '../context.ts';
 import { lifetimeOf } from '../lifetime.ts';
-import { runningAttempts } from './job-views.ts';
 import { Latch } from './latch.ts';
 import { requestDetail } from './request-detail.ts';
 import { beginStream, endStream, writePiece } from './streaming.ts';

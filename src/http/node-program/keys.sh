@@ -8,22 +8,6 @@ remember() {
   grep -Fxq -- "$1 $2 $3" "$record" || printf '%s\n' "$1 $2 $3" >> "$record"
 }
 
-# fetch URL FILE
-fetch() {
-  case $1 in
-    file://*) cp "${1#file://}" "$2" 2> "$work/log" ;;
-    *)
-      if command -v wget > /dev/null 2>&1; then
-        wget -q --max-redirect=0 --tries=2 --timeout=30 -O "$2" "$1" 2> "$work/log"
-      elif command -v curl > /dev/null 2>&1; then
-        curl -fsS --max-time 60 -o "$2" "$1" 2> "$work/log"
-      else
-        fail 3 'neither wget nor curl is installed; nothing was changed'
-      fi
-      ;;
-  esac
-}
-
 # The fingerprints of all keys of the farm that are trusted in the copy of the home.
 trusted_keys() {
   sed -n 's/^uses \([0-9A-F]*\) .*/\1/p' "$record" | sort -u | while IFS= read -r primary; do

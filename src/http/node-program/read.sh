@@ -2,19 +2,6 @@
 # setting KEY FILE: of the file that the setup script wrote for a profile.
 setting() { sed -n "s/^$1 = //p" "$2" | head -n 1; }
 
-# Where Portage keeps the index that it has read from an address: by host, without port and user, and path.
-index_file() {
-  printf '%s\n' "$1" | awk -v base="$PREFIX/var/cache/edb/binhost" '{
-    sub(/^[A-Za-z][A-Za-z0-9+.-]*:\/\//, "")
-    slash = index($0, "/")
-    host = slash ? substr($0, 1, slash - 1) : $0
-    path = slash ? substr($0, slash + 1) : ""
-    sub(/^.*@/, "", host)
-    if (host ~ /^\[/) { sub(/^\[/, "", host); sub(/\].*$/, "", host) } else sub(/:[0-9]*$/, "", host)
-    print base "/" tolower(host) "/" path "/Packages"
-  }'
-}
-
 # TIMESTAMP of an index, or null.
 timestamp_of() {
   found=
@@ -53,10 +40,10 @@ installed_json() {
       pf = path[parts]
       category = path[parts - 1]
       if (pf == "*" || pf ~ /^-MERGING-/ || category ~ /^[-.]/) next
-      printf "%s\n{\"cpv\":\"%s\",\"slot\":\"%s\",\"buildId\":%s,\"buildTime\":%s,\"repository\":\"%s\",\"use\":\"%s\",\"iuse\":\"%s\",\"provides\":\"%s\"}", \
+      printf "%s\n{\"cpv\":\"%s\",\"slot\":\"%s\",\"buildId\":%s,\"buildTime\":%s,\"repository\":\"%s\",\"use\":\"%s\",\"iuse\":\"%s\",\"provides\":\"%s\",\"requires\":\"%s\"}", \
         (count++ ? "," : ""), plain(category "/" pf), value("SLOT"), number(value("BUILD_ID")), \
         number(value("BUILD_TIME")), value("repository"), value("USE"), value("IUSE"), \
-        value("PROVIDES")
+        value("PROVIDES"), value("REQUIRES")
     }
     END { print "]" }'
 }

@@ -23,14 +23,6 @@ read_options() {
   done
 }
 
-# What goes into configuration files and commands has to be a plain path.
-check_path() {
-  case $2 in
-    '' | /) ;;
-    [!/]* | *[!A-Za-z0-9._/+@,=~%-]*) fail 2 "$1 $2 is not an absolute path of plain characters" ;;
-  esac
-}
-
 set_places() {
   root=${ROOKERY_ROOT:-}
   check_path ROOKERY_ROOT "$root"

@@ -1,20 +1,4 @@
 
-# read_file FILE FUNCTION: calls it with key and value of each "key = value".
-read_file() {
-  while IFS= read -r line || [ -n "$line" ]; do
-    case $line in
-      '' | '#'*) continue ;;
-      *=*) ;;
-      *) fail 3 "$1: \"$line\" is not key = value" ;;
-    esac
-    key=${line%%=*}
-    key=${key%"${key##*[! ]}"}
-    value=${line#*=}
-    value=${value#"${value%%[! ]*}"}
-    "$2" "$key" "$value"
-  done < "$1"
-}
-
 own_setting() {
   case $1 in
     profile) [ -n "$profile_wanted" ] || profile_wanted=$2 ;;
@@ -55,8 +39,7 @@ read_settings() {
   min_free_mb=16
   conf=$base/etc/rookery/php.conf
   if [ -f "$conf" ]; then
-    [ -z "$(find -L "$conf" -prune \( -perm -0020 -o -perm -0002 \))" ] ||
-      fail 3 "others than its owner may write to $conf; chmod 644 it"
+    check_owned "$conf"
     read_file "$conf" own_setting
   fi
   [ -n "$keep_minutes" ] || keep_minutes=30
@@ -65,10 +48,6 @@ read_settings() {
   check_number check-seconds "$check_seconds"
   check_number min-free-mb "$min_free_mb"
   [ -z "$bwlimit" ] || check_number bwlimit "$bwlimit"
-}
-
-check_number() {
-  case $2 in '' | *[!0-9]* | ???????*) fail 2 "$1 has to be a number from 0 to 999999, not \"$2\"" ;; esac
 }
 
 farm_setting() {
@@ -109,10 +88,6 @@ choose_farm() {
   esac
   record=$base/var/lib/rookery-client/$profile
   [ -f "$record" ] && [ -d "$home" ] || fail 3 "the setup script of $profile has left no keys here; run it again"
-}
-
-check_word() {
-  case $2 in '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+@,=~%:-]*) fail 2 "\"$2\" is not the name of a $1" ;; esac
 }
 
 check_id() {

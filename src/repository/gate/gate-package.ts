@@ -17,6 +17,8 @@ export interface GatePackage {
   readonly slot: string;
   readonly candidate: AtomCandidate;
   readonly needs: readonly Need[];
+  /** What may not be installed beside it. */
+  readonly blocks: readonly Atom[];
   /** `<multilib category>: <soname>`. */
   readonly requires: readonly string[];
   readonly provides: readonly string[];
@@ -46,7 +48,9 @@ export type Requirement =
   | { readonly kind: 'atom'; readonly atom: Atom }
   | { readonly kind: 'any-of'; readonly ways: readonly (readonly Requirement[])[] };
 
-/** Reads a package out of its metadata. Blockers say what may not be there, and are left out. */
+const NOTHING: readonly Atom[] = [];
+
+/** Reads a package out of its metadata. Blockers say what may not be there, and are no needs. */
 export function readGatePackage({
   id,
   cpv,
@@ -63,12 +67,14 @@ export function readGatePackage({
   const use = words(metadata['USE']);
   const candidate = { cpv, slot, use, iuse: words(metadata['IUSE_EFFECTIVE'] ?? metadata['IUSE']) };
   const flags = new Set(use);
+  const blocks = DEPENDENCY_KEYS.flatMap((key) => blockersIn(metadata[key] ?? '', flags));
   return {
     id,
     cpv,
     name: `${category}/${pn}`,
     slot: slot.split('/', 1)[0] ?? '',
     candidate,
+    blocks: blocks.length === 0 ? NOTHING : blocks,
     needs: DEPENDENCY_KEYS.flatMap((key) => needsOf(key, metadata[key] ?? '', flags)),
     requires: sonamesIn(metadata['REQUIRES']),
     provides: sonamesIn(metadata['PROVIDES']),
@@ -90,6 +96,7 @@ export function readBasePackage(base: BasePackage): GatePackage {
     slot: slot.split('/', 1)[0] ?? '',
     candidate: { cpv, slot, use, off, ...(iuse && { iuse }) },
     needs: [],
+    blocks: NOTHING,
     requires: [],
     provides: [],
     cflags: '',
@@ -106,6 +113,7 @@ export function readBaseSoname(soname: string): GatePackage {
     slot: '',
     candidate: { cpv: '', slot: '' },
     needs: [],
+    blocks: NOTHING,
     requires: [],
     provides: [soname],
     cflags: '',
@@ -128,6 +136,15 @@ function needsOf(key: Need['key'], text: string, use: ReadonlySet<string>): Need
     const [requirement] = requirementsOf([node], use);
     return requirement === undefined ? [] : [{ key, text: formatDepString([node]), requirement }];
   });
+}
+
+/** Blockers outside of any choice; a text without "!" has none. */
+function blockersIn(text: string, use: ReadonlySet<string>): Atom[] {
+  return text.includes('!')
+    ? useReduce(text, use, { isOfAtoms: true })
+        .flatMap((node) => (node.kind === 'word' ? evaluateAtom(parseAtom(node.text), use) : []))
+        .filter(({ blocker }) => blocker !== '')
+    : [];
 }
 
 function requirementsOf(nodes: readonly DepNode[], use: ReadonlySet<string>): Requirement[] {

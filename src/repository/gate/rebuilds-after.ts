@@ -80,6 +80,7 @@ function expected({ cpv, slot }: Planned, bySlot: ReadonlyMap<string, GatePackag
     slot: slot.split('/', 1)[0] ?? '',
     candidate: { cpv, slot },
     needs: [],
+    blocks: [],
     requires: [],
     provides: [],
     cflags: '',

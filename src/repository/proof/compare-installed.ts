@@ -37,11 +37,15 @@ export function compareInstalled(
   return { same, differences };
 }
 
-function isBuild(has: InstalledPackage, build: PublishedBuild): boolean {
+/** What tells which build is installed. */
+type InstalledBuild = Pick<InstalledPackage, 'cpv' | 'buildId' | 'buildTime'>;
+
+/** Whether what is installed is this very build. */
+export function isBuild(has: InstalledBuild, build: PublishedBuild): boolean {
   return isNumbered(has, build) && has.buildTime === build.buildTimeSeconds;
 }
 
-function isNumbered(has: InstalledPackage, build: PublishedBuild): boolean {
+function isNumbered(has: InstalledBuild, build: PublishedBuild): boolean {
   const { cpv, buildId, formerBuildIds = [] } = build;
   const numbers: readonly (number | null)[] = [buildId, ...formerBuildIds];
   return has.cpv === cpv && numbers.includes(has.buildId);

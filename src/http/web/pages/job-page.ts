@@ -3,8 +3,7 @@ import { sentenceOf } from '../../../builds/reason-sentence.ts';
 import { FINAL_JOB_STATES, type Job } from '../../../builds/request.ts';
 import type { JobView } from '../../../protocol/builds.ts';
 import { AppError } from '../../../support/errors.ts';
-import { oneJobView } from '../../api/job-views.ts';
-import { requireJob } from '../../api/lookups.ts';
+import { oneJob } from '../../api/job-views.ts';
 import type { HttpContext } from '../../context.ts';
 import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
@@ -19,14 +18,12 @@ const SHOWN_ATTEMPTS = 20;
 
 /** One job with the end of the log of an attempt: the last one unless another is asked for. Throws `unknown-attempt`. */
 export async function jobPage(context: HttpContext, id: string, wanted?: unknown): Promise<Page> {
-  const job = await requireJob(context, id);
+  const { job, view, attempts } = await oneJob(context, id);
   const attempt = wanted === undefined ? job.attempt : attemptOf(job, wanted);
   const isOver = attempt < job.attempt || FINAL_JOB_STATES.includes(job.state);
-  const [log, view, excerpt, attempts] = await Promise.all([
+  const [log, excerpt] = await Promise.all([
     readShownLog(context, job.id, { attempt, isOver }),
-    oneJobView(context, id),
     context.records.excerpt({ jobId: job.id, attempt }),
-    context.builds.attemptsOf(job.id),
   ]);
   const now = context.clock.now();
   const name = job.kind === 'plan' ? 'Plan' : job.name;

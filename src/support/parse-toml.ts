@@ -1,5 +1,5 @@
 import { parse } from 'smol-toml';
-import { messageOf } from '../support/errors.ts';
+import { messageOf } from './errors.ts';
 
 const MAX_DEPTH = 50;
 

@@ -1,0 +1,138 @@
+import type { Queries } from '../../database/database.ts';
+import type {
+  BalancerWishRow,
+  HeldNodeRow,
+  LiveBackendRow,
+  RolloutApprovalRow,
+  RolloutLockRow,
+} from '../../database/tables.ts';
+
+/** Names of one statement. */
+const AT_ONCE = 500;
+
+/** The first reason stays: what comes later is a consequence. */
+export async function hold(queries: Queries, rows: readonly HeldNodeRow[]): Promise<void> {
+  if (rows.length > 0) {
+    await queries
+      .insertInto('held_nodes')
+      .values(rows)
+      .onConflict((conflict) => conflict.column('node').doNothing())
+      .execute();
+  }
+}
+
+export async function heldNodes(queries: Queries): Promise<HeldNodeRow[]> {
+  return await queries.selectFrom('held_nodes').selectAll().orderBy('node').execute();
+}
+
+export async function findHeld(queries: Queries, node: string): Promise<HeldNodeRow | undefined> {
+  return await queries
+    .selectFrom('held_nodes')
+    .selectAll()
+    .where('node', '=', node)
+    .executeTakeFirst();
+}
+
+export async function unhold(queries: Queries, node: string): Promise<void> {
+  await queries.deleteFrom('held_nodes').where('node', '=', node).execute();
+}
+
+/** Those of these names that somebody has. */
+export async function locksAmong(
+  queries: Queries,
+  names: readonly string[],
+): Promise<RolloutLockRow[]> {
+  const found: RolloutLockRow[] = [];
+  for (let start = 0; start < names.length; start += AT_ONCE) {
+    const some = names.slice(start, start + AT_ONCE);
+    found.push(
+      ...(await queries
+        .selectFrom('rollout_locks')
+        .selectAll()
+        .where('name', 'in', some)
+        .orderBy('name')
+        .execute()),
+    );
+  }
+  return found;
+}
+
+export async function insertLocks(
+  queries: Queries,
+  rows: readonly RolloutLockRow[],
+): Promise<void> {
+  for (let start = 0; start < rows.length; start += AT_ONCE) {
+    await queries
+      .insertInto('rollout_locks')
+      .values(rows.slice(start, start + AT_ONCE))
+      .execute();
+  }
+}
+
+export async function removeLocks(queries: Queries, rollout: string): Promise<void> {
+  await queries.deleteFrom('rollout_locks').where('rollout', '=', rollout).execute();
+}
+
+export async function putWishes(queries: Queries, rows: readonly BalancerWishRow[]): Promise<void> {
+  for (let start = 0; start < rows.length; start += AT_ONCE) {
+    await queries
+      .insertInto('balancer_wishes')
+      .values(rows.slice(start, start + AT_ONCE))
+      .onConflict((conflict) =>
+        conflict.columns(['site', 'server']).doUpdateSet((eb) => ({
+          admin_state: eb.ref('excluded.admin_state'),
+          rollout: eb.ref('excluded.rollout'),
+          since: eb.ref('excluded.since'),
+        })),
+      )
+      .execute();
+  }
+}
+
+export async function allWishes(queries: Queries): Promise<BalancerWishRow[]> {
+  return await queries.selectFrom('balancer_wishes').selectAll().execute();
+}
+
+/** Members that serve need no wish after their rollout: what comes then is nobody's wish but the administrators'. */
+export async function forgetReadyMembers(queries: Queries, rollout: string): Promise<void> {
+  await queries
+    .deleteFrom('balancer_wishes')
+    .where('rollout', '=', rollout)
+    .where('admin_state', '=', 'ready')
+    .where('server', 'like', 'member:%')
+    .execute();
+}
+
+export async function putLive(queries: Queries, row: LiveBackendRow): Promise<void> {
+  const { site, ...change } = row;
+  await queries
+    .insertInto('live_backends')
+    .values({ site, ...change })
+    .onConflict((conflict) => conflict.column('site').doUpdateSet(change))
+    .execute();
+}
+
+export async function liveBackends(queries: Queries): Promise<LiveBackendRow[]> {
+  return await queries.selectFrom('live_backends').selectAll().orderBy('site').execute();
+}
+
+/** Whoever approves the same again changes nothing. */
+export async function insertApproval(queries: Queries, row: RolloutApprovalRow): Promise<void> {
+  await queries
+    .insertInto('rollout_approvals')
+    .values(row)
+    .onConflict((conflict) => conflict.columns(['rollout', 'of_stage']).doNothing())
+    .execute();
+}
+
+export async function approvalsOf(
+  queries: Queries,
+  rollout: string,
+): Promise<RolloutApprovalRow[]> {
+  return await queries
+    .selectFrom('rollout_approvals')
+    .selectAll()
+    .where('rollout', '=', rollout)
+    .orderBy('at')
+    .execute();
+}
