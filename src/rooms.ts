@@ -7,9 +7,11 @@ import type { Config } from './config/config.ts';
 import { LiveProfiles } from './config/live-profiles.ts';
 import { type Cluster } from './database/cluster.ts';
 import { type Database } from './database/database.ts';
+import { openDrivers } from './fleet/drivers/open-drivers.ts';
 import { createFleetImpacts } from './fleet/impact/fleet-impacts.ts';
 import { Inventories } from './fleet/inventory/inventories.ts';
 import { observedNodes } from './fleet/observed/observed-store.ts';
+import { createRollouts, type RolloutsOptions } from './fleet/rollout/create-rollouts.ts';
 import { Standings } from './fleet/status/standings.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
@@ -24,11 +26,11 @@ import type { NodeRecord } from './repository/proof/node-report.ts';
 import { createProofs, type Proofs } from './repository/proof/proofs.ts';
 import { reportExpiry } from './signing/key-expiry.ts';
 import { Keyring } from './signing/keyring/keyring.ts';
-import type { Clock } from './support/clock.ts';
+import { type Clock, sleep } from './support/clock.ts';
 import { DiskSpace } from './support/disk-space.ts';
 import { AppError } from './support/errors.ts';
 import { readTextIfPresent } from './support/files.ts';
-import { RunningNote } from './support/lifecycle.ts';
+import { RunningNote, type Service } from './support/lifecycle.ts';
 import { Locks } from './support/locks.ts';
 import type { Log } from './support/log.ts';
 
@@ -73,6 +75,13 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     observed: async () => [...(await observedNodes(database)).values()],
   });
   const php = openPhp(config, { ...shared, proofs, keyring });
+  const { rollouts, rolloutRunner } = await openRollouts(config, {
+    ...shared,
+    inventories,
+    impacts,
+    php,
+    folders: { state, mirrorRoot },
+  });
   const diskWatch = watchDiskSpace({
     ...shared,
     space,
@@ -110,9 +119,30 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     everyMs: KEYS_EVERY_MS,
   });
   const making = { builds, records, buildService, schedules, compilerCache };
-  const fleet = { inventories, standings, impacts };
+  const fleet = { inventories, standings, impacts, rollouts, rolloutRunner };
   const work = { ...making, ...fleet, check, collection, resign, proofs, diskWatch, php };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
+}
+
+/** Rollouts, and the connections to nodes and balancers, which are closed when nobody carries out any. */
+async function openRollouts(
+  { fleet, paths }: Config,
+  parts: Omit<RolloutsOptions, 'drivers' | 'judges'>,
+) {
+  const time = { now: () => parts.clock.now(), sleep };
+  const opened = await openDrivers(fleet, { state: paths.state, log: parts.log, time });
+  const { rollouts, runner } = createRollouts({ ...parts, ...opened });
+  const rolloutRunner: Service = {
+    name: runner.name,
+    start: async () => {
+      await runner.start();
+    },
+    stop: async () => {
+      await runner.stop();
+      await opened.close();
+    },
+  };
+  return { rollouts, rolloutRunner };
 }
 
 function openPhp(
