@@ -40,7 +40,10 @@ export interface JudgedReport {
   readonly wall: { readonly all: number; readonly one: number } | undefined;
 }
 
-const ROUND_MS = 900_000;
+/** A package may take minutes where others use the machine, and is begun again after each kill. */
+const ROUND_MS = 3_600_000;
+/** Where others use the machine, too. */
+const LONGEST_START_MS = 300_000;
 const REPORT_CANCELLED_AFTER_MS = 1500;
 /** Of so many kills one is the server's. */
 const SERVER_EVERY = 4;
@@ -90,13 +93,17 @@ class JudgedFarm {
     await this.#world.start();
     let isRunning = true;
     const observing = this.#observer.run(() => isRunning);
-    try {
-      const killing = this.#killAll();
+    const killing = this.#killAll();
+    const building = async (): Promise<void> => {
       do {
         await this.#round();
       } while (this.#killed.server + this.#killed.agents < kills);
       await killing;
       await this.#conclude();
+    };
+    try {
+      // Whichever fails first ends all: what is left running would be left behind.
+      await Promise.all([building(), killing]);
     } finally {
       isRunning = false;
       await observing;
@@ -249,7 +256,7 @@ class JudgedFarm {
       this.#killed.server += 1;
       await server.program.kill();
       await sleep(pauseMs);
-      await server.start();
+      await server.start(LONGEST_START_MS);
       return;
     }
     this.#killed.agents += 1;

@@ -1,9 +1,11 @@
+import type { Queries } from '../database/database.ts';
 import type { RequestRow } from '../database/tables.ts';
 import { isAppError, isPassing, messageOf } from '../support/errors.ts';
 import { type BuildsContext, type Deed, transact } from './builds-context.ts';
 import { conclusionOf } from './conclusion.ts';
 import { hasOpenJobs } from './job-store.ts';
 import { joinedReason } from './join-jobs.ts';
+import { noteUnchanged, reasonWithUnchanged, unchangedOf } from './note-unchanged.ts';
 import { type PublishEnd, publishPart, type RequestPublication } from './publish-part.ts';
 import { FINAL_REQUEST_STATES, type RequestState } from './request.ts';
 import { packagesOfRequest } from './request-packages.ts';
@@ -108,16 +110,17 @@ export async function publishRequest(context: BuildsContext, requestId: string):
     }
     const publication = publicationOf(row, row.publish_channel);
     if (row.publish_partial === 1) {
-      await end(context, row, await publishPart(context, row, publication));
+      await endPublished(context, row, publication, await publishPart(context, row, publication));
       return;
     }
     const refusal = await refusalOf(async () => {
       const packageIds = packages.map(({ id }) => id);
       await context.repository.publish({ ...publication, packageIds });
     });
-    await end(
+    await endPublished(
       context,
       row,
+      publication,
       refusal === undefined
         ? { state: 'done', reason: row.reason }
         : {
@@ -143,9 +146,39 @@ function publicationOf(row: RequestRow, channel: string): RequestPublication {
   };
 }
 
-async function end(context: BuildsContext, row: RequestRow, to: PublishEnd): Promise<void> {
+/** Ends a request that has been published as far as it could be, and says what of it the channel has already. */
+async function endPublished(
+  context: BuildsContext,
+  row: RequestRow,
+  publication: RequestPublication,
+  to: PublishEnd,
+): Promise<void> {
+  if (to.state === 'failed') {
+    await end(context, row, to);
+    return;
+  }
+  const { channel } = publication;
+  const unchanged = await unchangedOf(context.database, context.repository, publication);
+  await end(
+    context,
+    row,
+    { ...to, reason: reasonWithUnchanged(to.reason, channel, unchanged) },
+    async (queries) => {
+      await noteUnchanged(queries, publication, unchanged);
+    },
+  );
+}
+
+async function end(
+  context: BuildsContext,
+  row: RequestRow,
+  to: PublishEnd,
+  note: (queries: Queries) => Promise<void> = async () => undefined,
+): Promise<void> {
   await transact(context, 'server', async (deed) => {
-    await moveOn(deed, row.id, 'publishing', { ...to, finishedAt: row.publish_not_over });
+    if (await moveOn(deed, row.id, 'publishing', { ...to, finishedAt: row.publish_not_over })) {
+      await note(deed.queries);
+    }
   });
 }
 

@@ -51,6 +51,15 @@ export async function noteLeftOut(
     .where('request_id', '=', requestId)
     .where('left_out', 'is not', null)
     .execute();
+  await addLeftOut(queries, requestId, reasons);
+}
+
+/** Writes down that these are left out, too. */
+export async function addLeftOut(
+  queries: Queries,
+  requestId: string,
+  reasons: ReadonlyMap<string, string>,
+): Promise<void> {
   for (const [id, reason] of reasons) {
     await queries
       .updateTable('request_packages')

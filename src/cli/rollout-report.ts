@@ -66,15 +66,27 @@ export function showRollout(
       title,
     ]),
   );
-  const all = plan.stages.flatMap(({ units }) => units);
-  plan.procedures.forEach((steps, place) => {
-    const units = all.filter(({ procedure }) => procedure === place);
-    const who =
-      units.length === 1 ? `How ${units[0]?.id} is done` : `How ${units.length} units are done`;
-    section(say, output, who, steps.map(stepLine));
-  });
+  for (const { title, steps } of ways(plan)) {
+    section(say, output, title, steps.map(stepLine));
+  }
   section(say, output, 'Policy', policyLines(plan.policy));
   section(say, output, 'Approvals', approvalLines(rollout));
+}
+
+/** Lists of steps, each once: those that differ in names only are shown by the first of them. */
+function ways({ stages, procedures }: RolloutDetail['plan']) {
+  const found = new Map<string, { first: string; count: number; steps: readonly StepOutline[] }>();
+  for (const unit of stages.flatMap(({ units }) => units)) {
+    const steps = procedures[unit.procedure] ?? [];
+    const key = steps.map(({ id, phase }) => `${id} ${phase}`).join('\n');
+    const way = found.get(key) ?? { first: unit.id, count: 0, steps };
+    way.count += 1;
+    found.set(key, way);
+  }
+  return [...found.values()].map(({ first, count, steps }) => ({
+    title: count === 1 ? `How ${first} is done` : `How ${count} units are done, such as ${first}`,
+    steps,
+  }));
 }
 
 function section(
@@ -92,8 +104,12 @@ function section(
   }
 }
 
-function stepLine({ id, words, timeoutSeconds, undo }: StepOutline, place: number): string {
-  const back = undo.length === 0 ? '' : `; back: ${undo.join(', ')}`;
+function stepLine(
+  { id, words, timeoutSeconds, undo, isFinal }: StepOutline,
+  place: number,
+): string {
+  const way = undo.length === 0 ? '' : `; back: ${undo.join(', ')}`;
+  const back = isFinal ? '; from here on no way back' : way;
   return `${String(place + 1).padStart(3)}  ${id}: ${words} (at most ${formatDuration(timeoutSeconds * 1000)})${back}`;
 }
 

@@ -18,7 +18,9 @@ import * as staging from './migrations/0019-staging.ts';
 import * as joinedJobs from './migrations/0021-joined-jobs.ts';
 import * as packageTimes from './migrations/0021-package-times.ts';
 import * as phpOfNodes from './migrations/0024-php-of-nodes.ts';
+import * as fleetInventory from './migrations/0025-fleet-inventory.ts';
 import * as rollouts from './migrations/0026-rollouts.ts';
+import * as nodeSystems from './migrations/0028-node-systems.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -45,7 +47,9 @@ const MIGRATIONS: readonly Migration[] = [
   joinedJobs,
   packageTimes,
   phpOfNodes,
+  fleetInventory,
   rollouts,
+  nodeSystems,
 ];
 
 /** How the two engines write what they do not write alike. */

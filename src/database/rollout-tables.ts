@@ -17,6 +17,8 @@ export interface RolloutRow {
   readonly stage: string | null;
   readonly started_at: number | null;
   readonly started_by: string | null;
+  /** When a person let it go on last: failed units of before are no part of the budget any more. */
+  readonly resumed_at: number | null;
   readonly ended_at: number | null;
   /** Who carries it out: whoever finds another name here has been replaced, and stops. */
   readonly runner: string | null;

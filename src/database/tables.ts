@@ -18,6 +18,7 @@ import type {
   ScheduleRow,
   ScheduleRunRow,
 } from './build-tables.ts';
+import type { InventoryRevisionRow, NodeServicesRow } from './fleet-tables.ts';
 import type {
   BalancerWishRow,
   HeldNodeRow,
@@ -45,6 +46,7 @@ export type {
   ScheduleRow,
   ScheduleRunRow,
 } from './build-tables.ts';
+export type { InventoryRevisionRow, NodeServicesRow } from './fleet-tables.ts';
 
 export type {
   BalancerWishRow,
@@ -202,6 +204,10 @@ export interface NodeReportRow {
   readonly differences_json: string;
   /** The PHP trees that it has; null when it has not said it. */
   readonly php_json: string | null;
+  /** What it has said of its system, but for its services; null when it has not. */
+  readonly system_json: string | null;
+  /** Of its services: see `node_services`. */
+  readonly services_digest: string | null;
 }
 
 /** What a node has said about a publication, the newest word. */
@@ -312,7 +318,9 @@ export interface Tables {
   newest_views: NewestViewRow;
   publications: PublicationRow;
   node_reports: NodeReportRow;
+  node_services: NodeServicesRow;
   publication_proofs: PublicationProofRow;
+  inventory_revisions: InventoryRevisionRow;
   pins: PinRow;
   collected_publications: CollectedPublicationRow;
   collected_packages: CollectedPackageRow;

@@ -3,7 +3,10 @@ import type { BuildRecords } from '../builds/build-records.ts';
 import type { Builds } from '../builds/builds.ts';
 import type { CompilerCache } from '../builds/compiler-cache.ts';
 import type { Schedules } from '../builds/schedule/schedules.ts';
+import type { FleetImpacts } from '../fleet/impact/fleet-impacts.ts';
+import type { Inventories } from '../fleet/inventory/inventories.ts';
 import type { RolloutService } from '../fleet/rollout/rollout.ts';
+import type { Standings } from '../fleet/status/standings.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { Keys } from '../keys/keys.ts';
@@ -24,6 +27,9 @@ export interface HttpContext {
   readonly collection: RepositoryCollection;
   readonly php: PhpTrees;
   readonly proofs: Proofs;
+  readonly inventories: Inventories;
+  readonly standings: Standings;
+  readonly impacts: FleetImpacts;
   readonly builds: Builds;
   readonly schedules: Schedules;
   /** Undefined where the server upgrades nothing. */

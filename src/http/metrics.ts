@@ -1,3 +1,4 @@
+import { ROLLOUT_STATES, type RolloutState, UNIT_STATES } from '../fleet/rollout/rollout.ts';
 import { isLive } from './api/views.ts';
 import type { HttpContext } from './context.ts';
 
@@ -21,6 +22,7 @@ export async function renderMetrics(context: HttpContext): Promise<string> {
     ...keyMetrics(context),
     ...(await channelMetrics(context)),
     await agentMetric(context),
+    ...(await rolloutMetrics(context)),
     {
       name: 'rookery_ready',
       help: 'Whether the server can do its work: 1 when /readyz answers 200.',
@@ -99,6 +101,53 @@ async function agentMetric({ builds, clock, heartbeatMs }: HttpContext): Promise
     samples: [[{}, agents.filter((agent) => isLive(agent, times)).length]],
   };
 }
+
+async function rolloutMetrics({ rollouts }: HttpContext): Promise<Metric[]> {
+  if (rollouts === undefined) {
+    return [];
+  }
+  const records = await rollouts.list();
+  const underWay = records.filter(({ state }) => UNDER_WAY.includes(state));
+  const units = underWay.flatMap((record) => record.units);
+  const readings = await Promise.all(
+    underWay.map(async ({ id }) => (await rollouts.monitor?.(id)) ?? null),
+  );
+  const invariants = readings.flatMap((reading) => reading?.invariants ?? []);
+  const broken = new Map<string, number>();
+  for (const { name, violations } of invariants) {
+    broken.set(name, (broken.get(name) ?? 0) + violations.length);
+  }
+  return [
+    {
+      name: 'rookery_rollouts',
+      help: 'Rollouts by their state.',
+      samples: ROLLOUT_STATES.map((state) => [
+        { state },
+        records.filter((record) => record.state === state).length,
+      ]),
+    },
+    {
+      name: 'rookery_rollout_units',
+      help: 'Units of the rollouts that are under way or paused, by their state.',
+      samples: UNIT_STATES.map((state) => [
+        { state },
+        units.filter((unit) => unit.state === state).length,
+      ]),
+    },
+    {
+      name: 'rookery_fleet_held_nodes',
+      help: 'Nodes that no rollout touches until somebody has looked at them.',
+      samples: [[{}, (await rollouts.held()).length]],
+    },
+    {
+      name: 'rookery_rollout_invariant_violations',
+      help: 'What speaks against the invariants of rollouts now. Zero on a good day.',
+      samples: [...broken].map(([invariant, count]) => [{ invariant }, count]),
+    },
+  ];
+}
+
+const UNDER_WAY: readonly RolloutState[] = ['running', 'paused', 'aborting'];
 
 function textOf({ name, help, samples }: Metric): string {
   const lines = samples.map(([labels, value]) => `${name}${labelText(labels)} ${value}\n`);

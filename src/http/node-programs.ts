@@ -16,7 +16,7 @@ import { GNUPG_PART } from './gnupg-part.ts';
  */
 export function nodeProgram(): string {
   return (
-    partsOf('node-program', ['head', 'read', 'check', 'send']) +
+    partsOf('node-program', ['head', 'read', 'system', 'check', 'send']) +
     partsOf('program-parts', ['index-file', 'fetch']) +
     GNUPG_PART +
     partsOf('node-program', ['keys', 'main'])

@@ -19,6 +19,50 @@ const line = (length: number) =>
     .regex(/^\P{Cc}*$/u, 'has to be one line without control characters');
 
 const MAX_TREES = 200;
+const MAX_RELEASES = 200;
+const MAX_KERNELS = 100;
+const MAX_SERVICES = 500;
+const MAX_FILES = 5000;
+
+/** The system of a node besides its packages, as its own program sees it. */
+export const reportedSystemSchema = z.strictObject({
+  /** The release of the web application that it serves; null when it serves none. */
+  release: line(200).nullable(),
+  /** Releases that lie on it, with what identifies their content. */
+  releases: z.array(z.strictObject({ release: line(200), digest: line(200) })).max(MAX_RELEASES),
+  kernel: z.strictObject({
+    /** `uname -r`. */
+    running: line(200),
+    installed: z.array(line(200)).max(MAX_KERNELS),
+  }),
+  /** /proc/sys/kernel/random/boot_id. */
+  bootId: line(100),
+  /** The line `flags` or `Features` of the first processor in /proc/cpuinfo. */
+  cpuinfo: line(20_000),
+  /** All processes of a program that runs as a service, and the files that they execute. */
+  services: z
+    .array(
+      z.strictObject({
+        name: line(100).min(1),
+        /** Of a php-fpm from a PHP tree: its id. */
+        tree: nameSchema.nullable(),
+        files: z
+          .array(
+            z.strictObject({
+              path: line(4096).startsWith('/'),
+              /** `category/package-version` that owns it. */
+              cpv: line(300).refine(isCpv, 'has to be category/package-version').nullable(),
+              /** Replaced or removed since. */
+              isDeleted: z.boolean(),
+            }),
+          )
+          .max(MAX_FILES),
+      }),
+    )
+    .max(MAX_SERVICES),
+  /** It could not look into all of its processes: there may be more services and files. */
+  isPartial: z.boolean(),
+});
 
 /** A PHP tree as `rookery-php status --json` tells of it. */
 export const reportedTreeSchema = z.strictObject({
@@ -78,6 +122,8 @@ export const nodeReportSchema = z.strictObject({
     ),
   /** What `rookery-php status --json` printed; absent on a node without it. */
   php: z.strictObject({ trees: z.array(reportedTreeSchema).max(MAX_TREES) }).optional(),
+  /** `report` of an older Rookery does not send it. */
+  system: reportedSystemSchema.optional(),
 });
 export type NodeReportMessage = z.infer<typeof nodeReportSchema>;
 
@@ -111,6 +157,17 @@ export const nodeViewSchema = z.object({
   differences: z.array(z.string()),
   /** Its PHP trees; null when it has not said it. */
   php: z.array(reportedTreeSchema).nullable(),
+  /** Null when it has not said it. */
+  system: z
+    .object({
+      release: z.string().nullable(),
+      releases: z.array(z.object({ release: z.string(), digest: z.string() })),
+      kernel: z.object({ running: z.string(), installed: z.array(z.string()) }),
+      bootId: z.string(),
+      cpuFlags: z.array(z.string()),
+      isPartial: z.boolean(),
+    })
+    .nullable(),
 });
 export type NodeView = z.infer<typeof nodeViewSchema>;
 

@@ -104,6 +104,8 @@ const stepOutlineSchema = z.object({
   timeoutSeconds: z.number(),
   /** What takes it back, in order; empty: nothing has to or can be done. */
   undo: z.array(z.string()),
+  /** A unit that fails here or later is held as it is: there is no way back. */
+  isFinal: z.boolean(),
 });
 export type StepOutline = z.infer<typeof stepOutlineSchema>;
 

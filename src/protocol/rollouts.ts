@@ -164,6 +164,11 @@ export const progressSchema = headSchema.extend({
   /** The first of a stream: `changed` has every unit. */
   isWhole: z.boolean(),
   changed: z.array(unitViewSchema),
+  /** How the nodes of those units stand: see `member-states.ts`. */
+  cells: z.record(
+    z.string(),
+    z.object({ state: z.string(), letter: z.string(), note: z.string() }),
+  ),
   why: z.array(waitReasonSchema).readonly(),
   monitor: monitorViewSchema.nullable(),
 });

@@ -14,6 +14,7 @@ import { type Release, releaseSnapshot, showNewest, withChannels } from './relea
 import type { Repository } from './repository.ts';
 import type { RepositoryContext } from './repository-context.ts';
 import { ensureSnapshot, snapshotIdOf } from './snapshot-store.ts';
+import { unchangedSince } from './unchanged-packages.ts';
 
 export type PublishRequest = Parameters<Repository['publish']>[0];
 
@@ -81,19 +82,42 @@ async function alreadyMade(
 /** The snapshot that a publication of this would show. */
 export async function makeSnapshot(
   context: RepositoryContext,
-  request: PublishRequest,
+  request: PublishRequest & Pick<Release, 'sameImagesAs'>,
 ): Promise<string> {
   const { database } = context;
   const { profile, channel, packageIds } = request;
   if (packageIds === undefined) {
     return await makeNewest(context, request);
   }
-  const added = await requirePackages(database, profile, packageIds);
+  const named = await requirePackages(database, profile, packageIds);
   const present = await newestPublication(database, { profile, channel });
+  const added = await changedAmong(context, request, { named, present });
   const contents = await replaceSlots(database, present?.snapshotId, added);
   return await database
     .transaction()
     .execute(async (queries) => await save(queries, context, request, contents));
+}
+
+/**
+ * What a build request has made otherwise than the channel shows it. The others stay as they are there, so that no node
+ * fetches again what it has: docs/decisions/0029.
+ */
+async function changedAmong(
+  { database }: RepositoryContext,
+  { requestId, sameImagesAs }: PublishRequest & Pick<Release, 'sameImagesAs'>,
+  of: {
+    readonly named: readonly PackageChoice[];
+    readonly present: PublicationRecord | undefined;
+  },
+): Promise<readonly PackageChoice[]> {
+  const { named, present } = of;
+  if (requestId === undefined || sameImagesAs !== undefined || present === undefined) {
+    return named;
+  }
+  const ids = named.map(({ id }) => id);
+  const unchanged = await unchangedSince(database, present.snapshotId, ids);
+  const staying = new Set(unchanged.map(({ id }) => id));
+  return named.filter(({ id }) => !staying.has(id));
 }
 
 /** Of each category/pn:slot the newest version: what was so the last time, and what has become so since. */

@@ -23,6 +23,7 @@ function nodeView(values: Partial<NodeView> = {}): NodeView {
     differs: 0,
     differences: [],
     php: null,
+    system: null,
     ...values,
   };
 }

@@ -51,7 +51,7 @@ describe('rookery rollout plan', () => {
       '- dev-libs/openssl (dev-libs/openssl-3.4.1 -> dev-libs/openssl-3.5.0): disruptive. libssl.so.3 is mapped',
       '1 package without an effect',
       'wave-2  wave    3      3      1 min 00 s   Member 2 of every farm',
-      'How 8 units are done',
+      'How 8 units are done, such as canary/web1-1',
       'merge: merges publication 17 of zen3/stable (at most 30 min 00 s); back: merges publication 16',
       'failures that are borne: 0 of a farm, 1 of a profile, 2 in all; canaries none',
       'start: missing; rookery rollout approve',
@@ -65,11 +65,10 @@ describe('rookery rollout plan', () => {
       join(folder, 'careful.toml'),
       'waves = [0.5, 1]\n[limits]\nper-rack = 1\ntotal = "none"\n[budget]\ntotal = 4\n',
     );
-    const { stdout } = await run([
-      ...['rollout', 'plan', 'php', '8.4.2', '--dry-run', '--json', '--policy', 'careful.toml'],
-      ...['--set', 'budget.total=0', '--set', 'gates=peers,alerts', '--set', 'php-drain=false'],
-      ...['--set', 'snapshot=none', ...REASON],
-    ]);
+    const settings = ['budget.total=0', 'gates=peers,alerts', 'php-drain=false', 'snapshot=none'];
+    const words = ['rollout', 'plan', 'php', '8.4.2', '--dry-run', '--json', ...REASON];
+    const given = settings.flatMap((setting) => ['--set', setting]);
+    const { stdout } = await run([...words, '--policy', 'careful.toml', ...given]);
     const { policy } = JSON.parse(stdout).plan;
     expect(policy).toMatchObject({
       waves: [0.5, 1],

@@ -14,6 +14,8 @@ import { poll } from '../support/poll.ts';
 export class HaproxyProcess {
   readonly #folder: string;
   readonly #socket: string;
+  /** Processes that were reloaded away. */
+  readonly #old: { child: ReturnType<typeof spawnGroup>; ending: Promise<number> }[] = [];
   #child: ReturnType<typeof spawnGroup>;
   #ending: Promise<number>;
 
@@ -23,7 +25,10 @@ export class HaproxyProcess {
     [this.#child, this.#ending] = this.#spawn([]);
   }
 
-  /** Writes the configuration, checks it and starts it; `socket` and `stateFile` are those that it names. */
+  /**
+   * Writes the configuration, checks it and starts it; `socket` (a path, or tcp://127.0.0.1:PORT) and `stateFile` are those that it
+   * names.
+   */
   static async start(options: {
     readonly folder: string;
     readonly configuration: string;
@@ -54,9 +59,10 @@ export class HaproxyProcess {
 
   async #ready(): Promise<void> {
     let status: number | undefined;
-    void this.#ending.then((code) => {
-      status = code;
-    });
+    const watch = async (ending: Promise<number>): Promise<void> => {
+      status = await ending;
+    };
+    void watch(this.#ending);
     await poll('HAProxy to answer at its socket', async () => {
       if (status !== undefined) {
         throw new Error(`HAProxy ended with ${status}`);
@@ -69,7 +75,9 @@ export class HaproxyProcess {
   /** One command line, or several apart by `;`. Returns what it says. */
   async tell(line: string): Promise<string> {
     return await new Promise((done, fail) => {
-      const connection = connect(this.#socket);
+      const [, port] = /^tcp:.*:(\d+)$/.exec(this.#socket) ?? [];
+      const connection =
+        port === undefined ? connect(this.#socket) : connect(Number(port), '127.0.0.1');
       let said = '';
       connection.setEncoding('utf8');
       connection.on('data', (text: string) => {
@@ -85,9 +93,20 @@ export class HaproxyProcess {
 
   /** `UP`, `DOWN`, `MAINT`, `DRAIN`, ... of a server. */
   async status(backend: string, server: string): Promise<string> {
+    return (await this.#statistic('status', backend, server)) ?? 'unknown';
+  }
+
+  async #statistic(name: string, backend: string, server: string): Promise<string | undefined> {
     const rows = (await this.tell('show stat')).split('\n').map((row) => row.split(','));
-    const at = rows[0]?.indexOf('status') ?? -1;
-    return rows.find(([one, two]) => one === backend && two === server)?.[at] ?? 'unknown';
+    const at = rows[0]?.indexOf(name) ?? -1;
+    return rows.find(([one, two]) => one === backend && two === server)?.[at];
+  }
+
+  /** Until no request is under way to a server. */
+  async untilIdle(backend: string, server: string): Promise<void> {
+    await poll(`${backend}/${server} to have no requests`, async () =>
+      (await this.#statistic('scur', backend, server)) === '0' ? true : undefined,
+    );
   }
 
   async until(backend: string, server: string, status: string): Promise<void> {
@@ -102,12 +121,14 @@ export class HaproxyProcess {
       writeFileSync(stateFile, await this.tell('show servers state'));
     }
     const [old, ending] = [this.#child, this.#ending];
-    [this.#child, this.#ending] = this.#spawn(['-x', this.#socket, '-sf', String(old.pid)]);
+    [this.#child, this.#ending] = this.#spawn([
+      '-sf',
+      String(old.pid),
+      ...(this.#socket.startsWith('/') ? ['-x', this.#socket] : []),
+    ]);
     await this.#ready();
     this.#old.push({ child: old, ending });
   }
-
-  readonly #old: { child: ReturnType<typeof spawnGroup>; ending: Promise<number> }[] = [];
 
   async stop(): Promise<void> {
     const all = [...this.#old, { child: this.#child, ending: this.#ending }];

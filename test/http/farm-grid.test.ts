@@ -49,7 +49,7 @@ describe('the grid of farms', () => {
     const [, legend = ''] = farmGrid('Farms', FARMS, cells).toString().split('</table>');
 
     expect([...legend.matchAll(/<li>(.*?)<\/li>/g)].map(([, text]) => text)).toEqual([
-      `<span class="cell held" aria-hidden="true">H</span> ${MEMBER_STATES.held.word}: 2`,
+      `<span class="cell held" aria-hidden="true">H</span> ${MEMBER_STATES.held.word}: <span>2</span>`,
     ]);
   });
 

@@ -198,6 +198,7 @@ describe('rookery-node report', () => {
             use: 'amd64 ssl quoted kernel_linux',
             iuse: '+ssl static',
             provides: '',
+            requires: '',
           },
         ],
         checks: [],

@@ -15,6 +15,8 @@ const PAGES = [
   '/jobs/{id}',
   '/history',
   '/logs',
+  '/fleet',
+  '/fleet/impact',
   '/nodes',
   '/nodes/{node}',
   '/journal',
@@ -27,6 +29,8 @@ const PAGES = [
   '/profiles/{profile}/{channel}',
   '/requests',
   '/requests/{id}',
+  '/rollouts',
+  '/rollouts/{id}',
   '/schedules',
   '/requests/{id}/timeline',
 ];

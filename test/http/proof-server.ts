@@ -4,6 +4,10 @@ import { join } from 'node:path';
 import { Tokens } from '../../src/access/tokens.ts';
 import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
+import { createFleetImpacts } from '../../src/fleet/impact/fleet-impacts.ts';
+import { Inventories } from '../../src/fleet/inventory/inventories.ts';
+import type { ObservedNode } from '../../src/fleet/observed/observed-node.ts';
+import { Standings } from '../../src/fleet/status/standings.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
@@ -38,6 +42,8 @@ export interface ProofServer {
   readonly keys: FarmKeys;
   readonly add: (cpv: string, changes?: PackageChanges) => Promise<PackageRecord>;
   readonly publish: () => Promise<PublicationRecord>;
+  /** What nodes have said of themselves. */
+  readonly observed: ObservedNode[];
   readonly close: () => Promise<void>;
 }
 
@@ -53,8 +59,10 @@ export async function startProofServer(
   const keys = await openTestKeys(folder, { clock, journal, keyring });
   const builds = new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) });
   const profiles = catalogOf(PROFILES);
+  const observed: ObservedNode[] = [];
   const made = join(folder, 'made');
   await mkdir(made);
+  const inventories = new Inventories({ database, journal, clock, profiles });
   const stopping = new AbortController();
   let url = '';
   const server = createServer(
@@ -67,6 +75,15 @@ export async function startProofServer(
       keys,
       resign: installation.resign,
       proofs,
+      inventories,
+      standings: new Standings({ database, inventories, profiles, clock }),
+      impacts: createFleetImpacts({
+        database,
+        profiles,
+        locks: new Locks(),
+        folders,
+        observed: async () => [...observed],
+      }),
       builds,
       schedules: new Scheduler({
         database,
@@ -108,6 +125,7 @@ export async function startProofServer(
   url = `http://127.0.0.1:${await listenOnFreePort(server)}`;
   return {
     url,
+    observed,
     clock,
     installation,
     tokens,

@@ -9,6 +9,9 @@ import { Tokens } from '../../src/access/tokens.ts';
 import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import type { Database } from '../../src/database/database.ts';
+import { createFleetImpacts } from '../../src/fleet/impact/fleet-impacts.ts';
+import { Inventories } from '../../src/fleet/inventory/inventories.ts';
+import { Standings } from '../../src/fleet/status/standings.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../src/gentoo/profile.ts';
 import type { HttpContext } from '../../src/http/context.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
@@ -145,6 +148,7 @@ export async function startTestServer(
       flags: { CFLAGS: '-O2 -pipe -march=skylake-avx512' },
     }),
   ]);
+  const inventories = new Inventories({ database, journal, clock, profiles });
   const context: HttpContext = {
     profiles,
     repository,
@@ -154,6 +158,15 @@ export async function startTestServer(
     keys: await openTestKeys(folder, { clock, journal, keyring }),
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
+    inventories,
+    standings: new Standings({ database, inventories, profiles, clock }),
+    impacts: createFleetImpacts({
+      database,
+      profiles,
+      locks: new Locks(),
+      folders: { state: join(folder, 'state'), mirrorRoot },
+      observed: async () => [],
+    }),
     builds,
     schedules: new Scheduler({
       database,

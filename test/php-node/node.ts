@@ -38,6 +38,11 @@ export class PhpNode {
     return node;
   }
 
+  /** One that somebody has made. */
+  static at(root: string): PhpNode {
+    return new PhpNode(root);
+  }
+
   /** Another node, with the same past. */
   async copy(root: string): Promise<PhpNode> {
     await runChecked(['cp', '-a', this.root, root], { env: toolEnvironment() });

@@ -29,18 +29,33 @@ export class WebServer {
   readonly #node: PhpNode;
   readonly #port: number;
   readonly #address: string;
+  readonly #edit: (shipped: string) => string;
 
-  private constructor(node: PhpNode, kind: WebServerKind, at: { address: string; port: number }) {
+  private constructor(
+    node: PhpNode,
+    kind: WebServerKind,
+    at: { address: string; port: number; edit: (shipped: string) => string },
+  ) {
     this.#node = node;
+    this.#edit = at.edit;
     this.kind = kind;
     this.#address = at.address;
     this.#port = at.port;
     this.url = `http://${at.address}:${at.port}`;
   }
 
-  /** Started without PHP, as a node is before its first activation, with settings for `rookery-php`. */
-  static async start(node: PhpNode, kind: WebServerKind, address: string): Promise<WebServer> {
-    const server = new WebServer(node, kind, { address, port: await freePort() });
+  /**
+   * Started without PHP, as a node is before its first activation, with settings for `rookery-php`. `edit` changes the
+   * configuration that is shipped.
+   */
+  static async start(
+    node: PhpNode,
+    kind: WebServerKind,
+    address: string,
+    { port = 0, edit = (shipped: string) => shipped } = {},
+  ): Promise<WebServer> {
+    const at = { address, port: port === 0 ? await freePort() : port, edit };
+    const server = new WebServer(node, kind, at);
     for (const folder of ['web', 'etc/web', 'srv/www']) {
       mkdirSync(node.path(folder), { recursive: true });
     }
@@ -100,7 +115,7 @@ export class WebServer {
   }
 
   #shipped(): string {
-    return readFileSync(join(SHIPPED, `${this.kind}.conf`), 'utf8')
+    return this.#edit(readFileSync(join(SHIPPED, `${this.kind}.conf`), 'utf8'))
       .replace('listen 80;', `listen ${this.#address}:${this.#port};`)
       .replaceAll(/\/etc\/(?:nginx|apache2)\/rookery-php\.conf/g, this.include)
       .replaceAll('/var/lib/rookery', this.#node.path('var/lib/rookery'))

@@ -17,12 +17,12 @@ export async function startMemcached(address: string, port: number): Promise<Mem
   const child = spawnGroup(command, { env: toolEnvironment() }, 'ignore');
   const ending = ended(child, command);
   await poll('memcached to answer', async () => {
-    const said = await ask(address, port, 'version');
+    const said = await askMemcached(address, port, 'version');
     return said.startsWith('VERSION') ? true : undefined;
   });
   return {
     statistic: async (name) => {
-      const said = await ask(address, port, 'stats');
+      const said = await askMemcached(address, port, 'stats');
       return Number(new RegExp(`^STAT ${name} (\\d+)`, 'm').exec(said)?.[1]);
     },
     stop: async () => {
@@ -33,7 +33,7 @@ export async function startMemcached(address: string, port: number): Promise<Mem
 }
 
 /** What it says to one command; empty when it does not answer. */
-async function ask(host: string, port: number, command: string): Promise<string> {
+export async function askMemcached(host: string, port: number, command: string): Promise<string> {
   return await new Promise((done) => {
     const socket = connect({ host, port });
     let said = '';

@@ -137,12 +137,12 @@ export class TestServer {
     return new TestServer(folder, port, name);
   }
 
-  /** Starts it and waits until it is ready. Returns how long that took, in ms. */
-  async start(): Promise<number> {
+  /** Starts it and waits until it is ready, as long as `poll` does. Returns how long that took, in ms. */
+  async start(waitMs?: number): Promise<number> {
     const began = performance.now();
     this.program.start();
     try {
-      await poll('the server to be ready', async () => await this.isReady());
+      await poll('the server to be ready', async () => await this.isReady(), waitMs);
     } catch (error) {
       throw new Error(`the server did not start:\n${await this.program.log()}`, { cause: error });
     }

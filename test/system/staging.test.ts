@@ -182,4 +182,27 @@ describe('what a request has built', () => {
     expect(end).toMatchObject({ state: 'done', reason: null });
     expect(await shown()).toEqual(['a/app-1#2', 'a/free-1#1', 'd/lib-2#1']);
   }, 60_000);
+
+  it('is not published anew when it came out the same, and says which build stays', async () => {
+    const before = await shown();
+    const id = await request(['a/free'], { rebuild: true });
+    const end = await until(id, 'the end', ({ finishedAt }) => finishedAt !== null);
+    expect(jobOf(end, 'a/free-1')).toMatchObject({ state: 'succeeded', attempt: 1 });
+    expect(end).toMatchObject({
+      state: 'done',
+      reason: 'Nothing has changed in what testing shows of a/free-1 (build 1): it stays.',
+      packages: [
+        {
+          cpv: 'a/free-1',
+          buildId: 2,
+          leftOut: 'It is unchanged: testing stays with build 1.',
+        },
+      ],
+    });
+    expect(await shown()).toEqual(before);
+    const again = await request(['a/free']);
+    const reused = await until(again, 'the end', ({ finishedAt }) => finishedAt !== null);
+    expect(reused).toMatchObject({ state: 'done', jobs: [], packages: [{ how: 'reused' }] });
+    expect(await shown()).toEqual(before);
+  }, 60_000);
 });

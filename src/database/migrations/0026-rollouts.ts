@@ -16,6 +16,7 @@ export const statements: readonly string[] = [
     stage text,
     started_at bigint,
     started_by text,
+    resumed_at bigint,
     ended_at bigint,
     runner text,
     waits_json text not null

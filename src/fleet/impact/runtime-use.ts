@@ -1,5 +1,5 @@
 import { parseCpv } from '../../gentoo/cpv.ts';
-import type { ObservedNode, RunningService } from '../observed/observed-node.ts';
+import type { ObservedNode, ResidentTree, RunningService } from '../observed/observed-node.ts';
 
 /** A node as far as it matters what an upgrade does to it. */
 export type NodeView = Pick<ObservedNode, 'node' | 'profile' | 'php' | 'system'>;
@@ -7,7 +7,7 @@ export type NodeView = Pick<ObservedNode, 'node' | 'profile' | 'php' | 'system'>
 /** Files of one package that one program has mapped, on however many nodes. */
 export interface FileUse {
   readonly program: string;
-  /** PHP trees of the processes, for php-fpm of PHP trees; null for the system's own. */
+  /** For php-fpm of a PHP tree: which. */
   readonly tree: string | null;
   /** How many nodes have it so. */
   readonly nodes: number;
@@ -20,7 +20,7 @@ interface Count {
   readonly tree: string | null;
   readonly files: Map<string, number>;
   nodes: number;
-  /** The number of the node that was counted last. */
+  /** The group of nodes that was counted last. */
   last: number;
 }
 
@@ -30,27 +30,30 @@ export class RuntimeUse {
   readonly #byCpv = new Map<string, Map<string, Count>>();
   readonly #byName = new Map<string, string[]>();
   readonly #trees = new Map<string, { readonly requires: Set<string>; nodes: number }>();
-  readonly #programs = new Map<string, Count>();
   readonly #silent: string[] = [];
 
+  /** Nodes that say the same often share one list of services and of trees: such a list is looked at once. */
   constructor(nodes: readonly NodeView[]) {
-    for (const [at, { node, php, system }] of nodes.entries()) {
-      for (const { id, requires } of new Map(
-        php.resident.map((tree) => [tree.id, tree]),
-      ).values()) {
-        const known = this.#trees.get(id) ?? { requires: new Set(), nodes: 0 };
-        known.requires.add(requires);
-        known.nodes += 1;
-        this.#trees.set(id, known);
-      }
-      for (const service of system?.services ?? []) {
-        this.#count(service, at);
-      }
-      if (system === null) {
+    const services = new Map<readonly RunningService[], number>();
+    const resident = new Map<readonly ResidentTree[], number>();
+    for (const { node, php, system } of nodes) {
+      resident.set(php.resident, (resident.get(php.resident) ?? 0) + 1);
+      if (system === null || system.isPartial === true) {
         this.#silent.push(node);
+      }
+      if (system !== null) {
+        services.set(system.services, (services.get(system.services) ?? 0) + 1);
       }
     }
     this.#silent.sort();
+    for (const [trees, count] of resident) {
+      this.#countTrees(trees, count);
+    }
+    for (const [at, [list, count]] of [...services].entries()) {
+      for (const service of list) {
+        this.#countService(service, { at, count });
+      }
+    }
     for (const cpv of this.#byCpv.keys()) {
       const { category, pn } = parseCpv(cpv);
       const name = `${category}/${pn}`;
@@ -71,11 +74,6 @@ export class RuntimeUse {
     return this.#trees;
   }
 
-  /** Every program that runs as a service, on how many nodes; by name and tree. */
-  get programs(): readonly Pick<FileUse, 'program' | 'tree' | 'nodes'>[] {
-    return sorted(this.#programs.values());
-  }
-
   /**
    * Who has files of a package mapped. A file of a build that is gone (`isInstalled` says so) counts for the package
    * of its name: the process will go on with what it has, and its next restart takes what is there then.
@@ -91,40 +89,44 @@ export class RuntimeUse {
     return sorted(found);
   }
 
-  #count(service: RunningService, at: number): void {
+  #countTrees(trees: readonly ResidentTree[], count: number): void {
+    const byId = new Map<string, Set<string>>();
+    for (const { id, requires } of trees) {
+      byId.set(id, (byId.get(id) ?? new Set()).add(requires));
+    }
+    for (const [id, texts] of byId) {
+      const known = this.#trees.get(id) ?? { requires: new Set(), nodes: 0 };
+      known.nodes += count;
+      for (const text of texts) {
+        known.requires.add(text);
+      }
+      this.#trees.set(id, known);
+    }
+  }
+
+  #countService(service: RunningService, nodes: Share): void {
     const { name: program, tree, files } = service;
     const key = `${program} ${tree ?? ''}`;
-    counted(this.#programs, key, { program, tree }, at);
     for (const { path, cpv } of files) {
       if (cpv !== null) {
-        let users = this.#byCpv.get(cpv);
-        if (users === undefined) {
-          users = new Map();
-          this.#byCpv.set(cpv, users);
+        const users = this.#byCpv.get(cpv) ?? new Map<string, Count>();
+        this.#byCpv.set(cpv, users);
+        const use = users.get(key) ?? { program, tree, files: new Map(), nodes: 0, last: -1 };
+        users.set(key, use);
+        if (use.last !== nodes.at) {
+          use.last = nodes.at;
+          use.nodes += nodes.count;
         }
-        const use = counted(users, key, { program, tree }, at);
-        use.files.set(path, (use.files.get(path) ?? 0) + 1);
+        use.files.set(path, (use.files.get(path) ?? 0) + nodes.count);
       }
     }
   }
 }
 
-function counted(
-  uses: Map<string, Count>,
-  key: string,
-  who: { readonly program: string; readonly tree: string | null },
-  at: number,
-): Count {
-  let use = uses.get(key);
-  if (use === undefined) {
-    use = { ...who, files: new Map(), nodes: 0, last: -1 };
-    uses.set(key, use);
-  }
-  if (use.last !== at) {
-    use.last = at;
-    use.nodes += 1;
-  }
-  return use;
+/** Nodes with the same services: which of such groups it is, and how many they are. */
+interface Share {
+  readonly at: number;
+  readonly count: number;
 }
 
 function sorted<T extends Pick<FileUse, 'program' | 'tree'>>(uses: Iterable<T>): T[] {

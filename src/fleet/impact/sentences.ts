@@ -24,12 +24,12 @@ export function onNodes(nodes: number): string {
   return ` on ${nodes === 1 ? '1 node' : `${nodes} nodes`}`;
 }
 
-/** `3 nodes (web-1, web-2 and web-3) do not say what runs on them`. */
+/** `3 nodes (web-1, web-2 and web-3) do not say all that runs on them`. */
 export function silentSentence(nodes: readonly string[]): string {
   const names = listed(nodes, SHOWN_NODES);
   return nodes.length === 1
-    ? `the node ${names} does not say what runs on it`
-    : `${nodes.length} nodes (${names}) do not say what runs on them`;
+    ? `the node ${names} does not say all that runs on it`
+    : `${nodes.length} nodes (${names}) do not say all that runs on them`;
 }
 
 /** `libssl.so.3`, with its category where that is not the usual one. */

@@ -3,7 +3,7 @@ import { HOST_RULE, isHost, parseEndpoint } from './endpoint.ts';
 import type { Endpoint, Farm, Member } from './inventory.ts';
 import type { DefaultsDocument, FarmDocument, MemberDocument } from './inventory-document.ts';
 import { expandMembers, fillIn, type NamedMember, PLACEHOLDERS } from './member-pattern.ts';
-import { type Resolving, takeName } from './resolve-inventory.ts';
+import { type Resolving, takeName } from './resolving.ts';
 
 const SSH_PORT = 22;
 const MEMCACHED_PORT = 11_211;
@@ -50,6 +50,14 @@ function nearest<Key extends keyof Layer['table']>(
     }
   }
   return undefined;
+}
+
+function said<Key extends keyof Layer['table'], Default>(
+  layers: readonly Layer[],
+  key: Key,
+  otherwise: Default,
+): NonNullable<Layer['table'][Key]> | Default {
+  return nearest(layers, key)?.value ?? otherwise;
 }
 
 function memcachedOf(
@@ -188,8 +196,8 @@ function indexOf(
     readonly taken: Map<number, string>;
   },
 ): number | undefined {
-  const said = nearest(own, 'index');
-  const index = said?.value ?? member.index;
+  const given = nearest(own, 'index');
+  const index = given?.value ?? member.index;
   if (index === null) {
     const rule = 'its name does not end in a number from 1 to 99, which would be its index';
     faults.missing(`${path}.member.${member.name}.index`, rule);
@@ -198,7 +206,7 @@ function indexOf(
   const other = taken.get(index);
   if (other !== undefined && other !== member.name) {
     const rule = `has the index ${index} of ${other}; give one of them another`;
-    faults.value(said?.path ?? `${path}.members`, said?.value ?? member.name, rule);
+    faults.value(given?.path ?? `${path}.members`, given?.value ?? member.name, rule);
   }
   taken.set(index, member.name);
   return index;
@@ -219,14 +227,14 @@ function memberOf(
         { name, farm: at.name, site: siteOf(at.path), index },
         { layers, at },
       ),
-      port: nearest(layers, 'ssh-port')?.value ?? SSH_PORT,
-      user: nearest(layers, 'ssh-user')?.value ?? 'root',
+      port: said(layers, 'ssh-port', SSH_PORT),
+      user: said(layers, 'ssh-user', 'root'),
     },
     profile: profileOf(resolving, name, { layers, at }),
-    webServer: nearest(layers, 'web-server')?.value ?? 'nginx',
-    rack: nearest(layers, 'rack')?.value ?? null,
-    weight: nearest(layers, 'weight')?.value ?? 1,
-    isEager: nearest(layers, 'eager')?.value ?? false,
+    webServer: said(layers, 'web-server', 'nginx'),
+    rack: said(layers, 'rack', null),
+    weight: said(layers, 'weight', 1),
+    isEager: said(layers, 'eager', false),
   };
 }
 

@@ -10,19 +10,11 @@ import {
 } from './inventory-document.ts';
 import { type DocumentPlace, InventoryFaults } from './inventory-faults.ts';
 import { resolveFarm } from './resolve-farm.ts';
+import { type Resolving, takeName } from './resolving.ts';
 
 export interface InventoryPart {
   readonly document: InventoryDocument;
   readonly place: DocumentPlace;
-}
-
-/** What the parts of one inventory are checked against, and where their names were first. */
-export interface Resolving {
-  readonly faults: InventoryFaults;
-  /** Names of hardware profiles that there are; undefined: whatever they are called. */
-  readonly profiles: readonly string[] | undefined;
-  /** `node web7-01` -> where it is. */
-  readonly named: Map<string, string>;
 }
 
 /**
@@ -47,24 +39,6 @@ export function resolveInventory(
     faults.push('The inventory has no site: it needs a table such as [site.berlin].');
   }
   return { inventory: { sites: sites.toSorted(byName) }, faults };
-}
-
-/** Says so when the name is not one, or another of this kind has it. */
-export function takeName(
-  { faults, named }: Resolving,
-  kind: 'site' | 'farm' | 'node' | 'balancer',
-  name: string,
-  path: string,
-): void {
-  if (!FLEET_NAME.test(name)) {
-    faults.value(path, name, `is not the name of a ${kind}: it ${FLEET_NAME_RULE}`);
-  }
-  const key = `${kind} ${name}`;
-  const other = named.get(key);
-  if (other !== undefined) {
-    faults.value(path, name, `is the name of a ${kind} already, at ${other}`);
-  }
-  named.set(key, faults.at(path));
 }
 
 function resolveSite(
@@ -108,17 +82,24 @@ function resolveSite(
 
 function balancerOf(name: string, balancer: BalancerDocument): Balancer {
   switch (balancer.driver) {
-    case 'haproxy': {
-      const [blue, green] = balancer['farm-backends'] ?? ['blue', 'green'];
-      const { driver, socket, 'member-backend': memberBackend = '{farm}' } = balancer;
-      return { name, driver, socket, memberBackend, farmBackends: [blue, green] };
-    }
-    case 'health-file': {
-      const noticedAfterSeconds = secondsOf(balancer['noticed-after']);
-      return { name, driver: balancer.driver, noticedAfterSeconds };
-    }
+    case 'haproxy':
+      return {
+        name,
+        driver: 'haproxy',
+        socket: balancer.socket,
+        memberBackend: balancer['member-backend'] ?? '{farm}',
+        farmBackends: balancer['farm-backends'] ?? ['blue', 'green'],
+      };
+    case 'health-file':
+      return {
+        name,
+        driver: 'health-file',
+        noticedAfterSeconds: secondsOf(balancer['noticed-after']),
+      };
     case 'command':
-      return { name, driver: balancer.driver, command: balancer.command };
+      return { name, driver: 'command', command: balancer.command };
+    default:
+      return balancer satisfies never;
   }
 }
 

@@ -37,6 +37,8 @@ export interface ObservedSystem {
   /** Words of CPU_FLAGS_X86 that its processor has. */
   readonly cpuFlags: readonly string[];
   readonly services: readonly RunningService[];
+  /** It could not look into all of its processes, for it did not run as root: there may be more services and files. */
+  readonly isPartial?: boolean;
 }
 
 /** All processes of one program that runs as a service. */

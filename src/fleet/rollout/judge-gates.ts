@@ -1,6 +1,5 @@
-import type { GateVerdict } from '../drivers/ports.ts';
+import type { GateJudge, GateQuestion, GateVerdict } from '../drivers/ports.ts';
 import type { GateName } from '../plan/policy.ts';
-import type { GateJudge, GateQuestion } from './gate-judge.ts';
 
 /** The worst of all: one that fails counts more than one that nobody can tell. */
 export async function judgeAll(

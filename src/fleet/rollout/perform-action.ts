@@ -3,7 +3,7 @@ import type { Farm, Site } from '../inventory/inventory.ts';
 import type { Action } from '../plan/plan.ts';
 import { judgeAll } from './judge-gates.ts';
 import type { SiteReading } from './readings.ts';
-import { setServers } from './set-servers.ts';
+import { lockOf, setServers } from './set-servers.ts';
 import { changesOf, type Place } from './unit-actions.ts';
 import { type Intent, OK, type Outcome, Poll, type UnitScene } from './unit-scene.ts';
 
@@ -25,7 +25,11 @@ export async function performAction(
     case 'set-members':
     case 'set-farms':
       return await insist(scene, intent, async () => {
-        await setServers(scene.context.drivers.balancers, site, changesOf(action));
+        const { drivers, locks } = scene.context;
+        await locks.run(lockOf(site), async () => {
+          scene.signal.throwIfAborted();
+          await setServers(drivers.balancers, site, changesOf(action));
+        });
         return OK;
       });
     case 'flush': {

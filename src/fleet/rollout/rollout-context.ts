@@ -3,12 +3,12 @@ import type { Event, NewEvent } from '../../journal/event.ts';
 import type { Journal } from '../../journal/journal.ts';
 import type { Clock } from '../../support/clock.ts';
 import { sleep } from '../../support/clock.ts';
+import type { Locks } from '../../support/locks.ts';
 import type { Log } from '../../support/log.ts';
-import type { Drivers } from '../drivers/ports.ts';
+import type { Drivers, GateJudge } from '../drivers/ports.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { PublicationRef } from '../plan/artefact.ts';
 import type { GateName } from '../plan/policy.ts';
-import type { GateJudge } from './gate-judge.ts';
 
 /** How the engine keeps time. None of it is part of a plan. */
 export interface EngineSettings {
@@ -93,6 +93,8 @@ export interface EngineContext {
   readonly inventory: () => Promise<RecordedInventory>;
   /** TIMESTAMP of a publication, seconds: what a node that has it says. Null when it is not there any more. */
   readonly timestampOf: (publication: PublicationRef) => Promise<number | null>;
+  /** Who tells a site's balancers something does so under its name. */
+  readonly locks: Locks;
   readonly settings: EngineSettings;
 }
 

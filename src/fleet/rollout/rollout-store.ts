@@ -49,6 +49,7 @@ export async function insertRollout(
       stage: null,
       started_at: null,
       started_by: null,
+      resumed_at: null,
       ended_at: null,
       runner: null,
       waits_json: '[]',

@@ -1,6 +1,14 @@
 import type { BalancerChange, BalancerDriver } from '../drivers/ports.ts';
 import type { Site } from '../inventory/inventory.ts';
 
+/**
+ * Who tells the balancers of a site something holds this lock meanwhile: what an engine says again that was forgotten must
+ * not overtake what has been wanted since.
+ */
+export function lockOf(site: Site): string {
+  return `balancers:${site.name}`;
+}
+
 /** Tells all balancers of a site. Throws what the first that failed has said, after all were told. */
 export async function setServers(
   driver: BalancerDriver,

@@ -125,8 +125,14 @@ export class UnitRun {
     return (
       this.#isAborted &&
       this.#scene.plan.policy.onFailure === 'undo' &&
+      !this.#isFinal(from - 1) &&
       this.progress.unit.steps.slice(from).some(({ action }) => action.do === 'node')
     );
+  }
+
+  /** Whether what the steps up to this one have done has to stay. */
+  #isFinal(index: number): boolean {
+    return this.progress.unit.steps.slice(0, index + 1).some(({ isFinal }) => isFinal === true);
   }
 
   async #perform(place: Place): Promise<ReadonlyMap<string, Outcome>> {
@@ -163,8 +169,8 @@ export class UnitRun {
   async #fail(index: number, bad: Outcome, ended: Ended): Promise<void> {
     const step = this.progress.unit.steps[index];
     const sentence = `${step?.id ?? ''}: ${bad.output}`;
-    const isAbort = bad.outcome === 'aborted';
-    if (bad.outcome === 'unknown' || (this.#scene.plan.policy.onFailure === 'hold' && !isAbort)) {
+    const holds = this.#scene.plan.policy.onFailure === 'hold' && bad.outcome !== 'aborted';
+    if (bad.outcome === 'unknown' || holds || this.#isFinal(index)) {
       await this.#end('held', sentence, ended);
     } else {
       await this.#turnBack(index, sentence, ended);
@@ -281,7 +287,7 @@ export class UnitRun {
             }))
           : [],
     };
-    const failed = { ...this.progress, state, because };
+    const failed = { ...this.progress, state, because, endedAt: now };
     const site = this.#scene.fleet().site(unit.site);
     await this.#journal.write({
       ...entry,

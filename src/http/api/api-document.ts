@@ -42,7 +42,15 @@ import {
 } from '../../protocol/channels.ts';
 import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
+import {
+  fleetStatusSchema,
+  importedInventorySchema,
+  inventoryBodySchema,
+  inventoryListSchema,
+  inventoryViewSchema,
+} from '../../protocol/fleet.ts';
 import { gateViewSchema } from '../../protocol/gate.ts';
+import { impactBodySchema, impactListSchema } from '../../protocol/impact.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
   extendBodySchema,
@@ -126,6 +134,8 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
+  ImpactBody: impactBodySchema,
+  Inventory: inventoryBodySchema,
   NodeReport: nodeReportSchema,
   PauseBody: pauseBodySchema,
   PhpCollectBody: phpCollectBodySchema,
@@ -169,6 +179,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  ImpactList: impactListSchema,
   HeldList: heldListSchema,
   History: historySchema,
   HistoryGroups: historyGroupsSchema,
@@ -182,6 +193,10 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   NewToken: newTokenSchema,
   Node: nodeViewSchema,
   NodeDetail: nodeDetailSchema,
+  FleetStatus: fleetStatusSchema,
+  ImportedInventory: importedInventorySchema,
+  InventoryList: inventoryListSchema,
+  InventoryRevision: inventoryViewSchema,
   NodeList: nodeListSchema,
   Package: packageViewSchema,
   PackageDetail: packageDetailSchema,

@@ -9,7 +9,9 @@ import { buildRoutes } from './build-routes.ts';
 import { ccacheRoutes } from './ccache-routes.ts';
 import { channelRoutes } from './channel-routes.ts';
 import { differenceRoute } from './difference-route.ts';
+import { fleetRoutes } from './fleet-routes.ts';
 import { gateRoute } from './gate-route.ts';
+import { impactRoutes } from './impact-routes.ts';
 import { journalRoutes } from './journal-routes.ts';
 import { keyRoutes } from './key-routes.ts';
 import { nodeRoutes } from './node-routes.ts';
@@ -43,7 +45,9 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...agentRoutes(context),
     ...ccacheRoutes(context),
     ...nodeRoutes(context),
+    ...impactRoutes(context),
     ...(context.rollouts === undefined ? [] : rolloutRoutes(context, context.rollouts)),
+    ...fleetRoutes(context),
     ...retentionRoutes(context),
     ...accessRoutes(context),
     ...journalRoutes(context),

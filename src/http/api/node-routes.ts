@@ -1,5 +1,7 @@
+import { cpuFlagsOf } from '../../gentoo/cpuinfo.ts';
 import {
   forgetBodySchema,
+  type NodeReportMessage,
   type NodeView,
   nodeDetailSchema,
   nodeListSchema,
@@ -7,7 +9,7 @@ import {
   proofViewSchema,
   reportReplySchema,
 } from '../../protocol/nodes.ts';
-import type { NodeRecord } from '../../repository/proof/node-report.ts';
+import type { NodeRecord, NodeReport, ReportedSystem } from '../../repository/proof/node-report.ts';
 import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
@@ -48,9 +50,15 @@ function reportRoute(context: HttpContext): Route {
         );
       }
       requireChannel(context, body.profile, body.channel);
-      const { timestamp: timestampSeconds, php, ...rest } = body;
+      const { timestamp: timestampSeconds, php, system, ...rest } = body;
       const { record, counts, answer } = await context.proofs.report(
-        { ...rest, node, timestampSeconds, php: php?.trees ?? null },
+        {
+          ...rest,
+          node,
+          timestampSeconds,
+          php: php?.trees ?? null,
+          ...(system !== undefined && { system: toSystem(system) }),
+        },
         actorOf(identity),
       );
       const { serial, differs } = record;
@@ -118,6 +126,13 @@ function readRoutes(context: HttpContext): readonly Route[] {
   ];
 }
 
+function toSystem({
+  cpuinfo,
+  ...system
+}: NonNullable<NodeReportMessage['system']>): NonNullable<NodeReport['system']> {
+  return { ...system, cpuFlags: cpuFlagsOf(cpuinfo) };
+}
+
 function nodeView({ timestampSeconds: timestamp, ...record }: NodeRecord): NodeView {
   return {
     ...record,
@@ -125,5 +140,15 @@ function nodeView({ timestampSeconds: timestamp, ...record }: NodeRecord): NodeV
     checks: record.checks.map((check) => ({ ...check })),
     differences: [...record.differences],
     php: record.php?.map((tree) => ({ ...tree })) ?? null,
+    system: record.system === null ? null : systemView(record.system),
+  };
+}
+
+function systemView({ releases, kernel, cpuFlags, ...system }: ReportedSystem): NodeView['system'] {
+  return {
+    ...system,
+    releases: [...releases],
+    kernel: { ...kernel, installed: [...kernel.installed] },
+    cpuFlags: [...cpuFlags],
   };
 }

@@ -1,12 +1,14 @@
 import type { Request, Response } from 'express';
 import type { RolloutRecord, RolloutService, UnitRecord } from '../../fleet/rollout/rollout.ts';
+import { MEMBER_STATES } from '../../protocol/member-states.ts';
+import { RolloutCells } from '../../protocol/rollout-cells.ts';
 import type { RolloutProgress } from '../../protocol/rollouts.ts';
 import { sleep } from '../../support/clock.ts';
 import type { HttpContext } from '../context.ts';
 import { lifetimeOf } from '../lifetime.ts';
 import { lastSeen } from './journal-routes.ts';
 import { Latch } from './latch.ts';
-import { monitorView, rolloutHead } from './rollout-views.ts';
+import { monitorView, planOutline, rolloutHead } from './rollout-views.ts';
 import { beginStream, endStream, writePiece } from './streaming.ts';
 
 /** Steps of units are in the database and not in the journal: they are looked for this often. */
@@ -24,6 +26,7 @@ export function isFinalRollout({ state }: Pick<RolloutRecord, 'state'>): boolean
 
 interface Told {
   readonly units: Map<string, string>;
+  readonly cells: RolloutCells;
   head: string;
   /** Number of the last event of the journal. */
   seq: number;
@@ -57,7 +60,8 @@ export async function streamRollout(
   const life = lifetimeOf(response, stopping);
   try {
     const seq = lastSeen(request) ?? exchange.after ?? (await journal.latest(1))[0]?.seq ?? 0;
-    const told: Told = { units: new Map(), head: '', seq };
+    const cells = new RolloutCells(planOutline(record.plan, new Map()));
+    const told: Told = { units: new Map(), cells, head: '', seq };
     beginStream(response, 'text/event-stream; charset=utf-8');
     let quietLooks = 0;
     while (request.method !== 'HEAD' && !life.signal.aborted) {
@@ -120,7 +124,13 @@ async function progressPiece(
     return [];
   }
   told.head = text;
-  const progress: RolloutProgress = { ...head, isWhole, changed, monitor };
+  const cells = Object.fromEntries(
+    [...told.cells.update(changed)].map(([node, { state, note }]) => [
+      node,
+      { state, letter: MEMBER_STATES[state].letter, note },
+    ]),
+  );
+  const progress: RolloutProgress = { ...head, isWhole, changed, cells, monitor };
   return [`event: progress\ndata: ${JSON.stringify(progress)}\n\n`];
 }
 

@@ -14,13 +14,14 @@ each_profile() {
 }
 
 report() {
-  for program in awk cat find grep head mktemp mv rm sed sort tail timeout tr; do
+  for program in awk cat cut find grep head mktemp mv rm sed sort tail timeout tr uname; do
     command -v "$program" > /dev/null 2>&1 || fail 3 "$program is not installed; nothing was reported"
   done
   [ "$dry" = yes ] || prepare_token
   result=0
   run_checks
   installed_json > "$work/installed"
+  system_json
   each_profile report_profile
   exit "$result"
 }

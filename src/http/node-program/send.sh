@@ -77,6 +77,10 @@ report_profile() {
     printf ',"checks":'
     cat "$work/checks"
     php_member
+    if [ -f "$work/system" ]; then
+      printf ',"system":'
+      cat "$work/system"
+    fi
     printf '}\n'
   } > "$work/report"
   if [ "$dry" = yes ]; then

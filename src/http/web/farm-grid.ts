@@ -17,12 +17,14 @@ export interface GridCell {
 
 /**
  * Farms as rows, members as columns by their index, each cell with the letter and colour of its node's state and a link to the
- * node's page. `cells` is by node; a node that it does not have has no state. Below it the letters are explained.
+ * node's page. `cells` is by node; a node that it does not have has no state. Below it the letters are explained; those of
+ * `mayCome` are there but hidden as long as no member has them, for a script that changes cells.
  */
 export function farmGrid(
   caption: string,
   farms: readonly GridFarm[],
   cells: ReadonlyMap<string, GridCell>,
+  mayCome: readonly MemberState[] = [],
 ): Html {
   const indexes = [
     ...new Set(farms.flatMap(({ members }) => members.map(({ index }) => index))),
@@ -33,7 +35,7 @@ export function farmGrid(
 <thead><tr><th scope="col">Farm</th>${indexes.map((index) => html`<th scope="col">${index}</th>`)}</tr></thead>
 ${sites.map((site) => siteRows(site, { farms, cells, indexes }))}
 </table></div>
-${legend(farms, cells)}`;
+${legend(farms, cells, mayCome)}`;
 }
 
 function siteRows(
@@ -75,16 +77,22 @@ function cell(node: string, stands: GridCell | undefined): Html {
 }
 
 /** The states that occur, with how many members are in each. */
-function legend(farms: readonly GridFarm[], cells: ReadonlyMap<string, GridCell>): Html {
+function legend(
+  farms: readonly GridFarm[],
+  cells: ReadonlyMap<string, GridCell>,
+  mayCome: readonly MemberState[],
+): Html {
   const shown = farms.flatMap(({ members }) =>
     members.flatMap(({ node }) => cells.get(node)?.state ?? []),
   );
   const rows = Object.entries(MEMBER_STATES).flatMap(([state, { letter, word }]) => {
     const count = shown.filter((one) => one === state).length;
-    return count === 0
+    const isWanted = mayCome.some((one) => one === state);
+    const live = isWanted && html` data-count="${state}"${count === 0 && html` hidden`}`;
+    return count === 0 && !isWanted
       ? []
       : [
-          html`<li><span class="cell ${state}" aria-hidden="true">${letter}</span> ${word}: ${count}</li>`,
+          html`<li${live}><span class="cell ${state}" aria-hidden="true">${letter}</span> ${word}: <span>${count}</span></li>`,
         ];
   });
   return html`<ul class="grid-legend">${rows}</ul>`;

@@ -1,7 +1,15 @@
 import type { Assets } from './assets.ts';
 import { type Html, html } from './html.ts';
 
-export type Section = 'overview' | 'requests' | 'agents' | 'history' | 'nodes' | 'journal';
+export type Section =
+  | 'overview'
+  | 'requests'
+  | 'agents'
+  | 'history'
+  | 'fleet'
+  | 'nodes'
+  | 'rollouts'
+  | 'journal';
 
 export interface Page {
   readonly title: string;
@@ -17,7 +25,9 @@ const SECTIONS: readonly { readonly id: Section; readonly href: string; readonly
     { id: 'requests', href: '/requests', name: 'Builds' },
     { id: 'agents', href: '/agents', name: 'Agents' },
     { id: 'history', href: '/history', name: 'History' },
+    { id: 'fleet', href: '/fleet', name: 'Fleet' },
     { id: 'nodes', href: '/nodes', name: 'Nodes' },
+    { id: 'rollouts', href: '/rollouts', name: 'Rollouts' },
     { id: 'journal', href: '/journal', name: 'Journal' },
   ];
 

@@ -9,6 +9,7 @@ export const packageHref = (id: string): string => path('packages', id);
 export const requestHref = (id: string): string => path('requests', id);
 export const timelineHref = (id: string): string => path('requests', id, 'timeline');
 export const jobHref = (id: string): string => path('jobs', id);
+export const rolloutHref = (id: string): string => path('rollouts', id);
 export const nodeHref = (name: string): string => path('nodes', name);
 /** One attempt at a job, with its log. */
 export const attemptHref = (id: string, attempt: number): string =>

@@ -6,8 +6,10 @@ import { type Page, renderPage } from './layout.ts';
 import { agentsPage } from './pages/agents-page.ts';
 import { channelPage } from './pages/channel-page.ts';
 import { differencePage } from './pages/difference-page.ts';
+import { fleetPage } from './pages/fleet-page.ts';
 import { historyPage } from './pages/history-page.ts';
 import { homePage } from './pages/home-page.ts';
+import { impactPage } from './pages/impact-page.ts';
 import { jobPage } from './pages/job-page.ts';
 import { journalPage } from './pages/journal-page.ts';
 import { keysPage } from './pages/keys-page.ts';
@@ -20,6 +22,8 @@ import { phpPage } from './pages/php-page.ts';
 import { profilePage } from './pages/profile-page.ts';
 import { requestPage } from './pages/request-page.ts';
 import { requestsPage } from './pages/requests-page.ts';
+import { rolloutPage } from './pages/rollout-page.ts';
+import { rolloutsPage } from './pages/rollouts-page.ts';
 import { schedulesPage } from './pages/schedules-page.ts';
 import { searchPage } from './pages/search-page.ts';
 import { timelinePage } from './pages/timeline-page.ts';
@@ -45,8 +49,10 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
     ['/', async (request) => await homePage(context, publicUrlFor(context, request))],
     ['/packages', async (request) => await searchPage(context, listQuery(request.query))],
     ['/agents', async (request) => await agentsPage(context, publicUrlFor(context, request))],
+    ['/fleet', async () => await fleetPage(context)],
     ['/nodes', async () => await nodesPage(context)],
     ['/nodes/:node', async (request) => await nodePage(context, name(request, 'node'))],
+    ['/fleet/impact', async (request) => await impactPage(context, request.query)],
     ['/history', async (request) => await historyPage(context, request.query)],
     ['/logs', async (request, response) => await logsPage(context, request.query, response)],
     ['/requests', async () => await requestsPage(context)],
@@ -57,6 +63,12 @@ function pagesOf(context: HttpContext): readonly (readonly [string, MakePage])[]
       async (request) => await jobPage(context, name(request, 'id'), request.query['attempt']),
     ],
     ['/packages/:id', async (request) => await packagePage(context, name(request, 'id'))],
+    ['/rollouts', async () => await rolloutsPage(context)],
+    [
+      '/rollouts/:id',
+      async (request) =>
+        await rolloutPage(context, name(request, 'id'), request.query['part'] === 'now'),
+    ],
     ['/schedules', async () => await schedulesPage(context)],
     ['/signing', async () => keysPage(context)],
     ['/journal', async (request) => await journalPage(context, request.query)],

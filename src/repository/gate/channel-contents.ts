@@ -13,6 +13,7 @@ import { allowancesOf, gatePackages } from './gate-store.ts';
 export interface ChannelContents {
   /** 0 when it shows nothing yet. */
   readonly serial: number;
+  readonly snapshotId: string | undefined;
   readonly choices: readonly PackageChoice[];
   /** Whether the gate would let this pass. */
   readonly isLetPass: (finding: Finding) => boolean;
@@ -29,6 +30,7 @@ export async function channelContents(
   const isWarning = new Set<string>(profile.gate?.warn);
   return {
     serial: shown?.serial ?? 0,
+    snapshotId: shown?.snapshotId,
     choices: shown === undefined ? [] : await choicesOfSnapshot(database, shown.snapshotId),
     isLetPass: ({ id, kind }) => isAllowed.has(id) || isWarning.has(kind),
   };

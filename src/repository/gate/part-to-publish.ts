@@ -7,6 +7,7 @@ import { requirePackages } from '../publish-snapshot.ts';
 import type { PartToPublish, Repository } from '../repository.ts';
 import type { RepositoryContext } from '../repository-context.ts';
 import { slotKey } from '../snapshot-contents.ts';
+import { unchangedSince } from '../unchanged-packages.ts';
 import {
   baseOf,
   type ChannelContents,
@@ -28,9 +29,9 @@ export async function partToPublish(
   requireChannel(profile, request.channel);
   const contents = await channelContents(context, profile, request.channel);
   const isThere = new Set(contents.choices.map(({ id }) => id));
-  const choices = (
-    await requirePackages(context.database, profile.name, request.packageIds)
-  ).filter(({ id }) => !isThere.has(id));
+  const named = await requirePackages(context.database, profile.name, request.packageIds);
+  const same = await sameAsShown(context, contents, request);
+  const choices = named.filter(({ id }) => !isThere.has(id) && !same.has(id));
   const offered = await loadGatePackages(
     context,
     choices.map(({ id }) => id),
@@ -51,6 +52,17 @@ export async function partToPublish(
     packageIds: chosen.map(({ id }) => id),
     leftOut: leftOut.map(({ package: { id, cpv }, reason, lacks }) => ({ id, cpv, reason, lacks })),
   };
+}
+
+/** What was built again and came out as the channel shows it; it is not published. */
+async function sameAsShown(
+  { database }: RepositoryContext,
+  { snapshotId }: ChannelContents,
+  { packageIds }: PartRequest,
+): Promise<ReadonlySet<string>> {
+  const unchanged =
+    snapshotId === undefined ? [] : await unchangedSince(database, snapshotId, packageIds);
+  return new Set(unchanged.map(({ id }) => id));
 }
 
 /** What the gate would say of these packages, whatever else there is. */

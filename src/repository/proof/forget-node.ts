@@ -2,6 +2,7 @@ import { AppError } from '../../support/errors.ts';
 import type { Deed } from '../repository.ts';
 import { deleteNode } from './node-store.ts';
 import type { ProofContext } from './proof-context.ts';
+import { removeUnusedServices } from './system-store.ts';
 
 /**
  * Removes what a node has reported and proven: it is gone, or its word is worth nothing. Promotions that were made
@@ -20,6 +21,7 @@ export async function forgetNode(
         if (removed.reports === 0) {
           throw unknownNode(node);
         }
+        await removeUnusedServices(queries);
         return await context.journal.write(queries, {
           kind: 'node-forgotten',
           subject: `node:${node}`,

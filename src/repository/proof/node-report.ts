@@ -36,6 +36,30 @@ export interface ReportedTree {
   readonly requires: string;
 }
 
+/** What a node says of its system besides packages: see `protocol/nodes.ts`. */
+export interface ReportedSystem {
+  readonly release: string | null;
+  readonly releases: readonly { readonly release: string; readonly digest: string }[];
+  readonly kernel: { readonly running: string; readonly installed: readonly string[] };
+  readonly bootId: string;
+  /** In the words of CPU_FLAGS_X86 or CPU_FLAGS_ARM. */
+  readonly cpuFlags: readonly string[];
+  /** It could not look into all of its processes: there may be more services and files. */
+  readonly isPartial: boolean;
+}
+
+/** All processes of one program that runs as a service. */
+export interface ReportedService {
+  readonly name: string;
+  readonly tree: string | null;
+  /** Files that it executes. */
+  readonly files: readonly {
+    readonly path: string;
+    readonly cpv: string | null;
+    readonly isDeleted: boolean;
+  }[];
+}
+
 /** What a node tells about itself. */
 export interface NodeReport {
   readonly node: string;
@@ -47,6 +71,8 @@ export interface NodeReport {
   readonly checks: readonly CheckResult[];
   /** Null when it does not say it. */
   readonly php: readonly ReportedTree[] | null;
+  /** Absent when it does not say it. */
+  readonly system?: ReportedSystem & { readonly services: readonly ReportedService[] };
 }
 
 /** The newest report of a node about a profile, as it is kept. */
@@ -63,6 +89,8 @@ export interface NodeRecord {
   /** The first of the differences, in words. */
   readonly differences: readonly string[];
   readonly php: readonly ReportedTree[] | null;
+  /** Without its services, which are read apart; null when it has not said it. */
+  readonly system: ReportedSystem | null;
 }
 
 /** What a node's reports have proven of one publication. */

@@ -9,6 +9,7 @@ import type { ChannelKey } from '../publication-store.ts';
 import { RESIGN_ORIGIN } from '../resign/resign-store.ts';
 import type { PublishedBuild } from './compare-installed.ts';
 import type { InstalledPackage, NodeProof, NodeRecord } from './node-report.ts';
+import { systemSchema } from './system-store.ts';
 
 export type PublicationKey = ChannelKey & { readonly serial: number };
 
@@ -56,6 +57,7 @@ const RECORD = [
   'differs',
   'differences_json',
   'php_json',
+  'system_json',
 ] as const;
 
 /** Puts a report in the place of the node's earlier one about this profile. */
@@ -63,6 +65,7 @@ export async function replaceReport(
   queries: Queries,
   record: NodeRecord,
   installed: readonly InstalledPackage[],
+  servicesDigest: string | null = null,
 ): Promise<void> {
   const { node, profile, ...rest } = {
     node: record.node,
@@ -78,6 +81,8 @@ export async function replaceReport(
     differs: record.differs,
     differences_json: JSON.stringify(record.differences),
     php_json: record.php === null ? null : JSON.stringify(record.php),
+    system_json: record.system === null ? null : JSON.stringify(record.system),
+    services_digest: servicesDigest,
   };
   await queries
     .insertInto('node_reports')
@@ -190,7 +195,7 @@ export async function reportKeys(
     .where('reported_at', '>=', since)
     .orderBy('node')
     .execute();
-  return rows.map((row) => ({ node: row.node, content: contentOf(row) }));
+  return rows.map((row) => ({ node: row.node, content: reportContent(row) }));
 }
 
 /** What a report has; undefined when the node has reported something else by now. */
@@ -205,22 +210,45 @@ export async function installedIn(
     .where('profile', '=', profile)
     .where('node', '=', node)
     .executeTakeFirst();
-  return row === undefined || contentOf(row) !== content
+  return row === undefined || reportContent(row) !== content
     ? undefined
     : installedSchema.parse(JSON.parse(row.installed_json));
 }
 
-function contentOf(row: Pick<NodeReportRow, 'node' | 'reported_at' | 'installed_digest'>): string {
+/** Reports with the same have the same installed. */
+export function reportContent(
+  row: Pick<NodeReportRow, 'node' | 'reported_at' | 'installed_digest'>,
+): string {
   return row.installed_digest ?? `${row.node} ${row.reported_at}`;
+}
+
+/** What the nodes with this content have installed; undefined when there are none. */
+export async function installedByContent(
+  queries: Queries,
+  content: string,
+): Promise<readonly InstalledPackage[] | undefined> {
+  const [node, reportedAt] = content.split(' ');
+  const statement = queries.selectFrom('node_reports').select('installed_json');
+  const row = await (reportedAt === undefined
+    ? statement.where('installed_digest', '=', content)
+    : statement
+        .where('node', '=', node ?? '')
+        .where('reported_at', '=', Number(reportedAt))
+        .where('installed_digest', 'is', null)
+  )
+    .limit(1)
+    .executeTakeFirst();
+  return row === undefined ? undefined : installedSchema.parse(JSON.parse(row.installed_json));
 }
 
 /** Whole fleets report the same, but for when and from where each machine got it. */
 function digestOfInstalled(installed: readonly InstalledPackage[]): string {
   const told = installed.map(({ cpv, slot, buildId, use, iuse, provides, requires }) =>
-    JSON.stringify([
-      ...[cpv, slot, buildId, use, iuse, provides],
-      ...(requires === undefined ? [] : [requires]),
-    ]),
+    JSON.stringify(
+      requires === undefined
+        ? [cpv, slot, buildId, use, iuse, provides]
+        : [cpv, slot, buildId, use, iuse, provides, requires],
+    ),
   );
   return digestOf('sha256', told.toSorted().join('\n'));
 }
@@ -337,6 +365,7 @@ function toRecord(row: Pick<Selectable<NodeReportRow>, (typeof RECORD)[number]>)
     differs: row.differs,
     differences: sentencesSchema.parse(JSON.parse(row.differences_json)),
     php: row.php_json === null ? null : treesSchema.parse(JSON.parse(row.php_json)),
+    system: row.system_json === null ? null : systemSchema.parse(JSON.parse(row.system_json)),
   };
 }
 

@@ -6,9 +6,16 @@ import { slotKey } from '../snapshot-contents.ts';
 import { choicesOfSnapshot } from '../snapshot-store.ts';
 import { type Comparison, compareInstalled, type PublishedBuild } from './compare-installed.ts';
 import { counted, ofChecks } from './judge-proof.ts';
-import type { InstalledPackage, NodeProof, NodeRecord, NodeReport } from './node-report.ts';
+import type {
+  InstalledPackage,
+  NodeProof,
+  NodeRecord,
+  NodeReport,
+  ReportedSystem,
+} from './node-report.ts';
 import { buildsOf, proofsOf, publicationAt, replaceProof, replaceReport } from './node-store.ts';
 import type { ProofContext } from './proof-context.ts';
+import { keepServices, removeUnusedServices } from './system-store.ts';
 
 const KEPT_DIFFERENCES = 50;
 const SHOWN_DIFFERENCES = 10;
@@ -81,8 +88,17 @@ async function examine(
     differs: differences.length,
     differences: differences.slice(0, KEPT_DIFFERENCES),
     php: report.php,
+    system: systemOf(report),
   };
   return { same, differences, record, reasons: reasonsAgainst(record, same) };
+}
+
+function systemOf({ system }: NodeReport): ReportedSystem | null {
+  if (system === undefined) {
+    return null;
+  }
+  const { services: _, ...rest } = system;
+  return rest;
 }
 
 /** Throws `invalid-cpv`. */
@@ -149,7 +165,10 @@ async function keep(
 ): Promise<Event | undefined> {
   const { node, profile, channel, serial, checks, reportedAt } = record;
   return await context.database.transaction().execute(async (queries) => {
-    await replaceReport(queries, record, report.installed);
+    const services = report.system?.services ?? null;
+    const digest = services === null ? null : await keepServices(queries, services);
+    await replaceReport(queries, record, report.installed, digest);
+    await removeUnusedServices(queries);
     if (serial === null) {
       return undefined;
     }

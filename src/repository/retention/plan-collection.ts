@@ -9,6 +9,7 @@ import { blocksOfSnapshot } from '../blocks/block-store.ts';
 import { publicationsInUse } from '../proof/node-store.ts';
 import type { RepositoryContext } from '../repository-context.ts';
 import { stagedNames } from '../stage-packages.ts';
+import { standingBehind } from '../unchanged-packages.ts';
 import type { PublicationVerdict } from './retention.ts';
 import {
   type PackageUse,
@@ -167,12 +168,13 @@ function addHeld(all: Map<string, Held>, key: string, more: Held): void {
   );
 }
 
-/** What open requests and staging trees hold. Staging trees name the files they need, of whatever profile. */
+/** What open requests, staging trees and plans to come hold. Staging trees name the files they need, of whatever profile. */
 export async function usedPackages(
   context: RepositoryContext,
   profile: string,
 ): Promise<(one: PackageUse) => string | undefined> {
   const requested = await packagesOfOpenRequests(context.database, profile);
+  const behind = await standingBehind(context.database, profile);
   const staged = new Map<string, string>();
   for (const name of await stagedNames(context)) {
     for (const path of await pathsIn(join(context.layout.staging, name, 'Packages'))) {
@@ -185,7 +187,11 @@ export async function usedPackages(
     if (request !== undefined) {
       return `used by the open request ${request}`;
     }
-    return tree === undefined ? undefined : `staged for ${tree}`;
+    if (tree !== undefined) {
+      return `staged for ${tree}`;
+    }
+    const shown = behind.get(id);
+    return shown === undefined ? undefined : `the same as build ${shown}, which is shown`;
   };
 }
 

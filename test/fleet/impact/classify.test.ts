@@ -99,7 +99,7 @@ describe('what an upgrade does to nodes', () => {
     );
   });
 
-  it('is not known of nodes that do not say what runs there', () => {
+  it('is not known of nodes that do not say all that runs there', () => {
     const doc = [pooled('app-doc/pages-1'), pooled('app-doc/pages-2')] as const;
     const impact = impactOf({
       installed: [OLD_SSL, doc[0]],
@@ -111,7 +111,7 @@ describe('what an upgrade does to nodes', () => {
       'app-doc/pages': 'none',
     });
     expect(impact.packages[0]?.reasons).toEqual([
-      'the node web-2 does not say what runs on it, and it has programs or libraries',
+      'the node web-2 does not say all that runs on it, and it has programs or libraries',
     ]);
   });
 

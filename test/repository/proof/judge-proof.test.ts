@@ -29,6 +29,7 @@ function report(node: string, values: Partial<NodeRecord>): NodeRecord {
     differs: 0,
     differences: [],
     php: null,
+    system: null,
     ...values,
   };
 }

@@ -78,6 +78,45 @@ function refreshRegularly(element) {
   }, Number(element.dataset.refresh) * 1000);
 }
 
+/** Cells of members take the letter and colour that the events say; what stands beside them is asked for again. */
+function followRollout(element) {
+  const url = new URL(location.href);
+  url.searchParams.set('part', 'now');
+  const refresh = oneAtATime(() => renew('rollout-now', url.href));
+  const source = new EventSource(element.dataset.rollout);
+  source.addEventListener('progress', ({ data }) => {
+    for (const [node, cell] of Object.entries(JSON.parse(data).cells)) {
+      redraw(element.querySelector(`[data-node="${CSS.escape(node)}"]`), node, cell);
+    }
+    countCells(element);
+    refresh();
+  });
+  source.addEventListener('log', refresh);
+  source.addEventListener('end', () => {
+    source.close();
+    refresh();
+  });
+}
+
+function redraw(cell, node, { state, letter, note }) {
+  if (cell !== null) {
+    const said = `${node}: ${note}`;
+    cell.className = `cell ${state}`;
+    cell.title = said;
+    cell.firstElementChild.textContent = letter;
+    cell.lastElementChild.textContent = said;
+  }
+}
+
+/** How many members are in each state, for those who count. */
+function countCells(element) {
+  for (const entry of element.querySelectorAll('[data-count]')) {
+    const number = element.querySelectorAll(`a.cell.${CSS.escape(entry.dataset.count)}`).length;
+    entry.lastElementChild.textContent = number;
+    entry.hidden = number === 0;
+  }
+}
+
 const MOST_LOG_CHARACTERS = 2_000_000;
 
 /** Appends to a log what comes, try after try, until the job has ended. A browser makes a lost connection again. */
@@ -157,6 +196,9 @@ for (const form of document.querySelectorAll('form[data-search]')) {
 }
 for (const element of document.querySelectorAll('[data-events]')) {
   followEvents(element);
+}
+for (const element of document.querySelectorAll('[data-rollout]')) {
+  followRollout(element);
 }
 for (const element of document.querySelectorAll('[data-refresh]')) {
   refreshRegularly(element);

@@ -2,6 +2,7 @@ import type { AgentRecord } from '../../../builds/builds.ts';
 import type { BuildRequest } from '../../../builds/request.ts';
 import type { HardwareProfile } from '../../../gentoo/profile.ts';
 import type { PublicationRecord } from '../../../repository/publication.ts';
+import { rolloutSummary } from '../../api/rollout-views.ts';
 import { isLive } from '../../api/views.ts';
 import type { HttpContext } from '../../context.ts';
 import { publicUrlMissing } from '../../public-url.ts';
@@ -14,6 +15,7 @@ import { agentCard, takenOutNotice } from './agents-page.ts';
 import { clientCommand } from './channel-page.ts';
 import { searchField } from './package-table.ts';
 import { requestTable } from './request-table.ts';
+import { heldNotice, runningNotice } from './rollouts-page.ts';
 import { scheduleNotice } from './schedules-page.ts';
 
 const LAST_BUILDS = 8;
@@ -43,6 +45,7 @@ export async function homePage(context: HttpContext, publicUrl: string | undefin
 <div data-live-region="home" data-refresh="15">
 ${warningsSection(context)}
 ${brokenProfiles(context)}
+${await fleetNotice(context)}
 ${takenOutNotice(agents)}
 ${await scheduleNotice(context)}
 ${states.length === 0 && html`<p class="empty">No profile is set up yet. <code>rookery profile list</code> tells what was found.</p>`}
@@ -51,6 +54,17 @@ ${buildsSection(requests, now)}
 ${agentsSection(agents, { now, heartbeatMs: context.heartbeatMs })}
 </div>`;
   return { title: 'Hardware profiles', section: 'overview', main, refreshSeconds: 30 };
+}
+
+/** What goes on in production, and which nodes somebody has to look at. */
+async function fleetNotice({ rollouts, clock }: HttpContext): Promise<Html | false> {
+  if (rollouts === undefined) {
+    return false;
+  }
+  const underWay = (await rollouts.list()).filter(
+    ({ state }) => state === 'running' || state === 'paused' || state === 'aborting',
+  );
+  return html`${heldNotice(await rollouts.held(), clock.now())}${runningNotice(underWay.map(rolloutSummary))}`;
 }
 
 async function stateOf(context: HttpContext, profile: HardwareProfile): Promise<ProfileState> {

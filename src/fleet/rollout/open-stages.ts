@@ -1,0 +1,97 @@
+import type { RolloutPolicy } from '../plan/policy.ts';
+import type { StageProgress } from './load-rollout.ts';
+import type { WaitReason } from './rollout.ts';
+import type { UnitProgress } from './unit-journal.ts';
+
+export const ENDED: readonly UnitProgress['state'][] = ['done', 'undone', 'held', 'skipped'];
+
+/** Units that their stages let begin, in the order of the plan, and why no later stage does. */
+export interface OpenStages {
+  readonly candidates: readonly UnitProgress[];
+  /** The first stage that has not passed; undefined when all have. */
+  readonly current: StageProgress | undefined;
+  readonly waits: readonly WaitReason[];
+}
+
+/**
+ * A stage lets its units begin when the one before has passed. With the barrier `farm`, a wave does not wait for the wave
+ * before: a unit begins when those of its farm in earlier waves have ended and were watched.
+ */
+export function openStages(
+  stages: readonly StageProgress[],
+  policy: RolloutPolicy,
+  approved: ReadonlySet<string>,
+  now: number,
+): OpenStages {
+  const candidates: UnitProgress[] = [];
+  const waits: WaitReason[] = [];
+  const busy = new BusyFarms(now);
+  let current: StageProgress | undefined;
+  for (const stage of stages) {
+    if (needsApproval(stages, stage, policy) && !approved.has(stage.stage.id)) {
+      waits.push({
+        kind: 'approval',
+        unit: null,
+        sentence: `Somebody has to approve the stage ${stage.stage.id}.`,
+        until: null,
+      });
+      return { candidates, current: current ?? stage, waits };
+    }
+    for (const unit of stage.units) {
+      if (unit.state === 'waiting' && (current === undefined || !busy.has(unit))) {
+        candidates.push(unit);
+      }
+    }
+    if (stage.passedAt === null) {
+      current ??= stage;
+      if (policy.barrier !== 'farm' || stage.stage.type !== 'wave') {
+        break;
+      }
+      busy.add(stage);
+    }
+    const next = stages[stage.position + 1];
+    if (current !== undefined && next?.stage.type !== 'wave') {
+      break;
+    }
+  }
+  return { candidates, current, waits };
+}
+
+/** Farms that have units of earlier waves to end, or to be watched. */
+class BusyFarms {
+  readonly #now: number;
+  readonly #farms = new Set<string>();
+
+  constructor(now: number) {
+    this.#now = now;
+  }
+
+  add({ units, stage }: StageProgress): void {
+    for (const { unit, state, endedAt, startedAt } of units) {
+      const isWatched =
+        startedAt === null || (endedAt ?? 0) + stage.soakSeconds * 1000 <= this.#now;
+      if (!ENDED.includes(state) || !isWatched) {
+        this.#farms.add(unit.farm);
+      }
+    }
+  }
+
+  has({ unit }: UnitProgress): boolean {
+    return this.#farms.has(unit.farm);
+  }
+}
+
+/** Whether a person has to let this stage begin. The first one begins with the rollout. */
+export function needsApproval(
+  stages: readonly StageProgress[],
+  { position }: StageProgress,
+  { approvals }: RolloutPolicy,
+): boolean {
+  if (position === 0) {
+    return false;
+  }
+  const isAfterCanary =
+    stages[position - 1]?.stage.type === 'canary' &&
+    !stages.slice(position).some(({ stage }) => stage.type === 'canary');
+  return approvals.includes('each-stage') || (isAfterCanary && approvals.includes('after-canary'));
+}

@@ -1,0 +1,4 @@
+<?php
+
+// Tells which release answers.
+echo basename(__DIR__), "\n";
