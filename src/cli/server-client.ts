@@ -80,7 +80,6 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...channelCalls({ get, post }),
     ...nodeCalls({ get }),
     ...impactCalls({ post }),
-    ...inventoryCalls({ get }),
     ...scheduleCalls({ get, post }),
     ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
@@ -220,6 +219,7 @@ interface ChannelBody {
 
 function nodeCalls({ get }: Pick<Calls, 'get'>) {
   return {
+    ...inventoryCalls({ get }),
     nodes: async () => (await get('/api/nodes', nodeListSchema)).nodes,
     node: async (name: string) => await get(`/api/nodes/${encoded(name)}`, nodeDetailSchema),
     proof: async (profile: string, channel: string) =>
