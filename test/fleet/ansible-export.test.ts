@@ -1,21 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { ansibleFiles } from '../../src/fleet/export/ansible.ts';
 import type { Site } from '../../src/fleet/inventory/inventory.ts';
-import type { RolloutPlan, Step, Unit } from '../../src/fleet/plan/plan.ts';
+import type { RolloutPlan, Stage, Step, Unit } from '../../src/fleet/plan/plan.ts';
 import { DEFAULT_POLICY } from '../../src/fleet/plan/policy.ts';
 import { NAMES } from './contracts/haproxy.ts';
 import { testSite } from './contracts/test-site.ts';
 
-function unit(stage: string, node: string): Unit {
+function step(id: string, action: Step['action']): Step {
+  return { id, action, timeoutSeconds: 30, undo: [] };
+}
+
+function unit(wave: string, node: string): Unit {
   const nodes = [node];
-  const step = (id: string, action: Step['action']): Step => ({
-    id,
-    action,
-    timeoutSeconds: 30,
-    undo: [],
-  });
   return {
-    id: `${stage}/${node}`,
+    id: `${wave}/${node}`,
     site: 'eu',
     farm: node.slice(0, 2),
     nodes,
@@ -30,15 +28,13 @@ function unit(stage: string, node: string): Unit {
   };
 }
 
+function stage(id: string, nodes: readonly string[]): Stage {
+  const units = nodes.map((node) => unit(id, node));
+  return { id, type: 'wave', title: id, units, soakSeconds: 0 };
+}
+
 /** All members 1, then the member 2 that there is. */
 function planOf(): RolloutPlan {
-  const stage = (id: string, nodes: readonly string[]) => ({
-    id,
-    type: 'wave' as const,
-    title: id,
-    units: nodes.map((node) => unit(id, node)),
-    soakSeconds: 0,
-  });
   return {
     format: 1,
     id: 'a'.repeat(64),

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { GateQuestion } from '../../src/fleet/drivers/ports.ts';
 import { type AlertSource, judgeAlerts } from '../../src/fleet/gates/alerts.ts';
 import {
@@ -129,13 +129,12 @@ describe('traffic is sampled', () => {
   });
 });
 
+function command(text: string): AlertSource {
+  return { kind: 'command', command: ['sh', '-c', text, 'sh'], timeoutMs: 5000 };
+}
+
 describe('alerts are asked for', () => {
   const question: GateQuestion = { rollout: 'r', site: testSite([]), nodes: ['f1-1'], since: 0 };
-  const command = (text: string): AlertSource => ({
-    kind: 'command',
-    command: ['sh', '-c', text, 'sh'],
-    timeoutMs: 5000,
-  });
 
   it.each([
     ['echo "fine at $1 $2"', 'pass', 'fine at eu f1-1'],

@@ -41,9 +41,17 @@ async function addNode(
   );
   const keys = await reportKeys(farm.installation.database, profile, 0);
   const node: ObservedNode = {
-    ...{ node: name, profile, channel: 'stable', serial: null, differs: 0, reportedAt: 1 },
+    node: name,
+    profile,
+    channel: 'stable',
+    serial: null,
+    differs: 0,
+    reportedAt: 1,
     installedDigest: keys.find((key) => key.node === name)?.content ?? '',
-    php: { active: null, resident: [] },
+    php: {
+      active: null,
+      resident: [],
+    },
     system: systemOf([running(program, { '/usr/lib64/liba.so.1': cpv })]),
   };
   farm.observed.push(node);

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readFile, readlink, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { encodeWords } from '../../src/fleet/drivers/step-words.ts';
 import { exists } from '../../src/support/files.ts';
 import { run, toolEnvironment } from '../../src/support/processes.ts';
@@ -182,36 +182,36 @@ while IFS= read -r line; do case $line in =*) decode_word "\${line#=}"; printf '
   });
 });
 
+async function withReleases(): Promise<StepNode> {
+  const node = await makeNode();
+  const { prefix } = node;
+  for (const name of ['r1', 'r2']) {
+    await mkdir(join(prefix, 'releases', name), { recursive: true });
+    await writeFile(join(prefix, 'releases', name, 'index.php'), `<?php echo '${name}';\n`);
+  }
+  await node.set(
+    `releases = ${prefix}/releases`,
+    `release-include = ${prefix}/release.conf`,
+    `release-template = ${prefix}/template`,
+    `test-command = test ! -f ${prefix}/broken`,
+    `reload-command = cp ${prefix}/release.conf ${prefix}/loaded`,
+  );
+  await writeFile(join(prefix, 'template'), 'root @RELEASE@; # @NAME@\n');
+  await writeFile(join(prefix, 'web'), '');
+  return node;
+}
+
+async function digests(node: StepNode): Promise<Map<string, string>> {
+  const { said } = await node.step(['releases']);
+  return new Map(
+    said
+      .trim()
+      .split('\n')
+      .map((line) => [line.split(' ')[0] ?? '', line.split(' ')[1] ?? '']),
+  );
+}
+
 describe('a release of the web application', () => {
-  async function withReleases(): Promise<StepNode> {
-    const node = await makeNode();
-    const { prefix } = node;
-    for (const name of ['r1', 'r2']) {
-      await mkdir(join(prefix, 'releases', name), { recursive: true });
-      await writeFile(join(prefix, 'releases', name, 'index.php'), `<?php echo '${name}';\n`);
-    }
-    await node.set(
-      `releases = ${prefix}/releases`,
-      `release-include = ${prefix}/release.conf`,
-      `release-template = ${prefix}/template`,
-      `test-command = test ! -f ${prefix}/broken`,
-      `reload-command = cp ${prefix}/release.conf ${prefix}/loaded`,
-    );
-    await writeFile(join(prefix, 'template'), 'root @RELEASE@; # @NAME@\n');
-    await writeFile(join(prefix, 'web'), '');
-    return node;
-  }
-
-  async function digests(node: StepNode): Promise<Map<string, string>> {
-    const { said } = await node.step(['releases']);
-    return new Map(
-      said
-        .trim()
-        .split('\n')
-        .map((line) => [line.split(' ')[0] ?? '', line.split(' ')[1] ?? '']),
-    );
-  }
-
   it('is switched to when it is what the plan names, and back when it is not good', async () => {
     const node = await withReleases();
     const known = await digests(node);
