@@ -19,6 +19,7 @@ import { packageListSchema, packageViewSchema, profileListSchema } from '../prot
 import { checkViewSchema } from '../protocol/repository.ts';
 import { collectionTaskSchema, pinViewSchema } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
+import { fleetCalls } from './fleet-calls.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { impactCalls } from './impact-calls.ts';
 import { inventoryCalls } from './inventory-calls.ts';
@@ -81,6 +82,7 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...nodeCalls({ get, post }),
     ...inventoryCalls({ get }),
     ...scheduleCalls({ get, post }),
+    ...fleetCalls({ get, ask }),
     ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),

@@ -43,6 +43,7 @@ import {
 import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
 import {
+  ansibleInventorySchema,
   fleetStatusSchema,
   importedInventorySchema,
   inventoryBodySchema,
@@ -193,6 +194,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   NewToken: newTokenSchema,
   Node: nodeViewSchema,
   NodeDetail: nodeDetailSchema,
+  AnsibleInventory: ansibleInventorySchema,
   FleetStatus: fleetStatusSchema,
   ImportedInventory: importedInventorySchema,
   InventoryList: inventoryListSchema,
