@@ -7,7 +7,7 @@ import type { Config } from './config/config.ts';
 import { LiveProfiles } from './config/live-profiles.ts';
 import { type Cluster } from './database/cluster.ts';
 import { type Database } from './database/database.ts';
-import { createFleetImpacts } from './fleet/impact/fleet-impacts.ts';
+import { createFleetImpacts, type FleetImpactContext } from './fleet/impact/fleet-impacts.ts';
 import { Inventories } from './fleet/inventory/inventories.ts';
 import { observedNodes } from './fleet/observed/observed-store.ts';
 import { Standings } from './fleet/status/standings.ts';
@@ -65,13 +65,7 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     ...(cluster.isShared ? { servers: cluster } : {}),
   });
   const proofs = createProofs(shared);
-  const inventories = new Inventories(shared);
-  const standings = new Standings({ ...shared, inventories });
-  const impacts = createFleetImpacts({
-    ...shared,
-    folders: { state, mirrorRoot },
-    observed: async () => [...(await observedNodes(database)).values()],
-  });
+  const fleet = openFleet({ ...shared, folders: { state, mirrorRoot } });
   const php = openPhp(config, { ...shared, proofs, keyring });
   const diskWatch = watchDiskSpace({
     ...shared,
@@ -110,9 +104,25 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     everyMs: KEYS_EVERY_MS,
   });
   const making = { builds, records, buildService, schedules, compilerCache };
-  const fleet = { inventories, standings, impacts };
   const work = { ...making, ...fleet, check, collection, resign, proofs, diskWatch, php };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
+}
+
+/** What the fleet consists of, how it stands, and what upgrades would do to it. */
+function openFleet(
+  shared: Omit<FleetImpactContext, 'observed'> & {
+    readonly journal: Journal;
+    readonly clock: Clock;
+  },
+) {
+  const { database } = shared;
+  const inventories = new Inventories(shared);
+  const standings = new Standings({ ...shared, inventories });
+  const impacts = createFleetImpacts({
+    ...shared,
+    observed: async () => [...(await observedNodes(database)).values()],
+  });
+  return { inventories, standings, impacts };
 }
 
 function openPhp(

@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { ResolveOption } from '../gentoo/resolve-options.ts';
-import { newTokenSchema, tokenListSchema } from '../protocol/access.ts';
 import { historyGroupsSchema, historySchema } from '../protocol/build-records.ts';
 import {
   jobViewSchema,
@@ -23,12 +22,14 @@ import { AppError } from '../support/errors.ts';
 import { fleetCalls } from './fleet-calls.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { impactCalls } from './impact-calls.ts';
+import { inventoryCalls } from './inventory-calls.ts';
 import { keyCalls } from './key-calls.ts';
 import { phpCalls } from './php-calls.ts';
 import { retryCalls } from './retry-calls.ts';
 import { rolloutCalls } from './rollout-calls.ts';
 import { scheduleCalls } from './schedule-calls.ts';
 import { steeringCalls } from './steering-calls.ts';
+import { tokenCalls } from './token-calls.ts';
 
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
@@ -78,22 +79,16 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...retryCalls({ get, post }),
     ...steeringCalls({ post }, act),
     ...channelCalls({ get, post }),
-    ...nodeCalls({ get }),
-    ...impactCalls({ post }),
+    ...nodeCalls({ get, post }),
+    ...inventoryCalls({ get }),
     ...scheduleCalls({ get, post }),
     ...fleetCalls({ get, ask }),
     ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),
+    ...tokenCalls({ get, post }, act),
     forgetNode: async (name: string, reason: string) =>
       await act({ method: 'DELETE', path: `/api/nodes/${encoded(name)}`, json: { reason } }),
-    tokens: async () => (await get('/api/tokens', tokenListSchema)).tokens,
-    createToken: async (name: string, role: string) =>
-      await post('/api/tokens', { name, role }, newTokenSchema),
-    rotateToken: async (name: string) =>
-      await post(`/api/tokens/${encoded(name)}/rotate`, {}, newTokenSchema),
-    revokeToken: async (name: string) =>
-      await act({ method: 'DELETE', path: `/api/tokens/${encoded(name)}` }),
     beginCheck: async (body: {
       readonly deep: boolean;
       readonly all: boolean;
@@ -224,8 +219,9 @@ interface ChannelBody {
   readonly expectedSerial?: number;
 }
 
-function nodeCalls({ get }: Pick<Calls, 'get'>) {
+function nodeCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
   return {
+    ...impactCalls({ post }),
     nodes: async () => (await get('/api/nodes', nodeListSchema)).nodes,
     node: async (name: string) => await get(`/api/nodes/${encoded(name)}`, nodeDetailSchema),
     proof: async (profile: string, channel: string) =>

@@ -3,6 +3,7 @@ import type { DocumentKeys } from '../gentoo/document-faults.ts';
 import { isWholeText } from '../gentoo/whitespace.ts';
 import { LOG_LEVELS } from '../support/log.ts';
 import { isCronExpression } from '../support/schedule.ts';
+import { fleetSection } from './fleet-section.ts';
 
 const text = z
   .string()
@@ -152,6 +153,7 @@ export const configDocumentSchema = z.strictObject({
   builds: buildsSection.prefault({}),
   housekeeping: housekeepingSection.prefault({}),
   disk: diskSection.prefault({}),
+  fleet: fleetSection.prefault({}),
 });
 export type ConfigDocument = z.infer<typeof configDocumentSchema>;
 
@@ -167,4 +169,5 @@ export const CONFIG_KEYS: DocumentKeys = {
   builds: Object.keys(buildsSection.shape),
   housekeeping: Object.keys(housekeepingSection.shape),
   disk: Object.keys(diskSection.shape),
+  fleet: Object.keys(fleetSection.shape),
 };

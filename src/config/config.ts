@@ -1,4 +1,5 @@
 import type { LogLevel } from '../support/log.ts';
+import type { FleetSettings } from './fleet-section.ts';
 
 /** Everything that can be set, checked and complete. `docs/rookery.example.toml` documents each key. */
 export interface Config {
@@ -85,4 +86,6 @@ export interface Config {
     readonly keepFreeBytes: number;
     readonly warnBelowBytes: number;
   };
+  /** How nodes, balancers, caches and people are reached in rollouts. */
+  readonly fleet: FleetSettings;
 }

@@ -13,6 +13,7 @@ import {
 import type { Config } from './config.ts';
 import { CONFIG_KEYS, type ConfigDocument, configDocumentSchema } from './config-document.ts';
 import { type EnvironmentSettings, readEnvironment } from './environment.ts';
+import { fleetSettings } from './fleet-section.ts';
 
 export interface ConfigPlace {
   /** The configuration file; without one the defaults and the environment hold. */
@@ -133,6 +134,7 @@ function toConfig(document: ConfigDocument, folder: string): Config {
     }),
     builds: buildSettings(builds),
     ...upkeepOf(document),
+    fleet: fleetSettings(document.fleet, folder),
   });
 }
 

@@ -40,7 +40,7 @@ const PACKAGE_GLOB = /^[A-Za-z0-9_*][A-Za-z0-9_.*+-]*\/[A-Za-z0-9_*][A-Za-z0-9_*
 const PROGRAM_GLOB = /^[\w.:@*+-]{1,100}$/;
 const MAX_ROWS = 1000;
 
-const effect = z.enum(RULE_EFFECTS, { error: `has to be one of ${RULE_EFFECTS.join(', ')}` });
+const effect = z.enum(RULE_EFFECTS);
 const reason = z.string().regex(/^\P{Cc}{1,300}$/u, 'has to be one line of at most 300 characters');
 const order = `has to be a whole number from 0 to ${LAST_ORDER}`;
 

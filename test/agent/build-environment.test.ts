@@ -129,6 +129,15 @@ describe('what is built again', () => {
       'app-misc/b',
     ]);
   });
+
+  it("is left to Portage where a set is Portage's own", () => {
+    const sets = { web: ['app-misc/a', '@system'] };
+    expect(excludedFromBinaries(['@web', '@world'], sets)).toEqual([
+      'app-misc/a',
+      '@system',
+      '@world',
+    ]);
+  });
 });
 
 describe('staged packages', () => {

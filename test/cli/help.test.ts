@@ -142,6 +142,7 @@ describe('the commands', () => {
         'fleet release',
         'channel pin',
         'channel unpin',
+        'fleet haproxy',
         'rsync config',
       ]),
     ).toEqual([]);

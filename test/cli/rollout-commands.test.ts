@@ -65,11 +65,10 @@ describe('rookery rollout plan', () => {
       join(folder, 'careful.toml'),
       'waves = [0.5, 1]\n[limits]\nper-rack = 1\ntotal = "none"\n[budget]\ntotal = 4\n',
     );
-    const { stdout } = await run([
-      ...['rollout', 'plan', 'php', '8.4.2', '--dry-run', '--json', '--policy', 'careful.toml'],
-      ...['--set', 'budget.total=0', '--set', 'gates=peers,alerts', '--set', 'php-drain=false'],
-      ...['--set', 'snapshot=none', ...REASON],
-    ]);
+    const settings = ['budget.total=0', 'gates=peers,alerts', 'php-drain=false', 'snapshot=none'];
+    const words = ['rollout', 'plan', 'php', '8.4.2', '--dry-run', '--json', ...REASON];
+    const given = settings.flatMap((setting) => ['--set', setting]);
+    const { stdout } = await run([...words, '--policy', 'careful.toml', ...given]);
     const { policy } = JSON.parse(stdout).plan;
     expect(policy).toMatchObject({
       waves: [0.5, 1],

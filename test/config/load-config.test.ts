@@ -97,6 +97,24 @@ describe('loadConfig', () => {
         historyDays: 1095,
         collect: true,
       },
+      fleet: {
+        ssh: {
+          identityFile: null,
+          knownHostsFile: null,
+          configFile: null,
+          connectTimeoutSeconds: 10,
+          keepSeconds: 120,
+        },
+        nodeProgram: ['/usr/local/sbin/rookery-step'],
+        nodeCommand: null,
+        nodesAtOnce: 64,
+        callTimeoutMs: 60_000,
+        webhookFile: null,
+        mail: null,
+        alerts: null,
+        sampleMs: 20_000,
+        sampleRequests: 50,
+      },
     });
     expect(Object.values(config).every((section) => Object.isFrozen(section))).toBe(true);
     expect(Object.isFrozen(config)).toBe(true);

@@ -11,15 +11,6 @@ import type { VisitorSettings, Visits } from './visitors.ts';
 const TREE = '8.2.30-web-v3-r1';
 const folder = temporaryFolder();
 
-const FLAWLESS = {
-  failed: 0,
-  regressions: 0,
-  lostUpdates: 0,
-  doubled: 0,
-  staleFragments: 0,
-  wrong: [],
-};
-
 (missingForLab() === null ? describe : describe.skip)(`a site (needs ${LAB_NEEDS})`, () => {
   let farm: PhpFarm | undefined;
   let started: FleetLab | undefined;
@@ -52,26 +43,6 @@ const FLAWLESS = {
     return started;
   }
 
-  /** Visitors, until all is done and each has been here once more. */
-  async function underVisitors(
-    act: () => Promise<void>,
-    settings: Partial<VisitorSettings> = {},
-  ): Promise<Visits> {
-    const visitors = lab().visitors({ visitors: 8, ...settings });
-    const seen = async (more: number): Promise<void> => {
-      const { requests } = visitors.visits;
-      await poll('visitors', () => (visitors.visits.requests > requests + more ? true : undefined));
-    };
-    try {
-      await seen(50);
-      await act();
-      await seen(50);
-    } finally {
-      await visitors.end();
-    }
-    return visitors.visits;
-  }
-
   async function restart(node: LabNode): Promise<void> {
     const { haproxy } = lab();
     const backend = `members_${node.plan.farm}`;
@@ -89,7 +60,7 @@ const FLAWLESS = {
   }
 
   it('loses no request of nodes that are drained and started anew', async () => {
-    const visits = await underVisitors(async () => {
+    const visits = await underVisitors(lab(), async () => {
       for (const index of [1, 2]) {
         await Promise.all(
           ['web1', 'web2'].map(async (name) => await restart(lab().node(`${name}-${index}`))),
@@ -104,11 +75,15 @@ const FLAWLESS = {
     const node = lab().node('web1-1');
     // Always one that is under way, and must not be sent again.
     const slowPosts = { posts: 1, slow: 1, slowMs: 400 };
-    const visits = await underVisitors(async () => {
-      await node.init('kill');
-      await node.init('boot');
-      await lab().haproxy.until('members_web1', 'web1-1', 'UP');
-    }, slowPosts);
+    const visits = await underVisitors(
+      lab(),
+      async () => {
+        await node.init('kill');
+        await node.init('boot');
+        await lab().haproxy.until('members_web1', 'web1-1', 'UP');
+      },
+      slowPosts,
+    );
     expect(visits.failed).toBeGreaterThan(0);
     expect(visits.regressions + visits.lostUpdates).toBe(0);
   });
@@ -116,7 +91,7 @@ const FLAWLESS = {
   it('gets another release farm by farm, and nobody notices', async () => {
     const { haproxy, nodes, site } = lab();
     const digest = await nodes[0]?.digestOf('v2');
-    const visits = await underVisitors(async () => {
+    const visits = await underVisitors(lab(), async () => {
       for (const { name, memcached } of site.farms) {
         await haproxy.tell(`set server blue/${name} state maint`);
         await haproxy.untilIdle('blue', name);

@@ -190,17 +190,17 @@ class Session {
   async ask(method: 'GET' | 'POST', path: string): Promise<Page> {
     const cookie = [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const headers = { cookie, ...(method === 'POST' ? { 'content-length': '3' } : {}) };
-    return await new Promise((done, fail) => {
-      const options = { method, agent: this.#agent, headers, timeout: 20_000 };
-      const asked = request(this.#url + path, options, (response) => {
-        this.#take(response).then(done, fail);
-      });
+    const options = { method, agent: this.#agent, headers, timeout: 20_000 };
+    const asked = request(this.#url + path, options);
+    const response = await new Promise<IncomingMessage>((done, fail) => {
+      asked.on('response', done);
       asked.on('timeout', () => asked.destroy(new Error('no answer within 20 s')));
       asked.on('error', (error: NodeJS.ErrnoException) => {
         fail(new Refused(0, `${error.code ?? ''} ${error.message}`));
       });
       asked.end(method === 'POST' ? 'a=b' : undefined);
     });
+    return await this.#take(response);
   }
 
   async #take(response: IncomingMessage): Promise<Page> {

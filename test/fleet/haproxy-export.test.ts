@@ -1,7 +1,8 @@
 import { createServer, request, type Server } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type HaproxyOptions, haproxyConfiguration } from '../../src/fleet/export/haproxy.ts';
+import { haproxyConfiguration } from '../../src/fleet/export/haproxy.ts';
+import type { HaproxyOptions } from '../../src/fleet/export/haproxy-site.ts';
 import type { Farm, Site } from '../../src/fleet/inventory/inventory.ts';
 import { isHaproxyInstalled } from '../support/haproxy.ts';
 import { freePort } from '../support/rookery-process.ts';
@@ -101,6 +102,10 @@ class Visitor {
   }
 }
 
+async function visitAll(all: readonly Visitor[]): Promise<string[]> {
+  return await Promise.all(all.map(async (visitor) => await visitor.visit()));
+}
+
 describe('the configuration of HAProxy', () => {
   it('is refused when the site or a name does not fit', () => {
     const refused: [Site, Partial<HaproxyOptions>, string][] = [
@@ -184,10 +189,6 @@ describe('the configuration of HAProxy', () => {
     const all = Array.from({ length: count }, () => new Visitor(port));
     await Promise.all(all.map(async (visitor) => await visitor.visit()));
     return all;
-  }
-
-  async function visitAll(all: readonly Visitor[]): Promise<string[]> {
-    return await Promise.all(all.map(async (visitor) => await visitor.visit()));
   }
 
   /** Takes a farm out of blue, gives it the next release, and puts it into green. */

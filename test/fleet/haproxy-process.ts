@@ -14,6 +14,8 @@ import { poll } from '../support/poll.ts';
 export class HaproxyProcess {
   readonly #folder: string;
   readonly #socket: string;
+  /** Processes that were reloaded away. */
+  readonly #old: { child: ReturnType<typeof spawnGroup>; ending: Promise<number> }[] = [];
   #child: ReturnType<typeof spawnGroup>;
   #ending: Promise<number>;
 
@@ -57,9 +59,10 @@ export class HaproxyProcess {
 
   async #ready(): Promise<void> {
     let status: number | undefined;
-    void this.#ending.then((code) => {
-      status = code;
-    });
+    const watch = async (ending: Promise<number>): Promise<void> => {
+      status = await ending;
+    };
+    void watch(this.#ending);
     await poll('HAProxy to answer at its socket', async () => {
       if (status !== undefined) {
         throw new Error(`HAProxy ended with ${status}`);
@@ -126,8 +129,6 @@ export class HaproxyProcess {
     await this.#ready();
     this.#old.push({ child: old, ending });
   }
-
-  readonly #old: { child: ReturnType<typeof spawnGroup>; ending: Promise<number> }[] = [];
 
   async stop(): Promise<void> {
     const all = [...this.#old, { child: this.#child, ending: this.#ending }];

@@ -29,6 +29,10 @@ describe('readProfileDocument', () => {
       executor: 'source',
       channels: ['testing'],
       promotion: { stable: { nodes: 2, checks: ['http'], soak: '24h', within: '7d' } },
+      impact: {
+        package: [{ match: 'app-misc/our-*', effect: 'disruptive', reason: 'ours' }],
+        program: [{ match: 'our-worker*', effect: 'none', order: 0, reason: 'ours' }],
+      },
       'build-root': { kind: 'prefix', path: '/srv/{profile}' },
     };
 
@@ -52,6 +56,18 @@ describe('readProfileDocument', () => {
     [
       { executor: 'portge' },
       'executor = "portge": it has to be "portage" or "source". Did you mean "portage"?',
+    ],
+    [
+      { impact: { package: [{ match: 'x', effect: 'none', reason: 'x' }] } },
+      'impact.package[0].match = "x": it has to be category/package, "*" for any characters of either.',
+    ],
+    [
+      { impact: { program: [{ match: 'x', effect: 'rebot', reason: 'x' }] } },
+      'impact.program[0].effect = "rebot": it has to be "none" or "service-restart" or "disruptive" or "reboot". Did you mean "reboot"?',
+    ],
+    [
+      { impact: { program: [{ match: 'x', effect: 'none', reason: 'x', ordr: 1 }] } },
+      'impact.program[0].ordr = 1: there is no such key. Did you mean "order"?',
     ],
     [{ channels: [] }, 'channels = []: it needs at least one channel.'],
     [{ channels: ['a', 'a'] }, 'channels = ["a","a"]: it names a channel twice.'],

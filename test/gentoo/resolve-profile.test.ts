@@ -182,6 +182,24 @@ describe('resolveProfiles', () => {
     ]);
   });
 
+  it('puts rows about upgrades before those of what it extends', () => {
+    const row = (match: string) => ({ match, effect: 'none', reason: 'ours' }) as const;
+    const far = { package: [row('a/far')], program: [{ ...row('far'), order: 7 }] };
+    const near = { package: [row('a/near')], program: [row('near')] };
+    const profile = resolved(
+      base({ impact: far }),
+      sourceOf('web', { extends: 'base', impact: near }),
+    );
+
+    expect(hardwareProfileSchema.parse(profile).impact).toEqual({
+      packages: [row('a/near'), row('a/far')],
+      programs: [
+        { ...row('near'), order: 500 },
+        { ...row('far'), order: 7 },
+      ],
+    });
+  });
+
   it('leaves abstract profiles out, and does not ask them to be complete', () => {
     expect(resolveProfiles([sourceOf('base', { abstract: true })])).toEqual({
       profiles: [],

@@ -135,7 +135,8 @@ describe('the page of impacts', () => {
     expect(page).toContain('liba.so.1 is mapped by nginx on 1 node');
     const empty = await (await fetch(`${farm.url}/fleet/impact`)).text();
     expect(empty).toContain('<option>web/testing</option>');
-    const wrong = await fetch(`${farm.url}/fleet/impact?target=%3Cq%3E`);
+    const headers = { Accept: 'text/html' };
+    const wrong = await fetch(`${farm.url}/fleet/impact?target=%3Cq%3E`, { headers });
     expect([wrong.status, (await wrong.text()).includes('<q>')]).toEqual([400, false]);
   });
 });

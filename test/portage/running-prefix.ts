@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunningService } from '../../src/fleet/observed/observed-node.ts';
 import type { InstalledPackage } from '../../src/repository/proof/node-report.ts';
+import { isErrno } from '../../src/support/errors.ts';
 
 /** What a prefix has installed, from its /var/db/pkg, as a node reports it. */
 export function installedIn(prefix: string): InstalledPackage[] {
@@ -93,7 +94,7 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
-    if (error instanceof Object && 'code' in error && error.code === 'ENOENT') {
+    if (isErrno(error, 'ENOENT')) {
       return '';
     }
     throw error;

@@ -28,5 +28,5 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'fleet',
     'keys',
   ],
-  cli: ['support', 'gentoo', 'config', 'binpkg', 'phptree', 'signing', 'protocol'],
+  cli: ['support', 'gentoo', 'config', 'binpkg', 'phptree', 'signing', 'fleet', 'protocol'],
 };

@@ -13,7 +13,10 @@ export function packageNameOf(atom: string): string {
   return name.includes('/') ? name : `*/${name}`;
 }
 
-/** What is not to be taken from binaries when the atoms and sets of a request are to be built again. */
+/**
+ * What is not to be taken from binaries when the atoms and sets of a request are to be built again: `category/name`. Sets
+ * that the profile does not have are Portage's own, as @world, and stay what they are: only Portage knows what is in them.
+ */
 export function excludedFromBinaries(
   atoms: readonly string[],
   sets: Readonly<Record<string, readonly string[]>>,
@@ -27,7 +30,7 @@ export function excludedFromBinaries(
       return [];
     }
     seen.add(atom);
-    return (sets[atom.slice(1)] ?? []).flatMap(expand);
+    return sets[atom.slice(1)]?.flatMap(expand) ?? [atom];
   };
   return [...new Set(atoms.flatMap(expand))];
 }

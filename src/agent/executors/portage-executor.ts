@@ -164,10 +164,14 @@ async function makePlan(portage: PortageCommands, work: PlanWork): Promise<void>
   );
 }
 
-/** Of these, neither a binary nor what is installed will do. */
-function rebuilt(names: readonly string[]): string[] {
-  const words = names.join(' ');
-  return names.length === 0 ? [] : ['--usepkg-exclude', words, '--reinstall-atoms', words];
+/** Of these packages and sets of Portage's own, neither a binary nor what is installed will do. */
+function rebuilt(anew: readonly string[]): string[] {
+  const names = anew.filter((name) => !name.startsWith('@')).join(' ');
+  const sets = anew.filter((name) => name.startsWith('@')).join(' ');
+  return [
+    ...(names === '' ? [] : ['--usepkg-exclude', names, '--reinstall-atoms', names]),
+    ...(sets === '' ? [] : ['--anew', sets]),
+  ];
 }
 
 /** Builds one package; everything else that it needs has to come from the staging binhost. */

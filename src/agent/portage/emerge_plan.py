@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Resolve atoms with Portage's own resolver and print the plan as one JSON object.
 
-usage: emerge_plan.py [emerge options] ATOM|@SET...
+usage: emerge_plan.py [--anew "@SET..."] [emerge options] ATOM|@SET...
 
+What is in the sets of `--anew`, as Portage knows them, counts as if it were named with --usepkg-exclude and
+--reinstall-atoms, which take no sets themselves.
 Options, configuration root, prefix and ROOT mean what they mean to emerge(1). Standard output carries the
 object and nothing else; whatever Portage prints goes to standard error. The exit status is 0 whenever an
 object was printed, also when its `ok` is false.
@@ -288,12 +290,32 @@ def collect(graph, arguments):
     ]
 
 
+def split_anew(argv):
+    """(words for emerge, names of sets that follow --anew)."""
+    if "--anew" not in argv:
+        return argv, []
+    place = argv.index("--anew")
+    return argv[:place] + argv[place + 2 :], argv[place + 1].split()
+
+
+def packages_of_sets(root_config, sets):
+    """category/name of all that is in sets, and in the sets within them. Raises PackageSetNotFound."""
+    names = set()
+    for name in sets:
+        for atom in root_config.setconfig.getSetAtoms(name.lstrip("@")):
+            names.add(str(getattr(atom, "cp", atom)))
+    return sorted(names)
+
+
 def prepare(argv):
     """(action, options, arguments, configuration) as emerge itself would have them before resolving."""
-    action, options, arguments = parse_opts(argv, silent=True)
+    words, anew = split_anew(argv)
+    action, options, arguments = parse_opts(words, silent=True)
     options["--pretend"] = True
     options.pop("--ask", None)
     config = load_emerge_config(action=action, args=arguments, opts=options)
+    for option in ("--usepkg-exclude", "--reinstall-atoms") if anew else ():
+        options[option] = [*options.get(option, []), *packages_of_sets(config.target_config, anew)]
     if options.get("--getbinpkgonly"):
         options["--getbinpkg"] = options["--usepkgonly"] = True
     if options.get("--getbinpkg") or options.get("--usepkgonly"):

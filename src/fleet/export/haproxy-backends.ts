@@ -1,4 +1,4 @@
-import { FARM_COOKIE, farmListener, GENERATION_COOKIE, type HaproxySite } from './haproxy.ts';
+import { FARM_COOKIE, farmListener, GENERATION_COOKIE, type HaproxySite } from './haproxy-site.ts';
 
 /** Which backend of farms a request goes to: the rules of the frontend for visitors. */
 export function backendRules(whole: HaproxySite): string[] {

@@ -4,43 +4,72 @@ import type { RolloutPlan } from './plan.ts';
 /** SHA-256, lowercase hex, of the plan's canonical JSON without its id: keys sorted, no spaces, UTF-8. */
 export function planIdOf(plan: Omit<RolloutPlan, 'id'> | RolloutPlan): string {
   const hash = createHash('sha256');
-  const known = new WeakMap<object, string>();
-  const { stages, ...rest } = plan;
-  const head = { ...rest, stages: [] };
-  const parts = Object.entries(head)
+  const json = canonicalWriter();
+  const { stages, ...others } = plan;
+  const head = Object.entries({ ...others, stages: [] })
     .filter(([key]) => key !== 'id')
     .toSorted(([one], [other]) => (one < other ? -1 : 1));
-  for (const [index, [key, value]] of parts.entries()) {
-    hash.update(`${index === 0 ? '{' : ','}${JSON.stringify(key)}:`);
+  for (const [index, [key, value]] of head.entries()) {
+    hash.update(`${index === 0 ? '{' : ','}"${key}":`);
+    // The stages are most of it, megabytes for thousands of nodes: piece by piece.
     if (key === 'stages') {
-      hash.update(`[${stages.map((stage) => canonicalJson(stage, known)).join(',')}]`);
+      hashStages(stages, json, (text) => hash.update(text));
     } else {
-      hash.update(canonicalJson(value, known));
+      hash.update(json(value));
     }
   }
   return hash.update('}').digest('hex');
 }
 
-/** `known`: what was written before; plans say the same of many nodes with the same objects. */
-export function canonicalJson(value: unknown, known = new WeakMap<object, string>()): string {
-  if (typeof value !== 'object' || value === null) {
-    return JSON.stringify(value);
+function hashStages(
+  stages: RolloutPlan['stages'],
+  json: (value: unknown) => string,
+  write: (text: string) => unknown,
+): void {
+  write('[');
+  for (const [index, { units, ...stage }] of stages.entries()) {
+    // `units` is the last of the keys of a stage.
+    write(`${index === 0 ? '' : ','}${json(stage).slice(0, -1)},"units":[`);
+    for (const [number, unit] of units.entries()) {
+      write(`${number === 0 ? '' : ','}${json(unit)}`);
+    }
+    write(']}');
   }
-  const before = known.get(value);
-  if (before !== undefined) {
-    return before;
-  }
-  const text = Array.isArray(value)
-    ? `[${value.map((item) => canonicalJson(item, known)).join(',')}]`
-    : objectJson(value, known);
-  known.set(value, text);
-  return text;
+  write(']');
 }
 
-function objectJson(value: object, known: WeakMap<object, string>): string {
-  const parts = Object.entries(value)
-    .filter(([, item]) => item !== undefined)
-    .toSorted(([one], [other]) => (one < other ? -1 : 1))
-    .map(([key, item]) => `${JSON.stringify(key)}:${canonicalJson(item, known)}`);
-  return `{${parts.join(',')}}`;
+/** Writes canonical JSON. Objects with the same keys have them sorted once. */
+export function canonicalWriter(): (value: unknown) => string {
+  const orders = new Map<string, readonly (readonly [key: string, text: string])[]>();
+  const orderOf = (keys: readonly string[]): readonly (readonly [string, string])[] => {
+    const shape = keys.join('\0');
+    const known = orders.get(shape);
+    if (known !== undefined) {
+      return known;
+    }
+    const order = keys.toSorted().map((key) => [key, `${JSON.stringify(key)}:`] as const);
+    orders.set(shape, order);
+    return order;
+  };
+  const write = (value: unknown): string => {
+    if (typeof value !== 'object' || value === null) {
+      return JSON.stringify(value);
+    }
+    let text = '';
+    if (Array.isArray(value)) {
+      for (const item of value) {
+        text += text === '' ? write(item) : `,${write(item)}`;
+      }
+      return `[${text}]`;
+    }
+    const fields = value as Readonly<Record<string, unknown>>;
+    for (const [key, before] of orderOf(Object.keys(fields))) {
+      const item = fields[key];
+      if (item !== undefined) {
+        text += `${text === '' ? '' : ','}${before}${write(item)}`;
+      }
+    }
+    return `{${text}}`;
+  };
+  return write;
 }

@@ -1,4 +1,5 @@
 import type { RolloutRow } from '../../database/tables.ts';
+import type { FailedUnit } from '../plan/moment.ts';
 import { spent } from '../plan/rollout-invariants.ts';
 import { type Blocked, type Choice, chooseUnits } from './choose-units.ts';
 import { endRollout, skipWaiting } from './end-rollout.ts';
@@ -7,9 +8,9 @@ import { Ledger } from './ledger.ts';
 import type { LoadedRollout, StageProgress } from './load-rollout.ts';
 import { ENDED, openStages } from './open-stages.ts';
 import type { Readings, SiteReading } from './readings.ts';
-import type { WaitReason } from './rollout.ts';
+import type { RolloutState, WaitReason } from './rollout.ts';
 import type { EngineContext } from './rollout-context.ts';
-import { findRollout } from './rollout-store.ts';
+import { findRollout, rolloutStateSchema } from './rollout-store.ts';
 import { judgeStage } from './stage-gates.ts';
 import type { UnitProgress } from './unit-journal.ts';
 import { UnitRun } from './unit-run.ts';
@@ -39,6 +40,7 @@ export class RolloutRun {
   /** Since when units are left behind by others than held nodes, epoch milliseconds. */
   readonly #leftSince = new Map<UnitProgress, number>();
   readonly #failed: UnitProgress[] = [];
+  readonly #sites: readonly string[];
   #row: RolloutRow;
   #fleet: FleetIndex;
   #failure: { readonly error: unknown } | undefined;
@@ -49,6 +51,7 @@ export class RolloutRun {
     this.#shared = shared;
     this.#loaded = loaded;
     this.#row = loaded.row;
+    this.#sites = [...new Set(loaded.units.map(({ unit }) => unit.site))];
     this.#fleet = fleet;
     this.#wake = new Wake(shared.context.time);
     this.#failed.push(
@@ -85,6 +88,28 @@ export class RolloutRun {
 
   get waits(): readonly WaitReason[] {
     return this.#waits;
+  }
+
+  get state(): RolloutState {
+    return rolloutStateSchema.parse(this.#row.state);
+  }
+
+  /** Names of the sites that the plan touches. */
+  get sites(): readonly string[] {
+    return this.#sites;
+  }
+
+  /** Units that failed since a person let the rollout go on. */
+  get failed(): readonly FailedUnit[] {
+    const since = this.#row.resumed_at ?? 0;
+    return this.#failed
+      .filter(({ endedAt }) => endedAt === null || endedAt >= since)
+      .map(({ unit, stage }) => ({
+        unit: unit.id,
+        farm: unit.farm,
+        profile: this.#fleet.member(unit.nodes[0] ?? '')?.profile ?? '',
+        isCanary: this.#loaded.stages[stage]?.stage.type === 'canary',
+      }));
   }
 
   get loaded(): LoadedRollout {
@@ -138,20 +163,13 @@ export class RolloutRun {
   /** A sentence when the budget is spent with it. */
   #onFailure(unit: UnitProgress): string | undefined {
     this.#failed.push(unit);
-    const since = this.#row.resumed_at ?? 0;
-    const counted = this.#failed.filter(({ endedAt }) => endedAt === null || endedAt >= since);
     const why = spent({
       id: this.id,
       plan: this.#loaded.plan,
       state: 'running',
       approved: [],
       isProven: null,
-      failed: counted.map(({ unit: failed, stage }) => ({
-        unit: failed.id,
-        farm: failed.farm,
-        profile: this.#fleet.member(failed.nodes[0] ?? '')?.profile ?? '',
-        isCanary: this.#loaded.stages[stage]?.stage.type === 'canary',
-      })),
+      failed: this.failed,
       touched: new Set(),
     });
     return why && `${why}: ${unit.because ?? ''}`;

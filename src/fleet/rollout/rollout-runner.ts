@@ -3,9 +3,10 @@ import { messageOf } from '../../support/errors.ts';
 import { newId } from '../../support/ids.ts';
 import type { Service } from '../../support/lifecycle.ts';
 import { takeOver } from './load-rollout.ts';
+import { Monitor } from './monitor.ts';
 import { Readings } from './readings.ts';
 import { Reconciler } from './reconciler.ts';
-import type { WaitReason } from './rollout.ts';
+import type { MonitorReading, WaitReason } from './rollout.ts';
 import type { EngineContext } from './rollout-context.ts';
 import { RolloutRun } from './rollout-run.ts';
 import { ACTIVE_STATES, rolloutsIn } from './rollout-store.ts';
@@ -30,6 +31,7 @@ export class RolloutRunner implements Service {
   #working: Promise<unknown> = Promise.resolve();
   #unlisten: () => void = () => undefined;
   #wake: Wake;
+  #monitor: Monitor | undefined;
 
   constructor(context: EngineContext, journal: Pick<Journal, 'listen'>) {
     this.#context = context;
@@ -51,7 +53,13 @@ export class RolloutRunner implements Service {
     const readings = new Readings(this.#context.drivers.balancers, this.#context.time);
     const { signal } = this.#stop;
     const reconciler = new Reconciler(this.#context, readings);
-    this.#working = Promise.allSettled([this.#work(readings, signal), reconciler.work(signal)]);
+    const monitor = new Monitor(this.#context, readings, () => [...this.#runs.values()]);
+    this.#monitor = monitor;
+    this.#working = Promise.allSettled([
+      this.#work(readings, signal),
+      reconciler.work(signal),
+      monitor.work(signal),
+    ]);
   }
 
   async stop(): Promise<void> {
@@ -64,6 +72,11 @@ export class RolloutRunner implements Service {
   /** What a rollout waits for at the moment; undefined when it is not carried out here. */
   waits(id: string): readonly WaitReason[] | undefined {
     return this.#runs.get(id)?.waits;
+  }
+
+  /** What the invariants were found to be when they were looked at last. */
+  monitor(id: string): MonitorReading | undefined {
+    return this.#runs.has(id) ? this.#monitor?.reading(id) : undefined;
   }
 
   async #work(readings: Readings, signal: AbortSignal): Promise<void> {

@@ -51,6 +51,7 @@ import {
   inventoryViewSchema,
 } from '../../protocol/fleet.ts';
 import { gateViewSchema } from '../../protocol/gate.ts';
+import { impactBodySchema, impactListSchema } from '../../protocol/impact.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
   extendBodySchema,
@@ -134,6 +135,7 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
+  ImpactBody: impactBodySchema,
   Inventory: inventoryBodySchema,
   NodeReport: nodeReportSchema,
   PauseBody: pauseBodySchema,
@@ -178,6 +180,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  ImpactList: impactListSchema,
   HeldList: heldListSchema,
   History: historySchema,
   HistoryGroups: historyGroupsSchema,

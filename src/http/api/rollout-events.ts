@@ -60,7 +60,7 @@ export async function streamRollout(
   const life = lifetimeOf(response, stopping);
   try {
     const seq = lastSeen(request) ?? exchange.after ?? (await journal.latest(1))[0]?.seq ?? 0;
-    const cells = new RolloutCells(planOutline(record.plan));
+    const cells = new RolloutCells(planOutline(record.plan, new Map()));
     const told: Told = { units: new Map(), cells, head: '', seq };
     beginStream(response, 'text/event-stream; charset=utf-8');
     let quietLooks = 0;

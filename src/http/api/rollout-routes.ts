@@ -20,25 +20,30 @@ import { AppError } from '../../support/errors.ts';
 import { actorOf } from '../authentication.ts';
 import type { HttpContext } from '../context.ts';
 import { streamRollout } from './rollout-events.ts';
-import { rolloutDetail, rolloutHead, rolloutSummary } from './rollout-views.ts';
+import { memberIndexes, rolloutDetail, rolloutHead, rolloutSummary } from './rollout-views.ts';
 import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.ts';
 
 const NOTHING = z.strictObject({});
 
+type RolloutContext = Pick<HttpContext, 'journal' | 'stopping' | 'inventories'> & {
+  readonly rollouts: RolloutService;
+};
+
 /** Upgrades of the fleet: everybody may look, administrators plan, approve and steer. */
 export function rolloutRoutes(
-  { journal, stopping }: HttpContext,
+  { journal, stopping, inventories }: HttpContext,
   rollouts: RolloutService,
 ): readonly Route[] {
+  const context = { journal, stopping, inventories, rollouts };
   return [
-    ...readingRoutes({ journal, stopping, rollouts }),
-    planRoute(rollouts),
-    ...deedRoutes(rollouts),
+    ...readingRoutes(context),
+    planRoute(context),
+    ...deedRoutes(context),
     ...heldRoutes(rollouts),
   ];
 }
 
-function readingRoutes(context: Parameters<typeof streamRollout>[0]): readonly Route[] {
+function readingRoutes(context: RolloutContext): readonly Route[] {
   const { rollouts } = context;
   return [
     openRoute({
@@ -65,9 +70,17 @@ function readingRoutes(context: Parameters<typeof streamRollout>[0]): readonly R
       replies: { 200: rolloutDetailSchema },
       handle: async ({ params }) => ({
         status: 200,
-        json: await detailOf(rollouts, await rollouts.get(params('id'))),
+        json: await detailOf(context, await rollouts.get(params('id'))),
       }),
     }),
+    ...partRoutes(context),
+  ];
+}
+
+/** What belongs to a rollout and is asked for by itself. */
+function partRoutes(context: RolloutContext): readonly Route[] {
+  const { rollouts } = context;
+  return [
     openRoute({
       method: 'get',
       path: '/api/rollouts/:id/plan',
@@ -107,7 +120,7 @@ function readingRoutes(context: Parameters<typeof streamRollout>[0]): readonly R
   ];
 }
 
-function planRoute(rollouts: RolloutService): Route {
+function planRoute({ rollouts, inventories }: RolloutContext): Route {
   return guardedRoute({
     method: 'post',
     path: '/api/rollouts',
@@ -120,7 +133,10 @@ function planRoute(rollouts: RolloutService): Route {
     handle: async ({ body: { policy, dryRun, ...request }, identity }) => {
       const wanted = { ...request, policy: policyOf(policy), isDryRun: dryRun };
       const record = await rollouts.plan(wanted, actorOf(identity));
-      return { status: dryRun ? 200 : 201, json: rolloutDetail(record, null) };
+      return {
+        status: dryRun ? 200 : 201,
+        json: rolloutDetail(record, null, await memberIndexes(inventories)),
+      };
     },
   });
 }
@@ -135,11 +151,16 @@ function policyOf({ limits, budget, ...policy }: PolicyChanges): RolloutPolicy {
   });
 }
 
-async function detailOf(rollouts: RolloutService, record: RolloutRecord): Promise<RolloutDetail> {
-  return rolloutDetail(record, (await rollouts.monitor?.(record.id)) ?? null);
+async function detailOf(
+  { rollouts, inventories }: RolloutContext,
+  record: RolloutRecord,
+): Promise<RolloutDetail> {
+  const monitor = (await rollouts.monitor?.(record.id)) ?? null;
+  return rolloutDetail(record, monitor, await memberIndexes(inventories));
 }
 
-function deedRoutes(rollouts: RolloutService): readonly Route[] {
+function deedRoutes(context: RolloutContext): readonly Route[] {
+  const { rollouts } = context;
   return [
     guardedRoute({
       method: 'post',
@@ -169,7 +190,7 @@ function deedRoutes(rollouts: RolloutService): readonly Route[] {
       handle: async ({ params, body: { reason }, identity }) => ({
         status: 201,
         json: await detailOf(
-          rollouts,
+          context,
           await rollouts.rollback(params('id'), reason, actorOf(identity)),
         ),
       }),

@@ -1,3 +1,6 @@
+import type { Inventories } from '../../fleet/inventory/inventories.ts';
+import { membersOf } from '../../fleet/inventory/inventory.ts';
+import { grouped } from '../../fleet/plan/findings.ts';
 import type { RolloutPlan } from '../../fleet/plan/plan.ts';
 import {
   type MonitorReading,
@@ -41,13 +44,23 @@ export function rolloutHead(record: RolloutRecord) {
   };
 }
 
+/** Numbers of members in their farms, by node, as the inventory has them now. */
+export type MemberIndexes = ReadonlyMap<string, number>;
+
+export async function memberIndexes(inventories: Inventories): Promise<MemberIndexes> {
+  const revision = await inventories.current();
+  const members = revision === undefined ? [] : membersOf(revision.inventory);
+  return new Map(members.map(({ node, index }) => [node, index]));
+}
+
 export function rolloutDetail(
   record: RolloutRecord,
   monitor: MonitorReading | null,
+  indexes: MemberIndexes,
 ): RolloutDetail {
   return {
     ...rolloutSummary(record),
-    plan: planOutline(record.plan),
+    plan: planOutline(record.plan, indexes),
     unitRecords: record.units,
     monitor: monitorView(monitor),
   };
@@ -104,7 +117,7 @@ function targetsOf({ artefacts }: RolloutPlan): string[] {
 }
 
 /** Lists of steps that are alike are told once. */
-export function planOutline(plan: RolloutPlan): PlanOutline {
+export function planOutline(plan: RolloutPlan, indexes: MemberIndexes): PlanOutline {
   const { artefacts, inventory, policy, impact, remarks } = plan;
   const procedures: StepOutline[][] = [];
   const places = new Map<string, number>();
@@ -121,22 +134,26 @@ export function planOutline(plan: RolloutPlan): PlanOutline {
       return { id: unit.id, site: unit.site, farm: unit.farm, nodes: unit.nodes, procedure };
     }),
   }));
-  const farms = farmsOf(plan);
+  const farms = farmsOf(plan, indexes);
   return { artefacts, inventory, policy, impact, remarks, procedures, stages, farms };
 }
 
-/** Members in the order of their names, which is that of their indexes where names are counted. */
-function farmsOf({ stages }: RolloutPlan): PlanOutline['farms'] {
-  const units = stages.flatMap((stage) => stage.units);
-  const sites = new Map(units.map(({ farm, site }) => [farm, site]));
+/** A farm of which the inventory does not know a member any more is counted by names. */
+function farmsOf({ stages }: RolloutPlan, indexes: MemberIndexes): PlanOutline['farms'] {
   const byName = new Intl.Collator('en', { numeric: true }).compare;
-  return [...sites]
-    .map(([name, site]) => {
-      const nodes = units.filter((unit) => unit.farm === name).flatMap((unit) => unit.nodes);
-      const members = [...new Set(nodes)]
-        .toSorted(byName)
-        .map((node, place) => ({ node, index: place + 1 }));
-      return { site, name, members };
+  const groups = grouped(
+    stages.flatMap((stage) => stage.units),
+    ({ farm }) => farm,
+  );
+  return [...groups]
+    .map(([name, units]) => {
+      const nodes = [...new Set(units.flatMap((unit) => unit.nodes))].toSorted(byName);
+      const isKnown = nodes.every((node) => indexes.has(node));
+      const members = nodes.map((node, place) => ({
+        node,
+        index: (isKnown ? indexes.get(node) : undefined) ?? place + 1,
+      }));
+      return { site: units[0]?.site ?? '', name, members };
     })
     .toSorted((a, b) => byName(a.site, b.site) || byName(a.name, b.name));
 }

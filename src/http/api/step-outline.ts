@@ -21,23 +21,22 @@ export function stepOutline({
 
 const STATES = { ready: 'returning', drain: 'draining', maint: 'out' } as const;
 
+const PHASES: Readonly<Record<Exclude<Action['do'], 'set-members' | 'set-farms' | 'node'>, Phase>> =
+  {
+    'await-idle': 'draining',
+    'await-serving': 'returning',
+    flush: 'upgrading',
+    gate: 'checking',
+  };
+
 function phaseOf(action: Action): Phase {
-  switch (action.do) {
-    case 'set-members':
-      return STATES[action.to];
-    case 'set-farms':
-      return action.changes.some(({ to }) => to === 'ready') ? 'returning' : 'draining';
-    case 'await-idle':
-      return 'draining';
-    case 'await-serving':
-      return 'returning';
-    case 'flush':
-      return 'upgrading';
-    case 'gate':
-      return 'checking';
-    case 'node':
-      return phaseOfCommand(action.run.name);
+  if (action.do === 'set-members') {
+    return STATES[action.to];
   }
+  if (action.do === 'set-farms') {
+    return action.changes.some(({ to }) => to === 'ready') ? 'returning' : 'draining';
+  }
+  return action.do === 'node' ? phaseOfCommand(action.run.name) : PHASES[action.do];
 }
 
 function phaseOfCommand(name: NodeCommand['name']): Phase {
@@ -53,57 +52,63 @@ const TOLD = {
   maint: 'takes it out of all balancers',
 } as const;
 
+const AWAITED = {
+  'await-idle': 'waits until no request is in flight',
+  'await-serving': 'waits until every balancer says that it is up',
+} as const;
+
 /** `merges publication 17 of zen3/stable` */
 function actionWords(action: Action): string {
-  switch (action.do) {
-    case 'set-members':
-      return TOLD[action.to];
-    case 'set-farms':
-      return `sets ${action.changes.map(({ farm, backend, to }) => `${farm} in ${backend} to ${to}`).join(', ')}`;
-    case 'await-idle':
-      return 'waits until no request is in flight';
-    case 'await-serving':
-      return 'waits until every balancer says that it is up';
-    case 'flush':
-      return `empties the memcached of ${action.farm}, and makes sure that it is empty`;
-    case 'gate':
-      return `asks the gates ${action.gates.join(', ')}`;
-    case 'node':
-      return commandWords(action.run);
+  if (action.do === 'node') {
+    return commandWords(action.run);
   }
+  if (action.do === 'set-members') {
+    return TOLD[action.to];
+  }
+  if (action.do === 'set-farms') {
+    const changes = action.changes.map(({ farm, backend, to }) => `${farm} in ${backend} to ${to}`);
+    return `sets ${changes.join(', ')}`;
+  }
+  if (action.do === 'flush') {
+    return `empties the memcached of ${action.farm}, and makes sure that it is empty`;
+  }
+  return action.do === 'gate' ? `asks the gates ${action.gates.join(', ')}` : AWAITED[action.do];
 }
 
+type WithoutFacts = 'stop-web' | 'start-web' | 'rescan' | 'reboot';
+
+const PLAIN: Readonly<Record<WithoutFacts, string>> = {
+  'stop-web': 'stops the web service',
+  'start-web': 'starts the web service',
+  rescan: 'looks whether a web process still uses a file that was replaced',
+  reboot: 'reboots',
+};
+const SNAPSHOTS = {
+  snapshot: 'makes a snapshot',
+  'restore-snapshot': 'goes back to its snapshot',
+  'drop-snapshot': 'removes its snapshot',
+} as const;
+
 function commandWords(command: NodeCommand): string {
-  switch (command.name) {
-    case 'prefetch':
-      return `fetches the packages of ${publicationWords(command.publication)}`;
-    case 'pull-php':
-      return `fetches PHP ${command.tree.id}`;
-    case 'snapshot':
-      return `makes a snapshot (${command.by})`;
-    case 'restore-snapshot':
-      return `goes back to its snapshot (${command.by})`;
-    case 'drop-snapshot':
-      return `removes its snapshot (${command.by})`;
-    case 'stop-web':
-      return 'stops the web service';
-    case 'start-web':
-      return 'starts the web service';
-    case 'merge':
-      return `merges ${publicationWords(command.publication)}`;
-    case 'rescan':
-      return 'looks whether a web process still uses a file that was replaced';
-    case 'restart-services':
-      return `restarts ${command.services.join(', ')}`;
-    case 'reboot':
-      return 'reboots';
-    case 'activate-php':
-      return `switches to PHP ${command.tree.id}`;
-    case 'activate-release':
-      return `switches to the release ${command.release.release}`;
-    case 'check':
-      return checkWords(command);
+  if ('by' in command) {
+    return `${SNAPSHOTS[command.name]} (${command.by})`;
   }
+  if (command.name === 'pull-php' || command.name === 'activate-php') {
+    return `${command.name === 'pull-php' ? 'fetches' : 'switches to'} PHP ${command.tree.id}`;
+  }
+  if (command.name === 'check') {
+    return checkWords(command);
+  }
+  if ('publication' in command) {
+    const what = publicationWords(command.publication);
+    return command.name === 'merge' ? `merges ${what}` : `fetches the packages of ${what}`;
+  }
+  if (command.name === 'restart-services') {
+    return `restarts ${command.services.join(', ')}`;
+  }
+  return command.name === 'activate-release'
+    ? `switches to the release ${command.release.release}`
+    : PLAIN[command.name];
 }
 
 function checkWords(command: NodeCommand & { readonly name: 'check' }): string {

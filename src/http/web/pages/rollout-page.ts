@@ -4,7 +4,7 @@ import type { PlanOutline } from '../../../protocol/rollout-plans.ts';
 import type { RolloutSummary } from '../../../protocol/rollouts.ts';
 import { AppError } from '../../../support/errors.ts';
 import { isFinalRollout } from '../../api/rollout-events.ts';
-import { planOutline, rolloutSummary } from '../../api/rollout-views.ts';
+import { memberIndexes, planOutline, rolloutSummary } from '../../api/rollout-views.ts';
 import type { HttpContext } from '../../context.ts';
 import { farmGrid, type GridCell } from '../farm-grid.ts';
 import { type Html, html } from '../html.ts';
@@ -55,7 +55,7 @@ ${rolloutNow(state)}</div>`;
   if (isNow) {
     return { title, section: 'rollouts', main: region };
   }
-  const outline = planOutline(record.plan);
+  const outline = planOutline(record.plan, await memberIndexes(context.inventories));
   const isOver = isFinalRollout(record);
   const events = `/api/rollouts/${record.id}/events`;
   const main = html`${crumbs([['Rollouts', '/rollouts']], shortId(record.id))}

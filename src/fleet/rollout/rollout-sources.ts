@@ -1,0 +1,230 @@
+import type { Database } from '../../database/database.ts';
+import type { PhpTrees } from '../../php/php-trees.ts';
+import { AppError } from '../../support/errors.ts';
+import type { FleetImpacts, Target } from '../impact/fleet-impacts.ts';
+import type { Impact } from '../impact/impact.ts';
+import { type Inventory, type Member, membersOf } from '../inventory/inventory.ts';
+import type { ObservedNode } from '../observed/observed-node.ts';
+import { observedNodes } from '../observed/observed-store.ts';
+import type { Artefacts, PhpTreeRef, PublicationRef, ReleaseRef } from '../plan/artefact.ts';
+import type { Backend, RolloutKind } from '../plan/plan.ts';
+import type { PlanInput } from '../plan/plan-input.ts';
+import { publicationRef } from '../plan/publication-ref.ts';
+import { allWishes, heldNodes, liveBackends } from './fleet-store.ts';
+import type { RolloutRequest } from './rollout.ts';
+
+/** Where everything that a plan is made of comes from. */
+export interface RolloutSources {
+  readonly database: Database;
+  readonly folders: { readonly state: string; readonly mirrorRoot: string };
+  readonly impacts: FleetImpacts;
+  readonly php: Pick<PhpTrees, 'overview'>;
+}
+
+export type Collected = Pick<
+  PlanInput,
+  'kind' | 'observed' | 'impacts' | 'artefacts' | 'installed' | 'live' | 'farmBackends' | 'held'
+>;
+
+/**
+ * Pins what is asked for, and reads what is known. `pinned`: what goes back, trees or a release; then no targets are looked
+ * for. Throws `rollout-target` for what it cannot find.
+ */
+export async function collect(
+  sources: RolloutSources,
+  inventory: Inventory,
+  request: Pick<RolloutRequest, 'kind' | 'targets' | 'scope'>,
+  pinned?: Artefacts,
+): Promise<Collected> {
+  const { database } = sources;
+  const members = membersOf(inventory).filter((member) => isInScope(member, inventory, request));
+  const profiles = new Map(membersOf(inventory).map(({ node, profile }) => [node, profile]));
+  const observed = await observedNodes(database, (node) => profiles.get(node));
+  const isOs = pinned === undefined && request.kind.startsWith('os');
+  const impacts = isOs ? await impactsOf(sources, request.targets, members, observed) : [];
+  const artefacts: Artefacts = pinned ?? {
+    publications: [...new Map(impacts.map(({ to }) => [to.profile, to])).values()],
+    trees: request.kind === 'php' ? await treesOf(sources, request.targets, members) : [],
+    release: request.kind === 'app' ? releaseOf(request.targets, members, observed) : null,
+  };
+  const live = await liveOf(database);
+  return {
+    kind: kindOf(request.kind, impacts),
+    observed,
+    impacts,
+    artefacts,
+    installed: isOs ? await installedOn(sources, members, observed) : new Map(),
+    live,
+    farmBackends: await farmBackendsOf(database, inventory, live),
+    held: new Map((await heldNodes(database)).map(({ node, because }) => [node, because])),
+  };
+}
+
+function isInScope(
+  member: Member,
+  { sites }: Inventory,
+  { scope }: Pick<RolloutRequest, 'scope'>,
+): boolean {
+  const site = sites.find(({ farms }) => farms.some(({ name }) => name === member.farm));
+  const isAll = scope.sites.length + scope.farms.length + scope.nodes.length === 0;
+  return (
+    isAll ||
+    scope.nodes.includes(member.node) ||
+    scope.farms.includes(member.farm) ||
+    scope.sites.includes(site?.name ?? '')
+  );
+}
+
+/** `os` becomes what the packages do: online when no service has to leave its visitors. */
+function kindOf(kind: RolloutRequest['kind'], impacts: readonly Impact[]): RolloutKind {
+  if (kind !== 'os') {
+    return kind;
+  }
+  const isOnline = impacts.every(({ effect }) => effect === 'none' || effect === 'service-restart');
+  return isOnline ? 'os-online' : 'os-disruptive';
+}
+
+async function impactsOf(
+  { impacts }: RolloutSources,
+  targets: readonly string[],
+  members: readonly Member[],
+  observed: ReadonlyMap<string, ObservedNode>,
+): Promise<readonly Impact[]> {
+  const wanted = targets.map(parseTarget);
+  if (wanted.length === 0) {
+    throw targetFault(
+      '',
+      'An upgrade of packages names publications: PROFILE/CHANNEL or PROFILE/CHANNEL@SERIAL.',
+    );
+  }
+  const of = new Set(wanted.map(({ profile }) => profile));
+  const nodes = members.filter(({ node, profile }) => of.has(profile) && observed.has(node));
+  return nodes.length === 0
+    ? []
+    : await impacts.of({ targets: wanted, nodes: nodes.map(({ node }) => node) });
+}
+
+function parseTarget(text: string): Target {
+  const match = /^([^/@\s]+)\/([^/@\s]+)(?:@([0-9]{1,9}))?$/.exec(text);
+  const [, profile, channel, serial] = match ?? [];
+  if (profile === undefined || channel === undefined) {
+    throw targetFault(
+      text,
+      `"${text}" names no publication: PROFILE/CHANNEL or PROFILE/CHANNEL@SERIAL.`,
+    );
+  }
+  return { profile, channel, ...(serial === undefined ? {} : { serial: Number(serial) }) };
+}
+
+/** Of each profile the newest tree of the id or version that is asked for. */
+async function treesOf(
+  { php }: RolloutSources,
+  targets: readonly string[],
+  members: readonly Member[],
+): Promise<readonly PhpTreeRef[]> {
+  const profiles = [...new Set(members.map(({ profile }) => profile))];
+  const found: PhpTreeRef[] = [];
+  for (const target of targets) {
+    let isFound = false;
+    for (const profile of profiles) {
+      const { trees } = await php.overview(profile);
+      const tree = trees.findLast(({ id, meta }) => id === target || meta.php === target);
+      if (tree !== undefined) {
+        isFound = true;
+        found.push({ profile, id: tree.id, manifest: tree.listing.manifest });
+      }
+    }
+    if (!isFound) {
+      throw targetFault(target, `No profile of the nodes in scope has a PHP tree ${target}.`);
+    }
+  }
+  return found;
+}
+
+/** The release with what identifies its content, as the nodes say. */
+function releaseOf(
+  targets: readonly string[],
+  members: readonly Member[],
+  observed: ReadonlyMap<string, ObservedNode>,
+): ReleaseRef | null {
+  const [release, ...others] = targets;
+  if (release === undefined || others.length > 0) {
+    throw targetFault(targets.join(' '), 'A rollout of the application names one release.');
+  }
+  const counts = new Map<string, number>();
+  for (const { node } of members) {
+    const there = observed.get(node)?.system?.releases.find((one) => one.release === release);
+    if (there !== undefined) {
+      counts.set(there.digest, (counts.get(there.digest) ?? 0) + 1);
+    }
+  }
+  const [digest] = [...counts].toSorted((one, other) => other[1] - one[1])[0] ?? [];
+  if (digest === undefined) {
+    throw targetFault(release, `No node in scope has said that the release ${release} lies on it.`);
+  }
+  return { release, digest };
+}
+
+/** What each node has installed, where that is a publication that is still there: the way back. */
+async function installedOn(
+  { folders }: RolloutSources,
+  members: readonly Member[],
+  observed: ReadonlyMap<string, ObservedNode>,
+): Promise<ReadonlyMap<string, PublicationRef>> {
+  const known = new Map<string, PublicationRef | null>();
+  const installed = new Map<string, PublicationRef>();
+  for (const { node } of members) {
+    const said = observed.get(node);
+    if (said === undefined || said.serial === null) {
+      continue;
+    }
+    const { profile, channel, serial } = said;
+    const key = JSON.stringify([profile, channel, serial]);
+    let ref = known.get(key);
+    if (ref === undefined) {
+      ref = await publicationRef(folders, { profile, channel, serial }).catch((error: unknown) => {
+        if (isGone(error)) {
+          return null;
+        }
+        throw error;
+      });
+      known.set(key, ref);
+    }
+    if (ref !== null) {
+      installed.set(node, ref);
+    }
+  }
+  return installed;
+}
+
+function isGone(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+}
+
+async function liveOf(database: Database): Promise<ReadonlyMap<string, Backend>> {
+  const rows = await liveBackends(database);
+  return new Map(rows.map(({ site, backend }) => [site, backend === 'green' ? 'green' : 'blue']));
+}
+
+/** Farms that were told to serve in another backend than the live one of their site. */
+async function farmBackendsOf(
+  database: Database,
+  { sites }: Inventory,
+  live: ReadonlyMap<string, Backend>,
+): Promise<ReadonlyMap<string, Backend>> {
+  const wishes = new Map((await allWishes(database)).map((row) => [row.server, row.admin_state]));
+  const found = new Map<string, Backend>();
+  for (const site of sites) {
+    const other: Backend = (live.get(site.name) ?? 'blue') === 'blue' ? 'green' : 'blue';
+    for (const { name } of site.farms) {
+      if (wishes.get(`farm:${name}:${other}`) === 'ready') {
+        found.set(name, other);
+      }
+    }
+  }
+  return found;
+}
+
+function targetFault(target: string, text: string): AppError {
+  return new AppError('rollout-target', text, { details: { target } });
+}

@@ -1,0 +1,273 @@
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { renderClientScript } from '../../src/http/client-script.ts';
+import type { Signer } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/signing-key.ts';
+import { systemClock } from '../../src/support/clock.ts';
+import { exists } from '../../src/support/files.ts';
+import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
+import { makeStepNode, type StepNode } from '../fleet/step-node.ts';
+import {
+  findPortage,
+  type GentooPrefix,
+  makeGentooPrefix,
+  makeOverlay,
+  portageSuite,
+} from '../support/gentoo-prefix.ts';
+
+const [name, isSkipped] = portageSuite('the step merge with real Portage');
+const LONG = 300_000;
+
+function ebuild(version: number): string {
+  return [
+    'EAPI=8',
+    'DESCRIPTION="says hello"',
+    'HOMEPAGE="https://example.org"',
+    'LICENSE=""',
+    'SLOT=0',
+    'KEYWORDS=amd64',
+    'S=${WORKDIR}',
+    `src_install() { printf "#!/bin/sh\\necho ${version}\\n" > hello; dobin hello; echo ${version} > conf; insinto /etc; newins conf hello.conf; }`,
+    '',
+  ].join('\n');
+}
+
+(isSkipped ? describe.skip : describe)(name, () => {
+  // Everybody may enter it: Portage verifies as nobody.
+  const folder = mkdtempSync(join(tmpdir(), 'rks-'));
+  chmodSync(folder, 0o755);
+  const site = join(folder, 'site');
+  let signer: Signer;
+  let client: GentooPrefix;
+  let node: StepNode;
+  let server: Server;
+  let asked: string[] = [];
+  const publications = new Map<number, string[]>();
+
+  beforeAll(async () => {
+    const identity = { name: 'farm', email: 'farm@example.org', validDays: 10, clock: systemClock };
+    signer = await openSigner({ folder: join(folder, 'signing'), ...identity });
+    const uri = await serve();
+    await publish();
+    client = await makeGentooPrefix({
+      folder: join(folder, 'client'),
+      overlay: join(folder, 'overlay'),
+    });
+    mkdirSync(join(client.folder, 'var/lib/portage'), { recursive: true });
+    writeFileSync(join(client.folder, 'var/lib/portage/world'), 'app-misc/hello\n');
+    await setUp(`${uri}/binhost/web-v3/stable`);
+    node = await makeStepNode(client.folder);
+    const wrapper = join(folder, 'emerge');
+    const { PATH, ...rest } = client.env;
+    const lines = Object.entries({ ...rest, PATH }).filter(([key]) => key !== 'PORTAGE_CONFIGROOT');
+    writeFileSync(
+      wrapper,
+      `#!/bin/sh\n${lines.map(([key, value]) => `export ${key}='${value}'`).join('\n')}\nexec ${findPortage()?.bin}/emerge "$@"\n`,
+      { mode: 0o755 },
+    );
+    await node.set(`emerge-command = ${wrapper}`);
+  }, LONG);
+
+  afterAll(async () => {
+    server?.closeAllConnections();
+    server?.close();
+    await runChecked(['gpgconf', '--homedir', join(folder, 'g'), '--kill', 'all'], {
+      env: toolEnvironment(),
+    });
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function serve(): Promise<string> {
+    server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      readFile(join(site, decodeURIComponent(request.url ?? ''))).then(
+        (bytes) => response.end(bytes),
+        () => response.writeHead(404).end(),
+      );
+    });
+    await new Promise<void>((done) => {
+      server.listen(0, '127.0.0.1', done);
+    });
+    const address = server.address();
+    return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  /** Two publications of the channel: hello-1, and hello-2. */
+  async function publish(): Promise<void> {
+    const overlay = join(folder, 'overlay');
+    await makeOverlay(overlay, {
+      'app-misc/hello/hello-1.ebuild': ebuild(1),
+      'app-misc/hello/hello-2.ebuild': ebuild(2),
+    });
+    const home = join(folder, 'g');
+    mkdirSync(home, { mode: 0o700 });
+    await runChecked(
+      ['gpg', '--homedir', home, '--batch', '--import', join(folder, 'signing/secret-key.asc')],
+      {
+        env: toolEnvironment(),
+      },
+    );
+    const builder = await makeGentooPrefix({
+      folder: join(folder, 'builder'),
+      overlay,
+      makeConf: [
+        `BINPKG_GPG_SIGNING_GPG_HOME="${home}"`,
+        `BINPKG_GPG_SIGNING_KEY="0x${signer.fingerprint}!"`,
+      ],
+    });
+    for (const version of [1, 2]) {
+      const pkgs = join(builder.folder, 'pkgs');
+      rmSync(pkgs, { recursive: true, force: true });
+      const result = await builder.emerge(
+        ['--oneshot', '--buildpkg', `=app-misc/hello-${version}`],
+        {
+          FEATURES: 'binpkg-signing binpkg-ignore-signature',
+        },
+      );
+      if (result.exitCode !== 0) {
+        throw new Error(`${result.stdout.toString()}${result.stderr}`.slice(-2000));
+      }
+      const path = `/binhost/web-v3/.publications/stable-${version}`;
+      cpSync(pkgs, join(site, path), { recursive: true });
+      const index = readFileSync(join(site, path, 'Packages'));
+      const digest = createHash('sha256').update(index).digest('hex');
+      publications.set(version, ['web-v3', 'stable', String(version), digest, path]);
+    }
+  }
+
+  async function setUp(uri: string): Promise<void> {
+    const path = join(folder, 'setup.sh');
+    const script = renderClientScript({
+      profile: 'web-v3',
+      channel: 'stable',
+      uri,
+      server: 'https://farm.example.org',
+      publicKey: signer.publicKey,
+      fingerprint: signer.primaryFingerprint,
+    });
+    writeFileSync(path, script);
+    const home = join(client.folder, 'etc/portage/gnupg');
+    await runChecked(['sh', path, '--prefix', client.folder, '--gnupg-home', home], {
+      env: toolEnvironment(),
+    });
+  }
+
+  const words = (version: number): string[] => publications.get(version) ?? [];
+  const said = async (): Promise<string> =>
+    (
+      await runChecked([join(client.folder, 'usr/bin/hello')], { env: toolEnvironment() })
+    ).stdout.toString();
+  const merged = async (): Promise<string> => (await node.step(['look'])).said;
+
+  it(
+    'fetches, merges, upgrades, and goes back, from the publication that was named and no other',
+    async () => {
+      expect(await node.step(['do', 'prefetch', ...words(1)])).toMatchObject({ exitCode: 0 });
+      expect(asked.some((path) => path.includes('stable-1/app-misc/hello'))).toBe(true);
+      asked = [];
+      for (const version of [1, 2, 1]) {
+        const result = await node.step(['do', 'merge', ...words(version)]);
+        expect([result.exitCode, result.said]).toEqual([
+          0,
+          expect.stringContaining(`merged publication ${version} of web-v3/stable`),
+        ]);
+        expect(await said()).toBe(`${version}\n`);
+        expect(await merged()).toMatch(/^merged [0-9]{10}$/m);
+      }
+      expect(
+        asked.filter((path) => !path.startsWith('/binhost/web-v3/.publications/stable-')),
+      ).toEqual([]);
+      expect(asked.filter((path) => path.endsWith('Packages.gz'))).toEqual([]);
+      const check = await node.step(['do', 'check', '-', '-', ...words(2)]);
+      expect([check.exitCode, check.said]).toEqual([
+        1,
+        expect.stringContaining('not good: the publication merged here is web-v3 stable 1'),
+      ]);
+    },
+    LONG,
+  );
+
+  it(
+    'merges nothing that is not what the plan names, or that nobody has signed',
+    async () => {
+      const [profile = '', channel = '', serial = '', , path = ''] = words(2);
+      const other = await node.step([
+        'do',
+        'merge',
+        profile,
+        channel,
+        serial,
+        '0'.repeat(64),
+        path,
+      ]);
+      expect([other.exitCode, other.stderr]).toEqual([
+        5,
+        expect.stringContaining('the plan names 0000'),
+      ]);
+      expect(await said()).toBe('1\n');
+      expect(await merged()).toMatch(/^merged [0-9]+$/m);
+
+      rmSync(join(client.folder, 'var/cache/binhost'), { recursive: true, force: true });
+      const gnupg = join(client.folder, 'etc/portage/gnupg');
+      cpSync(gnupg, join(folder, 'kept'), { recursive: true });
+      rmSync(join(gnupg, 'trustdb.gpg'));
+      const unsigned = await node.step(['do', 'merge', ...words(2)]);
+      expect(unsigned.exitCode).toBe(6);
+      expect(await said()).toBe('1\n');
+      expect(await merged()).toMatch(/^merged -$/m);
+      cpSync(join(folder, 'kept'), gnupg, { recursive: true });
+    },
+    LONG,
+  );
+
+  it(
+    'leaves the configuration as it is, and says what waits',
+    async () => {
+      writeFileSync(join(client.folder, 'etc/hello.conf'), 'mine\n');
+      const result = await node.step(['do', 'merge', ...words(2)]);
+      expect([result.exitCode, result.said]).toEqual([
+        0,
+        expect.stringContaining('/etc/._cfg0000_hello.conf'),
+      ]);
+      expect(readFileSync(join(client.folder, 'etc/hello.conf'), 'utf8')).toBe('mine\n');
+      expect(
+        readFileSync(join(client.folder, 'etc/portage/binrepos.conf/rookery-web-v3.conf'), 'utf8'),
+      ).toContain('/binhost/web-v3/stable\n');
+    },
+    LONG,
+  );
+
+  it(
+    'fails when a PHP tree needs a library that nobody has after the merge',
+    async () => {
+      const tree = join(client.folder, 'opt/php/8.2.30-web-r1');
+      mkdirSync(tree, { recursive: true });
+      writeFileSync(
+        join(tree, 'META.json'),
+        '{\n"requires": "x86_64: libc.so.6 libgone.so.7",\n"glibc": null\n}\n',
+      );
+      const result = await node.step(['do', 'merge', ...words(2)]);
+      expect([result.exitCode, result.stderr]).toEqual([
+        1,
+        expect.stringContaining('8.2.30-web-r1 needs libgone.so.7'),
+      ]);
+      expect(await merged()).toMatch(/^merged -$/m);
+      rmSync(tree, { recursive: true });
+      expect(await exists(join(client.folder, 'usr/bin/hello'))).toBe(true);
+    },
+    LONG,
+  );
+});
