@@ -142,8 +142,9 @@ function hostSteps({ plan, unit, step, member, site }: Scene): HostStep[] {
       return [nodeStep({ plan, unit, step, member, site }, action)];
     case 'set-farms':
     case 'flush':
-      throw notPossible(`the step ${step.id} of ${unit.id} is about a whole farm`);
+      break;
   }
+  throw notPossible(`the step ${step.id} of ${unit.id} is about a whole farm`);
 }
 
 function nodeStep(

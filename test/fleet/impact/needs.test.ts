@@ -15,7 +15,7 @@ function files(path: string): string {
   ].join(' ');
 }
 
-function mapped(path: string) {
+function nginxWith(path: string) {
   return [node('web-1', [running('nginx', { [path]: 'sys-apps/util-linux-1' })])];
 }
 
@@ -76,12 +76,12 @@ describe('what serves requests', () => {
       installed: [util('libuuid.so.1.3', 1), curses],
       published: [util('libuuid.so.1.4', 2), newCurses],
     };
-    const ofLibrary = impactOf({ ...world, nodes: mapped('/usr/lib64/libuuid.so.1.3') });
+    const ofLibrary = impactOf({ ...world, nodes: nginxWith('/usr/lib64/libuuid.so.1.3') });
     expect(effectsOf(ofLibrary)).toEqual({
       'sys-apps/util-linux': 'disruptive',
       'dev-libs/ncurses': 'none',
     });
-    const ofOther = impactOf({ ...world, nodes: mapped('/usr/lib64/unknown.so') });
+    const ofOther = impactOf({ ...world, nodes: nginxWith('/usr/lib64/unknown.so') });
     expect(effectsOf(ofOther)['dev-libs/ncurses']).toBe('disruptive');
   });
 
