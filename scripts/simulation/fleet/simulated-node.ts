@@ -152,33 +152,16 @@ export class SimulatedNode {
   }
 
   #apply(command: NodeCommand): void {
-    switch (command.name) {
-      case 'stop-web':
-        this.isWebRunning = false;
-        return;
-      case 'start-web':
-        this.isWebRunning = true;
-        return;
-      case 'merge':
-        this.mergedTimestamp = this.#timestampOf(command.publication.serial);
-        return;
-      case 'activate-php':
-        this.phpActive = command.tree.id;
-        return;
-      case 'activate-release':
-        this.release = command.release.release;
-        return;
-      case 'reboot':
-        this.#restart();
-        return;
-      case 'check':
-      case 'drop-snapshot':
-      case 'prefetch':
-      case 'pull-php':
-      case 'rescan':
-      case 'restart-services':
-      case 'restore-snapshot':
-      case 'snapshot':
+    if (command.name === 'stop-web' || command.name === 'start-web') {
+      this.isWebRunning = command.name === 'start-web';
+    } else if (command.name === 'merge') {
+      this.mergedTimestamp = this.#timestampOf(command.publication.serial);
+    } else if (command.name === 'activate-php') {
+      this.phpActive = command.tree.id;
+    } else if (command.name === 'activate-release') {
+      this.release = command.release.release;
+    } else if (command.name === 'reboot') {
+      this.#restart();
     }
   }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Artefacts, PhpTreeRef, PublicationRef, ReleaseRef } from '../plan/artefact.ts';
+import type { ObservedNode } from '../observed/observed-node.ts';
+import type { Artefacts, PhpTreeRef, ReleaseRef } from '../plan/artefact.ts';
 import type { RolloutPlan } from '../plan/plan.ts';
 import type { PlanInput } from '../plan/plan-input.ts';
 
@@ -14,29 +15,24 @@ export function artefactsBefore(
   const nodes = [
     ...new Set(plan.stages.flatMap(({ units }) => units.flatMap((unit) => unit.nodes))),
   ];
-  const publications: PublicationRef[] = [];
-  const trees: PhpTreeRef[] = [];
-  const releases: ReleaseRef[] = [];
-  for (const node of nodes) {
-    const said = observed.get(node);
-    const publication = installed.get(node);
-    if (publication !== undefined) {
-      publications.push(publication);
-    }
-    const active = said?.php.resident.find(({ id }) => id === said.php.active);
-    if (said !== undefined && active !== undefined) {
-      trees.push({ profile: said.profile, id: active.id, manifest: active.manifest });
-    }
-    const serving = said?.system?.releases.find(({ release }) => release === said.system?.release);
-    if (serving !== undefined) {
-      releases.push(serving);
-    }
-  }
+  const publications = nodes.flatMap((node) => installed.get(node) ?? []);
+  const said = nodes.flatMap((node) => observed.get(node) ?? []);
+  const trees = said.flatMap((node) => activeTree(node) ?? []);
+  const releases = said.flatMap((node) => servedRelease(node) ?? []);
   return {
     publications: plan.kind.startsWith('os') ? mostOfEach(publications) : [],
     trees: plan.artefacts.trees.length > 0 ? mostOfEach(trees) : [],
     release: plan.kind === 'app' ? (mostOf(releases) ?? null) : null,
   };
+}
+
+function activeTree({ profile, php }: ObservedNode): PhpTreeRef | undefined {
+  const active = php.resident.find(({ id }) => id === php.active);
+  return active === undefined ? undefined : { profile, id: active.id, manifest: active.manifest };
+}
+
+function servedRelease({ system }: ObservedNode): ReleaseRef | undefined {
+  return system?.releases.find(({ release }) => release === system.release);
 }
 
 const artefactsSchema = z.custom<Artefacts>(

@@ -47,7 +47,7 @@ export function chooseUnits(candidates: readonly UnitProgress[], situation: Situ
     taken.take(unit);
   }
   const begin: UnitProgress[] = [];
-  const blocked = new Map<UnitProgress, Blocked>();
+  const held = new Map<UnitProgress, Blocked>();
   for (const candidate of candidates) {
     const limit = slots.missing(candidate);
     const why =
@@ -59,25 +59,25 @@ export function chooseUnits(candidates: readonly UnitProgress[], situation: Situ
       slots.take(candidate);
       taken.take(candidate);
     } else {
-      blocked.set(candidate, why);
+      held.set(candidate, why);
       if (limit !== undefined && slots.isFull) {
         break;
       }
     }
   }
-  return { begin, left: leftBehind(blocked), waits: reasonsOf(blocked) };
+  return { begin, left: leftBehind(held), waits: reasonsOf(held) };
 }
 
 const LEFT: readonly Blocked['kind'][] = ['held', 'farm-weakened', 'capacity', 'gone'];
 
-function leftBehind(blocked: ReadonlyMap<UnitProgress, Blocked>): Choice['left'] {
-  return new Map([...blocked].filter(([, { kind }]) => LEFT.includes(kind)));
+function leftBehind(all: ReadonlyMap<UnitProgress, Blocked>): Choice['left'] {
+  return new Map([...all].filter(([, { kind }]) => LEFT.includes(kind)));
 }
 
 /** The same sentence once, with the first unit that it is said of. */
-function reasonsOf(blocked: ReadonlyMap<UnitProgress, Blocked>): WaitReason[] {
+function reasonsOf(all: ReadonlyMap<UnitProgress, Blocked>): WaitReason[] {
   const reasons = new Map<string, WaitReason>();
-  for (const [{ unit }, { kind, sentence, until }] of blocked) {
+  for (const [{ unit }, { kind, sentence, until }] of all) {
     if (!reasons.has(sentence)) {
       reasons.set(sentence, { kind, unit: unit.id, sentence, until });
     }

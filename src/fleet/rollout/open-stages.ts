@@ -29,19 +29,13 @@ export function openStages(
   let current: StageProgress | undefined;
   for (const stage of stages) {
     if (needsApproval(stages, stage, policy) && !approved.has(stage.stage.id)) {
-      waits.push({
-        kind: 'approval',
-        unit: null,
-        sentence: `Somebody has to approve the stage ${stage.stage.id}.`,
-        until: null,
-      });
+      waits.push(approvalOf(stage));
       return { candidates, current: current ?? stage, waits };
     }
-    for (const unit of stage.units) {
-      if (unit.state === 'waiting' && (current === undefined || !busy.has(unit))) {
-        candidates.push(unit);
-      }
-    }
+    const isFirst = current === undefined;
+    candidates.push(
+      ...stage.units.filter((unit) => unit.state === 'waiting' && (isFirst || !busy.has(unit))),
+    );
     if (stage.passedAt === null) {
       current ??= stage;
       if (policy.barrier !== 'farm' || stage.stage.type !== 'wave') {
@@ -55,6 +49,11 @@ export function openStages(
     }
   }
   return { candidates, current, waits };
+}
+
+function approvalOf({ stage }: StageProgress): WaitReason {
+  const sentence = `Somebody has to approve the stage ${stage.id}.`;
+  return { kind: 'approval', unit: null, sentence, until: null };
 }
 
 /** Farms that have units of earlier waves to end, or to be watched. */

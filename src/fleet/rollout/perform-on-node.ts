@@ -15,8 +15,7 @@ const MOST_OUTPUT = 2000;
 export async function performOnNode(
   scene: UnitScene,
   place: Place,
-  member: Member,
-  command: NodeCommand,
+  { member, command }: { readonly member: Member; readonly command: NodeCommand },
   intent: Intent,
 ): Promise<Outcome> {
   const step: NodeStep = {
@@ -142,27 +141,26 @@ async function byFacts(
       };
 }
 
+/** Of other commands nothing that is there could tell. */
 async function isDone(
   { context }: UnitScene,
   command: NodeCommand,
   facts: NodeFacts,
 ): Promise<boolean> {
-  switch (command.name) {
-    case 'stop-web':
-      return !facts.isWebRunning;
-    case 'start-web':
-      return facts.isWebRunning;
-    case 'activate-php':
-      return facts.phpActive === command.tree.id;
-    case 'activate-release':
-      return facts.release === command.release.release;
-    case 'merge': {
-      const timestamp = await context.timestampOf(command.publication);
-      return timestamp !== null && facts.mergedTimestamp === timestamp;
-    }
-    default:
-      return false;
+  if (command.name === 'stop-web' || command.name === 'start-web') {
+    return facts.isWebRunning === (command.name === 'start-web');
   }
+  if (command.name === 'activate-php') {
+    return facts.phpActive === command.tree.id;
+  }
+  if (command.name === 'activate-release') {
+    return facts.release === command.release.release;
+  }
+  if (command.name === 'merge') {
+    const timestamp = await context.timestampOf(command.publication);
+    return timestamp !== null && facts.mergedTimestamp === timestamp;
+  }
+  return false;
 }
 
 async function lookAt(scene: UnitScene, member: Member): Promise<NodeFacts | undefined> {
@@ -178,6 +176,31 @@ async function lookAt(scene: UnitScene, member: Member): Promise<NodeFacts | und
   }
 }
 
+/** Writes down which boot it was. Null: the node did not say it in time. */
+async function noteBoot(scene: UnitScene, member: Member, intent: Intent): Promise<string | null> {
+  const poll = new Poll(scene);
+  for (;;) {
+    const facts = await lookAt(scene, member);
+    if (facts !== undefined) {
+      const change = { note: facts.bootId };
+      await scene.ledger.write({ ended: [{ row: intent.row, change }] });
+      return facts.bootId;
+    }
+    if (scene.context.time.now() >= intent.deadline) {
+      return null;
+    }
+    await poll.wait(intent.deadline);
+  }
+}
+
+/** What a step has come to that did not begin, or ended badly. */
+function failureOf(state: Asked): Outcome | undefined {
+  if (state.state === 'refused') {
+    return { outcome: 'refused', output: state.because };
+  }
+  return state.state === 'done' && state.exitCode !== 0 ? toOutcome(state) : undefined;
+}
+
 /** A reboot has happened when the boot id is another one than before: what was before is written down first. */
 async function reboot(
   scene: UnitScene,
@@ -187,27 +210,17 @@ async function reboot(
 ): Promise<Outcome> {
   const { time } = scene.context;
   const poll = new Poll(scene);
-  let before = intent.row.note;
-  while (before === null) {
-    const facts = await lookAt(scene, member);
-    if (facts !== undefined) {
-      before = facts.bootId;
-      await scene.ledger.write({ ended: [{ row: intent.row, change: { note: before } }] });
-    } else if (time.now() >= intent.deadline) {
-      return { outcome: 'refused', output: `${member.node} did not answer before its reboot.` };
-    } else {
-      await poll.wait(intent.deadline);
-    }
+  const before = intent.row.note ?? (await noteBoot(scene, member, intent));
+  if (before === null) {
+    return { outcome: 'refused', output: `${member.node} did not answer before its reboot.` };
   }
   // Without a note nothing was started: it is written before.
   const asking = new StepQuestion(scene, member, step, intent.row.note !== null);
   for (;;) {
     const state = await asking.ask();
-    if (typeof state !== 'string' && state.state === 'refused') {
-      return { outcome: 'refused', output: state.because };
-    }
-    if (typeof state !== 'string' && state.state === 'done' && state.exitCode !== 0) {
-      return toOutcome(state);
+    const failure = typeof state === 'string' ? undefined : failureOf(state);
+    if (failure !== undefined) {
+      return failure;
     }
     const facts = await lookAt(scene, member);
     if (facts !== undefined && facts.bootId !== before) {

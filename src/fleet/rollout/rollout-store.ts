@@ -55,19 +55,7 @@ export async function insertRollout(
       waits_json: '[]',
     })
     .execute();
-  for (let start = 0; start < stages.length; start += ROWS_AT_ONCE) {
-    const rows = stages.slice(start, start + ROWS_AT_ONCE).map((stage, index) => ({
-      rollout: plan.id,
-      position: start + index,
-      stage: stage.id,
-      type: stage.type,
-      title: stage.title,
-      soak_seconds: stage.soakSeconds,
-      ended_at: null,
-      passed_at: null,
-    }));
-    await queries.insertInto('rollout_stages').values(rows).execute();
-  }
+  await insertStages(queries, plan);
   for (let start = 0; start < units.length; start += ROWS_AT_ONCE) {
     const rows = units.slice(start, start + ROWS_AT_ONCE).map(({ unit, index }, place) => ({
       rollout: plan.id,
@@ -83,6 +71,22 @@ export async function insertRollout(
     }));
     await queries.insertInto('rollout_units').values(rows).execute();
     await breathe();
+  }
+}
+
+async function insertStages(queries: Queries, { id, stages }: RolloutPlan): Promise<void> {
+  for (let start = 0; start < stages.length; start += ROWS_AT_ONCE) {
+    const rows = stages.slice(start, start + ROWS_AT_ONCE).map((stage, index) => ({
+      rollout: id,
+      position: start + index,
+      stage: stage.id,
+      type: stage.type,
+      title: stage.title,
+      soak_seconds: stage.soakSeconds,
+      ended_at: null,
+      passed_at: null,
+    }));
+    await queries.insertInto('rollout_stages').values(rows).execute();
   }
 }
 

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   type Fates,
   GOOD_FATES,
@@ -9,7 +10,12 @@ import type { Drivers, GateJudge } from '../../../src/fleet/drivers/ports.ts';
 import type { Inventory } from '../../../src/fleet/inventory/inventory.ts';
 import type { RolloutPlan } from '../../../src/fleet/plan/plan.ts';
 import type { GateName } from '../../../src/fleet/plan/policy.ts';
-import type { RolloutState, UnitState } from '../../../src/fleet/rollout/rollout.ts';
+import {
+  ROLLOUT_STATES,
+  type RolloutState,
+  UNIT_STATES,
+  type UnitState,
+} from '../../../src/fleet/rollout/rollout.ts';
 import {
   DEFAULT_SETTINGS,
   type EngineContext,
@@ -109,7 +115,7 @@ export class RolloutWorld {
 
   async state(plan: RolloutPlan): Promise<RolloutState> {
     const row = await findRollout(this.database, plan.id);
-    return (row?.state ?? 'draft') as RolloutState;
+    return z.enum(ROLLOUT_STATES).parse(row?.state);
   }
 
   async because(plan: RolloutPlan): Promise<string | null> {
@@ -118,7 +124,9 @@ export class RolloutWorld {
 
   async units(plan: RolloutPlan): Promise<Readonly<Record<string, UnitState>>> {
     const rows = await unitStatesOf(this.database, plan.id);
-    return Object.fromEntries(rows.map(({ unit, state }) => [unit, state as UnitState]));
+    return Object.fromEntries(
+      rows.map(({ unit, state }) => [unit, z.enum(UNIT_STATES).parse(state)]),
+    );
   }
 
   /** Lets time pass until the journal has an event of this kind (from now on). */
