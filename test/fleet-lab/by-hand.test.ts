@@ -6,7 +6,7 @@ import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { FleetLab, LAB_NEEDS, missingForLab } from './fleet-lab.ts';
 import type { LabNode } from './lab-node.ts';
-import type { VisitorSettings, Visits } from './visitors.ts';
+import { FLAWLESS, underVisitors } from './watch-lab.ts';
 
 const TREE = '8.2.30-web-v3-r1';
 const folder = temporaryFolder();

@@ -1,21 +1,10 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { HaproxyDriver } from '../../src/fleet/drivers/haproxy.ts';
-import { HaproxySockets } from '../../src/fleet/drivers/haproxy-socket.ts';
 import { ansibleFiles } from '../../src/fleet/export/ansible.ts';
 import type { Site } from '../../src/fleet/inventory/inventory.ts';
 import type { RolloutPlan, Step, Unit } from '../../src/fleet/plan/plan.ts';
 import { DEFAULT_POLICY } from '../../src/fleet/plan/policy.ts';
-import { exists, readTextIfPresent } from '../../src/support/files.ts';
-import { run, toolEnvironment } from '../../src/support/processes.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { NAMES, startHaproxy } from './contracts/haproxy.ts';
-import { startMember } from './contracts/member-server.ts';
+import { NAMES } from './contracts/haproxy.ts';
 import { testSite } from './contracts/test-site.ts';
-import { makeStepNode } from './step-node.ts';
-
-const folder = temporaryFolder();
 
 function unit(stage: string, node: string): Unit {
   const nodes = [node];
@@ -74,9 +63,9 @@ describe('a plan for Ansible', () => {
       { hosts: 'stage_2' },
     ]);
     expect(JSON.parse(files['inventory.json'])).toMatchObject({
-      stage_1: { hosts: ['f1-1', 'f2-1'] },
-      stage_2: { hosts: ['f1-2'] },
-      _meta: { hostvars: { 'f1-2': { ansible_user: 'root' } } },
+      stage_1: { hosts: { 'f1-1': {}, 'f2-1': {} } },
+      stage_2: { hosts: { 'f1-2': {} } },
+      all: { hosts: { 'f1-2': { ansible_user: 'root' } } },
     });
   });
 
@@ -88,71 +77,3 @@ describe('a plan for Ansible', () => {
     expect(() => ansibleFiles(plan, { sites: [] })).toThrow('is not one node of the inventory');
   });
 });
-
-const found = await run(
-  ['sh', '-c', 'command -v ansible-playbook && command -v socat && command -v haproxy'],
-  { env: toolEnvironment() },
-);
-const title = 'ansible-playbook runs a plan';
-(found.exitCode === 0 ? describe : describe.skip)(
-  found.exitCode === 0 ? title : `${title} (skipped: no ansible-playbook, socat or haproxy)`,
-  () => {
-    it('stage by stage, each step once', async () => {
-      const place = await mkdtemp(join(folder, 'run-'));
-      const members = new Map<string, Awaited<ReturnType<typeof startMember>>>();
-      const programs: Record<string, unknown> = {};
-      for (const node of ['f1-1', 'f1-2', 'f2-1']) {
-        members.set(node, await startMember(node));
-        const made = await makeStepNode(join(place, node));
-        await made.set(`start-command = touch ${made.prefix}/web; echo ${node} >> ${place}/order`);
-        programs[node] = { ansible_connection: 'local', rookery_step: made.program };
-      }
-      const ports = new Map([...members].map(([node, { port }]) => [node, port]));
-      const haproxy = await startHaproxy(join(place, 'ha'), ports);
-      try {
-        const site = siteAt(haproxy.tcpSocket);
-        const files = ansibleFiles(planOf(), { sites: [site] });
-        for (const [name, text] of Object.entries(files)) {
-          await writeFile(join(place, name), text);
-        }
-        await writeFile(join(place, 'local.json'), JSON.stringify({ all: { hosts: programs } }));
-        const play = async () =>
-          await run(
-            ['ansible-playbook', '-i', 'local.json', '-i', 'inventory.json', 'playbook.yml'],
-            {
-              env: { ...toolEnvironment(), ANSIBLE_NOCOLOR: '1', HOME: place },
-              cwd: place,
-              timeoutMs: 170_000,
-            },
-          );
-        const first = await play();
-        expect([first.exitCode, first.stdout.toString().slice(-3000)]).toEqual([
-          0,
-          expect.any(String),
-        ]);
-        const order = (await readTextIfPresent(join(place, 'order')))?.trim().split('\n') ?? [];
-        expect([order.slice(0, 2).toSorted(), order.slice(2)]).toEqual([
-          ['f1-1', 'f2-1'],
-          ['f1-2'],
-        ]);
-        expect(await exists(join(place, 'f1-2/web'))).toBe(true);
-        const ssh = {
-          identityFile: null,
-          knownHostsFile: '/dev/null',
-          configFile: null,
-          connectTimeoutSeconds: 1,
-          keepSeconds: 1,
-        };
-        const driver = new HaproxyDriver(new HaproxySockets(ssh, 5000));
-        const { servers } = await driver.read(
-          site,
-          site.balancers[0] ?? { name: '', driver: 'command', command: [] },
-        );
-        expect(servers.every(({ to }) => to === 'ready')).toBe(true);
-      } finally {
-        await haproxy.stop();
-        await Promise.all([...members.values()].map(async (member) => await member.close()));
-      }
-    }, 240_000);
-  },
-);

@@ -48,7 +48,11 @@ export function ansibleFiles(plan: RolloutPlan, inventory: Inventory): AnsibleFi
   const hostvars = new Map<string, Record<string, unknown>>();
   const groups: Record<string, unknown> = {};
   plan.stages.forEach((stage, at) => {
-    groups[groupOf(at)] = { hosts: stage.units.flatMap(({ nodes }) => nodes) };
+    groups[groupOf(at)] = {
+      hosts: Object.fromEntries(
+        stage.units.flatMap(({ nodes }) => nodes.map((node) => [node, {}])),
+      ),
+    };
     for (const unit of stage.units) {
       const member = only(unit, members);
       const site = sites.get(unit.site);
@@ -60,9 +64,9 @@ export function ansibleFiles(plan: RolloutPlan, inventory: Inventory): AnsibleFi
       hostvars.set(member.node, { ...known, [`rookery_${groupOf(at)}`]: steps });
     }
   });
-  const meta = { _meta: { hostvars: Object.fromEntries(hostvars) } };
+  const all = { hosts: Object.fromEntries(hostvars) };
   return {
-    'inventory.json': written({ ...meta, ...groups }),
+    'inventory.json': written({ all, ...groups }),
     'playbook.yml': written(plan.stages.map((stage, at) => playOf(plan, stage, groupOf(at)))),
     'step.yml': written(STEP_TASKS),
   };

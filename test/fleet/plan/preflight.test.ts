@@ -48,7 +48,7 @@ const CASES: readonly [string, PlanInput][] = [
   ['impact-outdated s1f1-1', observed(os, 's1f1-1', { installedDigest: 'x'.repeat(64) })],
   [
     'impact-unknown s1f1-1',
-    { ...os, impacts: os.impacts.map((it) => ({ ...it, nodes: it.nodes.slice(1) })) },
+    { ...os, impacts: os.impacts.map((one) => ({ ...one, nodes: one.nodes.slice(1) })) },
   ],
   ['publication-missing zen3', { ...os, artefacts: { ...os.artefacts, publications: [] } }],
   ['package-blocked dev-libs/openssl', withEffect('blocked', 'os-disruptive')],
@@ -87,7 +87,7 @@ describe('a plan that cannot be', () => {
     expect(problemsOf(input)).toContain(problem);
     const subject = problem.split(' ')[1] ?? '';
     const found =
-      'problems' in made ? made.problems.find((it) => it.subject === subject) : undefined;
+      'problems' in made ? made.problems.find((one) => one.subject === subject) : undefined;
     expect(found?.sentence).toMatch(/^.{10,}\.$/s);
   });
 
@@ -107,6 +107,14 @@ describe('a plan that cannot be', () => {
   });
 });
 
+function ids(input: PlanInput): readonly string[] {
+  return (
+    planOf(input)
+      .stages.at(-1)
+      ?.units[0]?.steps.map(({ id }) => id) ?? []
+  );
+}
+
 describe('a plan', () => {
   it('leaves out a farm that has as many held members as it can spare, and says so', () => {
     const plan = planOf({ ...os, held: new Map([['s1f1-2', 'its merge failed']]) });
@@ -116,10 +124,6 @@ describe('a plan', () => {
   });
 
   it('restarts nodes only when their packages need it', () => {
-    const ids = (input: PlanInput) =>
-      planOf(input)
-        .stages.at(-1)
-        ?.units[0]?.steps.map(({ id }) => id) ?? [];
     expect(ids(os)).not.toContain('reboot');
     expect(ids(inputOf('os-disruptive', { ...TWO, effect: 'reboot' }))).toContain('reboot');
     const online = planOf(inputOf('os-online', TWO)).stages.at(-1)?.units[0]?.steps ?? [];
@@ -147,7 +151,7 @@ describe('a plan', () => {
     const opened = plan.stages.map(
       ({ units }) => units[0]?.steps.find(({ id }) => id === 'farm-in')?.action,
     );
-    expect(opened.map((it) => (it?.do === 'set-farms' ? it.changes : []))).toEqual([
+    expect(opened.map((action) => (action?.do === 'set-farms' ? action.changes : []))).toEqual([
       [
         { farm: 's1f1', backend: 'green', to: 'ready' },
         { farm: 's1f2', backend: 'blue', to: 'drain' },
