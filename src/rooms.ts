@@ -7,9 +7,11 @@ import type { Config } from './config/config.ts';
 import { LiveProfiles } from './config/live-profiles.ts';
 import { type Cluster } from './database/cluster.ts';
 import { type Database } from './database/database.ts';
-import { createFleetImpacts } from './fleet/impact/fleet-impacts.ts';
+import { openDrivers } from './fleet/drivers/open-drivers.ts';
+import { createFleetImpacts, type FleetImpactContext } from './fleet/impact/fleet-impacts.ts';
 import { Inventories } from './fleet/inventory/inventories.ts';
 import { observedNodes } from './fleet/observed/observed-store.ts';
+import { createRollouts, type RolloutsOptions } from './fleet/rollout/create-rollouts.ts';
 import { Standings } from './fleet/status/standings.ts';
 import { Journal } from './journal/journal.ts';
 import { FarmKeys } from './keys/farm-keys.ts';
@@ -24,11 +26,11 @@ import type { NodeRecord } from './repository/proof/node-report.ts';
 import { createProofs, type Proofs } from './repository/proof/proofs.ts';
 import { reportExpiry } from './signing/key-expiry.ts';
 import { Keyring } from './signing/keyring/keyring.ts';
-import type { Clock } from './support/clock.ts';
+import { type Clock, sleep } from './support/clock.ts';
 import { DiskSpace } from './support/disk-space.ts';
 import { AppError } from './support/errors.ts';
 import { readTextIfPresent } from './support/files.ts';
-import { RunningNote } from './support/lifecycle.ts';
+import { RunningNote, type Service } from './support/lifecycle.ts';
 import { Locks } from './support/locks.ts';
 import type { Log } from './support/log.ts';
 
@@ -65,19 +67,10 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     ...(cluster.isShared ? { servers: cluster } : {}),
   });
   const proofs = createProofs(shared);
-  const inventories = new Inventories(shared);
-  const standings = new Standings({ ...shared, inventories });
-  const impacts = createFleetImpacts({
-    ...shared,
-    folders: { state, mirrorRoot },
-    observed: async () => [...(await observedNodes(database)).values()],
-  });
   const php = openPhp(config, { ...shared, proofs, keyring });
-  const diskWatch = watchDiskSpace({
-    ...shared,
-    space,
-    warnBelowBytes: config.disk.warnBelowBytes,
-  });
+  const fleet = await openFleet(config, { ...shared, php });
+  const { warnBelowBytes } = config.disk;
+  const diskWatch = watchDiskSpace({ ...shared, space, warnBelowBytes });
   const {
     builds,
     records,
@@ -110,9 +103,47 @@ export async function openRooms(config: Config, { log, clock, database, cluster 
     everyMs: KEYS_EVERY_MS,
   });
   const making = { builds, records, buildService, schedules, compilerCache };
-  const fleet = { inventories, standings, impacts };
   const work = { ...making, ...fleet, check, collection, resign, proofs, diskWatch, php };
   return { ...shared, ...work, keyring, keys, repository, tokens, leads };
+}
+
+/** What the fleet consists of, how it stands, what upgrades would do to it, and those that are carried out. */
+async function openFleet(
+  config: Config,
+  shared: Omit<FleetImpactContext, 'observed' | 'folders'> &
+    Omit<RolloutsOptions, 'drivers' | 'judges' | 'inventories' | 'impacts' | 'folders'>,
+) {
+  const { state, mirrorRoot } = config.paths;
+  const parts = { ...shared, folders: { state, mirrorRoot } };
+  const inventories = new Inventories(parts);
+  const standings = new Standings({ ...parts, inventories });
+  const impacts = createFleetImpacts({
+    ...parts,
+    observed: async () => [...(await observedNodes(shared.database)).values()],
+  });
+  const rollouts = await openRollouts(config, { ...parts, inventories, impacts });
+  return { inventories, standings, impacts, ...rollouts };
+}
+
+/** Rollouts, and the connections to nodes and balancers, which are closed when nobody carries out any. */
+async function openRollouts(
+  { fleet, paths }: Config,
+  parts: Omit<RolloutsOptions, 'drivers' | 'judges'>,
+) {
+  const time = { now: () => parts.clock.now(), sleep };
+  const opened = await openDrivers(fleet, { state: paths.state, log: parts.log, time });
+  const { rollouts, runner } = createRollouts({ ...parts, ...opened });
+  const rolloutRunner: Service = {
+    name: runner.name,
+    start: async () => {
+      await runner.start();
+    },
+    stop: async () => {
+      await runner.stop();
+      await opened.close();
+    },
+  };
+  return { rollouts, rolloutRunner };
 }
 
 function openPhp(

@@ -86,6 +86,7 @@ async function compose(
     cluster.leading([
       rooms.leads,
       rooms.schedules,
+      rooms.rolloutRunner,
       housekeeping(config, rooms),
       ...(cluster.isShared ? [recovery(rooms)] : []),
       watchIncoming({ ...rooms, folder: join(config.paths.mirrorRoot, 'incoming') }),

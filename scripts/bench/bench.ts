@@ -13,6 +13,7 @@ import { type Bench, indexAgainstPortage, largeIndex, verifyAndSign } from './cl
 import { farmTraffic } from './farm-claims.ts';
 import { gateOnce } from './gate-claims.ts';
 import { phpOnNodes } from './php-claims.ts';
+import { planFleet } from './plan-claims.ts';
 import { publishWhatChanged } from './publish-claims.ts';
 import { buildInOrder, decideNext } from './schedule-claims.ts';
 import { serveAgainstNginx } from './serve-claims.ts';
@@ -28,6 +29,7 @@ const CLAIMS = {
   decide: decideNext,
   makespan: buildInOrder,
   farm: farmTraffic,
+  plan: planFleet,
 } as const;
 
 const { values } = parseArgs({

@@ -19,6 +19,7 @@ import { packageListSchema, packageViewSchema, profileListSchema } from '../prot
 import { checkViewSchema } from '../protocol/repository.ts';
 import { collectionTaskSchema, pinViewSchema } from '../protocol/retention.ts';
 import { AppError } from '../support/errors.ts';
+import { fleetCalls } from './fleet-calls.ts';
 import { bodyChunks, networkReason, readAll } from './http-get.ts';
 import { impactCalls } from './impact-calls.ts';
 import { inventoryCalls } from './inventory-calls.ts';
@@ -78,9 +79,10 @@ export function createServerClient(server: { readonly url: string; readonly toke
     ...retryCalls({ get, post }),
     ...steeringCalls({ post }, act),
     ...channelCalls({ get, post }),
-    ...nodeCalls({ get }),
-    ...impactCalls({ post }),
+    ...nodeCalls({ get, post }),
+    ...inventoryCalls({ get }),
     ...scheduleCalls({ get, post }),
+    ...fleetCalls({ get, ask }),
     ...rolloutCalls({ get, post }, act),
     ...keyCalls({ get, post }),
     ...retentionCalls({ get, post, ask }, act),
@@ -217,9 +219,9 @@ interface ChannelBody {
   readonly expectedSerial?: number;
 }
 
-function nodeCalls({ get }: Pick<Calls, 'get'>) {
+function nodeCalls({ get, post }: Pick<Calls, 'get' | 'post'>) {
   return {
-    ...inventoryCalls({ get }),
+    ...impactCalls({ post }),
     nodes: async () => (await get('/api/nodes', nodeListSchema)).nodes,
     node: async (name: string) => await get(`/api/nodes/${encoded(name)}`, nodeDetailSchema),
     proof: async (profile: string, channel: string) =>

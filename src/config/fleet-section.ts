@@ -33,11 +33,11 @@ export const fleetSection = z.strictObject({
   'mail-server': optional
     .regex(/^(?:[A-Za-z0-9.-]+:[0-9]{1,5})?$/, 'has to be HOST:PORT, or empty')
     .default(''),
+  'mail-to': optional.default(''),
+  'mail-from': optional.default('rookery@localhost'),
   'mail-tls': z.boolean().default(false),
   'mail-user': optional.default(''),
   'mail-password-file': optional.default(''),
-  'mail-from': optional.default('rookery@localhost'),
-  'mail-to': optional.default(''),
   'alerts-url': optional.refine(isAddress, 'has to be an http:// or https:// address').default(''),
   'alerts-command': optional.default(''),
   'sample-seconds': whole(1, 3600).default(20),

@@ -5,6 +5,7 @@ import type { MemberState } from './member-states.ts';
  *     PUT  /api/fleet/inventory                     inventoryBodySchema -> importedInventorySchema    (admin)
  *     GET  /api/fleet/inventory?revision=           -> inventoryViewSchema
  *     GET  /api/fleet/inventory/revisions?limit=    -> inventoryListSchema
+ *     GET  /api/fleet/inventory/ansible             -> ansibleInventorySchema
  *     GET  /api/fleet/status?fresh=                 -> fleetStatusSchema
  *
  * Times are in milliseconds since the epoch.
@@ -160,3 +161,6 @@ export const fleetStatusSchema = z.object({
   flags: z.array(z.object({ node: z.string(), kind: z.string(), sentence: z.string() })),
 });
 export type FleetStatusView = z.infer<typeof fleetStatusSchema>;
+
+/** As a dynamic inventory prints it for `--list`. */
+export const ansibleInventorySchema = z.record(z.string(), z.unknown());

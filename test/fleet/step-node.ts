@@ -45,7 +45,7 @@ export async function makeStepNode(prefix: string): Promise<StepNode> {
     step: async (args, { shell = [], env = {} } = {}) => {
       const result = await run([...shell, program, ...args], {
         env: { ...toolEnvironment(), ...env },
-        timeoutMs: 60_000,
+        timeoutMs: 280_000,
       });
       return { ...result, said: result.stdout.toString() };
     },

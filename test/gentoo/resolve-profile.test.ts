@@ -21,6 +21,10 @@ const faultsOf = (
 const base = (document: ProfileDocument, more: Partial<ProfileSource> = {}): ProfileSource =>
   sourceOf('base', { ...COMPLETE, abstract: true, ...document }, more);
 
+function row(match: string) {
+  return { match, effect: 'none', reason: 'ours' } as const;
+}
+
 describe('resolveProfiles', () => {
   it('fills in what nobody says', () => {
     const profile = resolved(sourceOf('web', COMPLETE));
@@ -183,7 +187,6 @@ describe('resolveProfiles', () => {
   });
 
   it('puts rows about upgrades before those of what it extends', () => {
-    const row = (match: string) => ({ match, effect: 'none', reason: 'ours' }) as const;
     const far = { package: [row('a/far')], program: [{ ...row('far'), order: 7 }] };
     const near = { package: [row('a/near')], program: [row('near')] };
     const profile = resolved(

@@ -41,9 +41,17 @@ async function addNode(
   );
   const keys = await reportKeys(farm.installation.database, profile, 0);
   const node: ObservedNode = {
-    ...{ node: name, profile, channel: 'stable', serial: null, differs: 0, reportedAt: 1 },
+    node: name,
+    profile,
+    channel: 'stable',
+    serial: null,
+    differs: 0,
+    reportedAt: 1,
     installedDigest: keys.find((key) => key.node === name)?.content ?? '',
-    php: { active: null, resident: [] },
+    php: {
+      active: null,
+      resident: [],
+    },
     system: systemOf([running(program, { '/usr/lib64/liba.so.1': cpv })]),
   };
   farm.observed.push(node);
@@ -135,7 +143,8 @@ describe('the page of impacts', () => {
     expect(page).toContain('liba.so.1 is mapped by nginx on 1 node');
     const empty = await (await fetch(`${farm.url}/fleet/impact`)).text();
     expect(empty).toContain('<option>web/testing</option>');
-    const wrong = await fetch(`${farm.url}/fleet/impact?target=%3Cq%3E`);
+    const headers = { Accept: 'text/html' };
+    const wrong = await fetch(`${farm.url}/fleet/impact?target=%3Cq%3E`, { headers });
     expect([wrong.status, (await wrong.text()).includes('<q>')]).toEqual([400, false]);
   });
 });

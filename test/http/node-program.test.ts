@@ -203,6 +203,7 @@ describe('rookery-node report', () => {
         ],
         checks: [],
         php: { trees: [] },
+        system: expect.objectContaining({ release: null, isPartial: expect.any(Boolean) }),
       },
     ]);
     expect(await farm.installation.proofs.node('dry')).toEqual([]);

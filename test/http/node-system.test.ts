@@ -76,7 +76,12 @@ async function systemOf(shell: readonly string[] = ['sh'], path?: string): Promi
   const { stdout, stderr, exitCode } = await run(
     [...shell, join(prefix, 'rookery-node'), 'report', '--dry-run', '--name', 'web7-01'],
     {
-      env: { ...tools, ROOKERY_ROOT: '', ...(path === undefined ? {} : { PATH: path }) },
+      env: {
+        ...tools,
+        ROOKERY_ROOT: '',
+        TMPDIR: '/tmp',
+        ...(path === undefined ? {} : { PATH: path }),
+      },
       timeoutMs: 60_000,
       maxOutputBytes: 32 * 1024 * 1024,
     },

@@ -16,6 +16,7 @@ const PAGES = [
   '/history',
   '/logs',
   '/fleet',
+  '/fleet/impact',
   '/nodes',
   '/nodes/{node}',
   '/journal',

@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -23,7 +22,14 @@ import {
   portageSuite,
 } from '../support/gentoo-prefix.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { installedIn, mappedBy, ownersIn, serviceOf, startProgram } from './running-prefix.ts';
+import {
+  installedIn,
+  mappedBy,
+  ownersIn,
+  type RunningProgram,
+  serviceOf,
+  startProgram,
+} from './running-prefix.ts';
 
 const [title, isSkipped] = portageSuite('what an upgrade does to running programs');
 const folder = temporaryFolder();
@@ -95,7 +101,7 @@ function ebuilds(): Record<string, string> {
 (isSkipped ? describe.skip : describe)(title, () => {
   let prefix: GentooPrefix;
   let installation: Installation;
-  const running = new Map<string, ChildProcess & { readonly pid: number }>();
+  const running = new Map<string, RunningProgram>();
 
   async function emerge(args: readonly string[], env: Readonly<Record<string, string>>) {
     const { exitCode, stdout, stderr } = await prefix.emerge(args, env);
@@ -169,8 +175,13 @@ function ebuilds(): Record<string, string> {
       [publication],
       [
         {
-          ...{ node: 'web-1', profile: 'web', channel: 'testing', serial: null },
-          ...{ reportedAt: 0, differs: 0, installedDigest: key?.content ?? '' },
+          node: 'web-1',
+          profile: 'web',
+          channel: 'testing',
+          serial: null,
+          reportedAt: 0,
+          differs: 0,
+          installedDigest: key?.content ?? '',
           php: { active: null, resident: [] },
           system: systemOf(services),
         },

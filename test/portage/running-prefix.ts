@@ -1,8 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunningService } from '../../src/fleet/observed/observed-node.ts';
 import type { InstalledPackage } from '../../src/repository/proof/node-report.ts';
+import { isErrno } from '../../src/support/errors.ts';
+import { spawnGroup, toolEnvironment } from '../../src/support/processes.ts';
+
+export type RunningProgram = ReturnType<typeof spawnGroup> & { readonly pid: number };
 
 /** What a prefix has installed, from its /var/db/pkg, as a node reports it. */
 export function installedIn(prefix: string): InstalledPackage[] {
@@ -59,10 +62,14 @@ export function serviceOf(
 }
 
 /** Starts a program that says a line when it runs, and waits for that. */
-export async function startProgram(path: string): Promise<ChildProcess & { readonly pid: number }> {
-  const child = spawn(realpathSync(path), [], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function startProgram(path: string): Promise<RunningProgram> {
+  const child = spawnGroup([realpathSync(path)], { env: toolEnvironment() }, [
+    'ignore',
+    'pipe',
+    'inherit',
+  ]);
   await new Promise<void>((resolve, reject) => {
-    child.stdout.once('data', () => {
+    child.stdout?.once('data', () => {
       resolve();
     });
     child.once('error', reject);
@@ -93,7 +100,7 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
-    if (error instanceof Object && 'code' in error && error.code === 'ENOENT') {
+    if (isErrno(error, 'ENOENT')) {
       return '';
     }
     throw error;

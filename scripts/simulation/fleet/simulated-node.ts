@@ -171,7 +171,14 @@ export class SimulatedNode {
       case 'reboot':
         this.#restart();
         return;
-      default:
+      case 'check':
+      case 'drop-snapshot':
+      case 'prefetch':
+      case 'pull-php':
+      case 'rescan':
+      case 'restart-services':
+      case 'restore-snapshot':
+      case 'snapshot':
     }
   }
 

@@ -220,6 +220,6 @@ function rank(effect: Effect): number {
 }
 
 function strongestFirst(a: PackageImpact, b: PackageImpact): number {
-  const key = ({ name, slot }: PackageImpact): string => `${name}:${slot}`;
-  return rank(b.effect) - rank(a.effect) || Number(key(a) > key(b)) - Number(key(a) < key(b));
+  const [one, other] = [`${a.name}:${a.slot}`, `${b.name}:${b.slot}`];
+  return rank(b.effect) - rank(a.effect) || Number(one > other) - Number(one < other);
 }

@@ -124,21 +124,20 @@ function comingWith(
   for (const gate of candidates.keys()) {
     shop.add(gate);
   }
-  const coming = new Set<ImpactPackage>();
+  const known = new Set(merged);
   const queue = [...merged];
   for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
     for (const { requirement } of one.gate.needs) {
-      for (const gate of chosenFor(requirement, after, shop) ?? []) {
-        const found = candidates.get(gate);
-        if (found !== undefined && !coming.has(found) && !merged.includes(found)) {
-          coming.add(found);
-          queue.push(found);
-          after.add(gate);
-        }
+      const chosen = chosenFor(requirement, after, shop) ?? [];
+      const coming = chosen.flatMap((gate) => candidates.get(gate) ?? []);
+      for (const found of coming.filter((other) => !known.has(other))) {
+        known.add(found);
+        queue.push(found);
+        after.add(found.gate);
       }
     }
   }
-  return [...coming];
+  return [...known].slice(merged.length);
 }
 
 /** What would have to come to meet a requirement: nothing when it is met; undefined when nothing would do. */

@@ -41,9 +41,9 @@ function nodesOf(inventory: Inventory): ReadonlyMap<string, string> {
 
 function farmsIn({ sites }: Inventory): ReadonlyMap<string, string> {
   const farms = sites.flatMap((site) => site.farms);
-  return new Map(farms.map(({ members: _, ...farm }) => [farm.name, canonicalJson(farm)]));
+  return new Map(farms.map((farm) => [farm.name, canonicalJson({ ...farm, members: null })]));
 }
 
 function sitesIn({ sites }: Inventory): ReadonlyMap<string, string> {
-  return new Map(sites.map(({ farms: _, ...site }) => [site.name, canonicalJson(site)]));
+  return new Map(sites.map((site) => [site.name, canonicalJson({ ...site, farms: null })]));
 }

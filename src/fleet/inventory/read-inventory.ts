@@ -1,3 +1,4 @@
+import { readAnsibleInventory } from './ansible/read-ansible.ts';
 import type { Inventory } from './inventory.ts';
 import type { InventoryFormat } from './inventory-store.ts';
 import { type InventoryFile, readTomlInventory } from './read-toml.ts';
@@ -8,7 +9,7 @@ import { resolveInventory } from './resolve-inventory.ts';
  * profiles that members may have.
  */
 export function readInventory(
-  _format: InventoryFormat,
+  format: InventoryFormat,
   files: readonly InventoryFile[],
   profiles: readonly string[],
 ): {
@@ -16,7 +17,10 @@ export function readInventory(
   readonly faults: readonly string[];
   readonly remarks: readonly string[];
 } {
-  const { parts, faults } = readTomlInventory(files);
+  const { parts, faults, remarks } =
+    format === 'ansible'
+      ? readAnsibleInventory(files)
+      : { ...readTomlInventory(files), remarks: [] };
   const { inventory, faults: found } = resolveInventory(parts, profiles);
-  return { inventory, faults: faults.length > 0 ? faults : found, remarks: [] };
+  return { inventory, faults: faults.length > 0 ? faults : found, remarks };
 }

@@ -62,9 +62,9 @@ export function canonicalWriter(): (value: unknown) => string {
       }
       return `[${text}]`;
     }
-    const fields = value as Readonly<Record<string, unknown>>;
-    for (const [key, before] of orderOf(Object.keys(fields))) {
-      const item = fields[key];
+    const fields = new Map<string, unknown>(Object.entries(value));
+    for (const [key, before] of orderOf([...fields.keys()])) {
+      const item = fields.get(key);
       if (item !== undefined) {
         text += `${text === '' ? '' : ','}${before}${write(item)}`;
       }

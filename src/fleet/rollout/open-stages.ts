@@ -91,7 +91,15 @@ export function needsApproval(
     return false;
   }
   const isAfterCanary =
-    stages[position - 1]?.stage.type === 'canary' &&
-    !stages.slice(position).some(({ stage }) => stage.type === 'canary');
+    isCanary(stages, position - 1) &&
+    !stages.slice(position).some((_, at) => isCanary(stages, position + at));
   return approvals.includes('each-stage') || (isAfterCanary && approvals.includes('after-canary'));
+}
+
+/** Whether a stage is the first to be tried: of whole farms, the first one. */
+export function isCanary(stages: readonly StageProgress[], position: number): boolean {
+  const type = stages[position]?.stage.type;
+  const isFirstFarm =
+    type === 'farm' && stages.findIndex(({ stage }) => stage.type === 'farm') === position;
+  return type === 'canary' || isFirstFarm;
 }

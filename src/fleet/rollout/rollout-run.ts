@@ -6,7 +6,7 @@ import { endRollout, skipWaiting } from './end-rollout.ts';
 import { approvalsOf, heldNodes } from './fleet-store.ts';
 import { Ledger } from './ledger.ts';
 import type { LoadedRollout, StageProgress } from './load-rollout.ts';
-import { ENDED, openStages } from './open-stages.ts';
+import { ENDED, isCanary, openStages } from './open-stages.ts';
 import type { Readings, SiteReading } from './readings.ts';
 import type { RolloutState, WaitReason } from './rollout.ts';
 import type { EngineContext } from './rollout-context.ts';
@@ -108,7 +108,7 @@ export class RolloutRun {
         unit: unit.id,
         farm: unit.farm,
         profile: this.#fleet.member(unit.nodes[0] ?? '')?.profile ?? '',
-        isCanary: this.#loaded.stages[stage]?.stage.type === 'canary',
+        isCanary: isCanary(this.#loaded.stages, stage),
       }));
   }
 

@@ -35,17 +35,29 @@ export async function rolloutLike(
   return row;
 }
 
-/** Lets the rollout start (`start`), or one of its stages begin. Throws `rollout-state`, `stage-unknown`. */
+/**
+ * Lets the rollout start (`start`, `second`), or one of its stages begin. Throws `rollout-state`, `stage-unknown`,
+ * `approval-same-person`.
+ */
 export async function approve(
   context: Context,
   plan: RolloutPlan,
   of: string,
   actor: string,
 ): Promise<void> {
-  if (of !== 'start' && !plan.stages.some(({ id }) => id === of)) {
+  if (of !== 'start' && of !== 'second' && !plan.stages.some(({ id }) => id === of)) {
     throw new AppError('stage-unknown', `The rollout has no stage ${of}.`, { details: { of } });
   }
   await steer(context, plan.id, ['draft', 'running', 'paused'], async (deed) => {
+    const other = of === 'second' ? 'start' : of === 'start' ? 'second' : null;
+    const given = await approvalsOf(deed.queries, plan.id);
+    if (given.some((one) => one.of_stage === other && one.author === actor)) {
+      throw new AppError(
+        'approval-same-person',
+        `${actor} has approved the start already; the second approval is another person's.`,
+        { details: { of, actor } },
+      );
+    }
     const row = { rollout: plan.id, of_stage: of, author: actor, at: deed.now };
     await insertApproval(deed.queries, row);
     await tell(deed, plan.id, 'rollout-approved', actor, { of });
@@ -74,12 +86,16 @@ export async function start(context: Context, plan: RolloutPlan, actor: string):
 
 async function requireApproval({ queries }: Deed, plan: RolloutPlan): Promise<void> {
   const given = await approvalsOf(queries, plan.id);
-  const needs = plan.policy.approvals.includes('start');
-  if (needs && !given.some(({ of_stage: of }) => of === 'start')) {
+  const missing = plan.policy.approvals
+    .filter((of) => of === 'start' || of === 'second')
+    .find((of) => !given.some((one) => one.of_stage === of));
+  if (missing !== undefined) {
     throw new AppError(
       'rollout-not-approved',
-      `Somebody has to approve the start of ${plan.id.slice(0, 12)} first.`,
-      { details: { id: plan.id } },
+      missing === 'start'
+        ? `Somebody has to approve the start of ${plan.id.slice(0, 12)} first.`
+        : `A second person has to approve the start of ${plan.id.slice(0, 12)} first.`,
+      { details: { id: plan.id, missing } },
     );
   }
 }

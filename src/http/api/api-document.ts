@@ -43,6 +43,7 @@ import {
 import { problemSchema } from '../../protocol/common.ts';
 import { differenceViewSchema } from '../../protocol/difference.ts';
 import {
+  ansibleInventorySchema,
   fleetStatusSchema,
   importedInventorySchema,
   inventoryBodySchema,
@@ -50,6 +51,7 @@ import {
   inventoryViewSchema,
 } from '../../protocol/fleet.ts';
 import { gateViewSchema } from '../../protocol/gate.ts';
+import { impactBodySchema, impactListSchema } from '../../protocol/impact.ts';
 import { journalViewSchema } from '../../protocol/journal.ts';
 import {
   extendBodySchema,
@@ -133,6 +135,7 @@ const BODIES: Readonly<Record<string, z.ZodType>> = {
   CollectBody: collectBodySchema,
   ForgetBody: forgetBodySchema,
   LeaseQuery: leaseQuerySchema,
+  ImpactBody: impactBodySchema,
   Inventory: inventoryBodySchema,
   NodeReport: nodeReportSchema,
   PauseBody: pauseBodySchema,
@@ -177,6 +180,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   Gate: gateViewSchema,
   Health: healthSchema,
   HeartbeatReply: heartbeatReplySchema,
+  ImpactList: impactListSchema,
   HeldList: heldListSchema,
   History: historySchema,
   HistoryGroups: historyGroupsSchema,
@@ -190,6 +194,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   NewToken: newTokenSchema,
   Node: nodeViewSchema,
   NodeDetail: nodeDetailSchema,
+  AnsibleInventory: ansibleInventorySchema,
   FleetStatus: fleetStatusSchema,
   ImportedInventory: importedInventorySchema,
   InventoryList: inventoryListSchema,

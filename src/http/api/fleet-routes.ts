@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { exportAnsible } from '../../fleet/inventory/ansible/export-ansible.ts';
 import { farmsOf } from '../../fleet/inventory/inventory.ts';
 import type { InventoryChanges } from '../../fleet/inventory/inventory-changes.ts';
 import type { InventoryNote } from '../../fleet/inventory/inventory-store.ts';
 import { type FleetStandings, FRESH_SECONDS } from '../../fleet/status/standings.ts';
 import {
+  ansibleInventorySchema,
   type FleetStatusView,
   fleetStatusSchema,
   type ImportedInventory,
@@ -22,29 +24,36 @@ const MOST_REVISIONS = 1000;
 const MOST_SECONDS = 366 * 24 * 3600;
 
 /** What production consists of. */
-export function fleetRoutes({ inventories, standings }: HttpContext): readonly Route[] {
+export function fleetRoutes(context: HttpContext): readonly Route[] {
+  return [importRoute(context), ...inventoryRoutes(context), statusRoute(context)];
+}
+
+function importRoute({ inventories }: HttpContext): Route {
+  return guardedRoute({
+    method: 'put',
+    path: '/api/fleet/inventory',
+    role: 'admin',
+    summary: 'Say anew what production consists of',
+    query: NO_QUERY,
+    body: inventoryBodySchema,
+    maxBodyBytes: INVENTORY_BYTES,
+    replies: { 200: importedInventorySchema },
+    handle: async ({ body: { dryRun: isDry, ...body }, identity }) => {
+      const made = await inventories.import({ ...body, isDry, author: actorOf(identity) });
+      const { revision, changes, remarks, isNew } = made;
+      const json: ImportedInventory = {
+        revision: noteView(revision),
+        isNew,
+        changes: changesView(changes),
+        remarks: [...remarks],
+      };
+      return { status: 200, json };
+    },
+  });
+}
+
+function inventoryRoutes({ inventories }: HttpContext): readonly Route[] {
   return [
-    guardedRoute({
-      method: 'put',
-      path: '/api/fleet/inventory',
-      role: 'admin',
-      summary: 'Say anew what production consists of',
-      query: NO_QUERY,
-      body: inventoryBodySchema,
-      maxBodyBytes: INVENTORY_BYTES,
-      replies: { 200: importedInventorySchema },
-      handle: async ({ body: { dryRun: isDry, ...body }, identity }) => {
-        const made = await inventories.import({ ...body, isDry, author: actorOf(identity) });
-        const { revision, changes, remarks, isNew } = made;
-        const json: ImportedInventory = {
-          revision: noteView(revision),
-          isNew,
-          changes: changesView(changes),
-          remarks: [...remarks],
-        };
-        return { status: 200, json };
-      },
-    }),
     openRoute({
       method: 'get',
       path: '/api/fleet/inventory',
@@ -59,6 +68,18 @@ export function fleetRoutes({ inventories, standings }: HttpContext): readonly R
     }),
     openRoute({
       method: 'get',
+      path: '/api/fleet/inventory/ansible',
+      summary: 'The inventory as a dynamic inventory of Ansible',
+      query: NO_QUERY,
+      body: NO_BODY,
+      replies: { 200: ansibleInventorySchema },
+      handle: async () => ({
+        status: 200,
+        json: exportAnsible((await inventories.require()).inventory),
+      }),
+    }),
+    openRoute({
+      method: 'get',
       path: '/api/fleet/inventory/revisions',
       summary: 'Who changed the inventory, when and why',
       query: z.object({ limit: z.coerce.number().int().min(1).max(MOST_REVISIONS).default(100) }),
@@ -69,21 +90,24 @@ export function fleetRoutes({ inventories, standings }: HttpContext): readonly R
         json: { revisions: (await inventories.list(query.limit)).map(noteView) },
       }),
     }),
-    openRoute({
-      method: 'get',
-      path: '/api/fleet/status',
-      summary: 'How all nodes stand: what is recorded of them beside what they say',
-      query: z.object({
-        fresh: z.coerce.number().int().min(1).max(MOST_SECONDS).default(FRESH_SECONDS),
-      }),
-      body: NO_BODY,
-      replies: { 200: fleetStatusSchema },
-      handle: async ({ query }) => ({
-        status: 200,
-        json: statusView(await standings.read(query.fresh)),
-      }),
-    }),
   ];
+}
+
+function statusRoute({ standings }: HttpContext): Route {
+  return openRoute({
+    method: 'get',
+    path: '/api/fleet/status',
+    summary: 'How all nodes stand: what is recorded of them beside what they say',
+    query: z.object({
+      fresh: z.coerce.number().int().min(1).max(MOST_SECONDS).default(FRESH_SECONDS),
+    }),
+    body: NO_BODY,
+    replies: { 200: fleetStatusSchema },
+    handle: async ({ query }) => ({
+      status: 200,
+      json: statusView(await standings.read(query.fresh)),
+    }),
+  });
 }
 
 function statusView({ at, revision, inventory, members, flags }: FleetStandings): FleetStatusView {

@@ -16,7 +16,7 @@ check_publication() {
   check_mark publication "$4"
   check_path publication "$5"
   case $5 in
-    /binhost/*/../* | /binhost/*/.. | *//*) fail 2 "\"$5\" is not the path of a publication" ;;
+    */../* | */.. | *//*) fail 2 "\"$5\" is not the path of a publication" ;;
     /binhost/*) ;;
     *) fail 2 "\"$5\" is not the path of a publication" ;;
   esac

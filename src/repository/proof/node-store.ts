@@ -244,10 +244,11 @@ export async function installedByContent(
 /** Whole fleets report the same, but for when and from where each machine got it. */
 function digestOfInstalled(installed: readonly InstalledPackage[]): string {
   const told = installed.map(({ cpv, slot, buildId, use, iuse, provides, requires }) =>
-    JSON.stringify([
-      ...[cpv, slot, buildId, use, iuse, provides],
-      ...(requires === undefined ? [] : [requires]),
-    ]),
+    JSON.stringify(
+      requires === undefined
+        ? [cpv, slot, buildId, use, iuse, provides]
+        : [cpv, slot, buildId, use, iuse, provides, requires],
+    ),
   );
   return digestOf('sha256', told.toSorted().join('\n'));
 }

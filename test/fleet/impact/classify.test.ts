@@ -8,6 +8,13 @@ const ssl = { installed: [OLD_SSL], published: [NEW_SSL] };
 const sslBy = (name: string, tree: string | null = null) =>
   running(name, { [SSL]: 'dev-libs/openssl-3.0.1' }, tree);
 
+function rows(match: string, effect: 'none' | 'reboot') {
+  return {
+    packages: [{ match, effect, reason: 'ours' }],
+    programs: [{ match: 'our-*', effect: 'disruptive' as const, order: 1, reason: 'ours' }],
+  };
+}
+
 describe('what an upgrade does to nodes', () => {
   it('is nothing where nothing changes', () => {
     expect(impactOf({ installed: [OLD_SSL], published: [OLD_SSL] })).toEqual({
@@ -84,10 +91,6 @@ describe('what an upgrade does to nodes', () => {
   });
 
   it('takes the rows of a profile first, which never weaken what is seen', () => {
-    const rows = (match: string, effect: 'none' | 'reboot') => ({
-      packages: [{ match, effect, reason: 'ours' }],
-      programs: [{ match: 'our-*', effect: 'disruptive' as const, order: 1, reason: 'ours' }],
-    });
     const kernel = {
       installed: [pooled('sys-kernel/gentoo-kernel-1')],
       published: [pooled('sys-kernel/gentoo-kernel-2')],

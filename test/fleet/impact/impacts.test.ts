@@ -90,8 +90,14 @@ const LIBRARY = { PROVIDES: 'x86_64: libmapped.so.1' };
 const NEEDY = { ...LIBRARY, REQUIRES: 'x86_64: libdeep.so.1' };
 const DEEP = { PROVIDES: 'x86_64: libdeep.so.1' };
 const AGENT: InstalledPackage = {
-  ...{ cpv: 'app-misc/agent-1', slot: '0', buildId: null, buildTime: 5 },
-  ...{ repository: 'lab', use: '', provides: '', requires: 'x86_64: libdeep.so.1' },
+  cpv: 'app-misc/agent-1',
+  slot: '0',
+  buildId: null,
+  buildTime: 5,
+  repository: 'lab',
+  use: '',
+  provides: '',
+  requires: 'x86_64: libdeep.so.1',
 };
 
 describe('impacts', () => {

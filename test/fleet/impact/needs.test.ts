@@ -7,6 +7,25 @@ function upgraded(pn: string, metadata: Readonly<Record<string, string>>) {
   return [pooled(`dev-libs/${pn}-1`, metadata), pooled(`dev-libs/${pn}-2`, metadata)] as const;
 }
 
+/** NEEDED.ELF.2 of util-linux with its library at this path. */
+function files(path: string): string {
+  return [
+    `X86_64;/usr/lib64/${path};libuuid.so.1;;libc.so.6;x86_64`,
+    'X86_64;/usr/bin/cal;;;libtinfo.so.6,libc.so.6;x86_64',
+  ].join(' ');
+}
+
+function nginxWith(path: string) {
+  return [node('web-1', [running('nginx', { [path]: 'sys-apps/util-linux-1' })])];
+}
+
+function needy(version: number) {
+  return pooled(`app-misc/needy-${version}`, {
+    REQUIRES: 'libgone.so.1',
+    RDEPEND: 'sys-apps/gone',
+  });
+}
+
 describe('what serves requests', () => {
   it('needs libraries that it has not mapped now', () => {
     const [xml, newXml] = upgraded('xml', { PROVIDES: 'libxml2.so.2', REQUIRES: 'libicuuc.so.74' });
@@ -49,28 +68,20 @@ describe('what serves requests', () => {
   });
 
   it('needs of a package only what the mapped file needs, where its files are known', () => {
-    const files = (path: string) =>
-      [
-        `X86_64;/usr/lib64/${path};libuuid.so.1;;libc.so.6;x86_64`,
-        'X86_64;/usr/bin/cal;;;libtinfo.so.6,libc.so.6;x86_64',
-      ].join(' ');
     const metadata = { PROVIDES: 'libuuid.so.1', REQUIRES: 'libtinfo.so.6 libc.so.6' };
     const util = (path: string, version: number) =>
       pooled(`sys-apps/util-linux-${version}`, { ...metadata, 'NEEDED.ELF.2': files(path) });
     const [curses, newCurses] = upgraded('ncurses', { PROVIDES: 'libtinfo.so.6' });
-    const mapped = (path: string) => [
-      node('web-1', [running('nginx', { [path]: 'sys-apps/util-linux-1' })]),
-    ];
     const world = {
       installed: [util('libuuid.so.1.3', 1), curses],
       published: [util('libuuid.so.1.4', 2), newCurses],
     };
-    const ofLibrary = impactOf({ ...world, nodes: mapped('/usr/lib64/libuuid.so.1.3') });
+    const ofLibrary = impactOf({ ...world, nodes: nginxWith('/usr/lib64/libuuid.so.1.3') });
     expect(effectsOf(ofLibrary)).toEqual({
       'sys-apps/util-linux': 'disruptive',
       'dev-libs/ncurses': 'none',
     });
-    const ofOther = impactOf({ ...world, nodes: mapped('/usr/lib64/unknown.so') });
+    const ofOther = impactOf({ ...world, nodes: nginxWith('/usr/lib64/unknown.so') });
     expect(effectsOf(ofOther)['dev-libs/ncurses']).toBe('disruptive');
   });
 
@@ -138,8 +149,6 @@ describe('a merge that takes something away', () => {
   });
 
   it('is not blocked by what was lacking before', () => {
-    const needy = (version: number) =>
-      pooled(`app-misc/needy-${version}`, { REQUIRES: 'libgone.so.1', RDEPEND: 'sys-apps/gone' });
     expect(impactOf({ installed: [needy(1)], published: [needy(2)] }).effect).toBe('none');
   });
 });

@@ -32,7 +32,7 @@ const SYSTEM = {
   isPartial: false,
 };
 
-function package_(cpv: string) {
+function installedPackage(cpv: string) {
   const rest = { repository: 'gentoo', use: '', provides: '' };
   return { cpv, slot: '0', buildId: 1, buildTime: 1, ...rest };
 }
@@ -44,7 +44,7 @@ async function report(node: string, changes: Partial<NodeReport> = {}): Promise<
       profile: 'web',
       channel: 'testing',
       timestampSeconds: null,
-      installed: [package_('app-misc/a-1')],
+      installed: [installedPackage('app-misc/a-1')],
       checks: [],
       php: null,
       ...changes,
@@ -103,8 +103,8 @@ describe('what nodes have said', () => {
   });
 
   it('gives what is installed once for each digest', async () => {
-    await report('web8-01', { installed: [package_('app-misc/b-1')] });
-    await report('web8-02', { installed: [package_('app-misc/b-1')] });
+    await report('web8-01', { installed: [installedPackage('app-misc/b-1')] });
+    await report('web8-02', { installed: [installedPackage('app-misc/b-1')] });
     const observed = await observedNodes(installation.database);
     const digests = [...observed.values()].map(({ installedDigest }) => installedDigest);
 

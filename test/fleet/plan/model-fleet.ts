@@ -50,7 +50,9 @@ export class ModelFleet {
     this.#random = random;
     const old = [...input.observed.values()].map(({ system }) => system?.release ?? null);
     const next = plan.artefacts.release?.release;
-    const before = [...new Set(old.filter((name) => name !== null && name !== next))] as string[];
+    const before = [
+      ...new Set(old.flatMap((name) => (name === null || name === next ? [] : [name]))),
+    ];
     this.#releases = next === undefined ? before : [...before, next];
     this.#sites = input.inventory.sites.map((site) => ({
       site: site.name,
@@ -179,6 +181,8 @@ export class ModelFleet {
         return true;
       case 'node':
         return action.nodes.map((node) => this.#runOn(node, action.run)).every(Boolean);
+      default:
+        throw new Error('there is no such action');
     }
   }
 
@@ -206,25 +210,11 @@ export class ModelFleet {
     if (this.#dead.has(node)) {
       return false;
     }
-    switch (run.name) {
-      case 'stop-web':
-        this.#change(node, { isWebRunning: false });
-        return true;
-      case 'start-web':
-      case 'reboot':
-        this.#change(node, { isWebRunning: true });
-        return true;
-      case 'activate-php':
-        this.#change(node, { tree: run.tree.id });
-        return true;
-      case 'activate-release':
-        this.#change(node, { release: run.release.release });
-        return true;
-      case 'check':
-        return this.#isAsWanted(node, run.tree, run.release);
-      default:
-        return true;
+    if (run.name === 'check') {
+      return this.#isAsWanted(node, run.tree, run.release);
     }
+    this.#change(node, effectOf(run));
+    return true;
   }
 
   #isAsWanted(node: string, tree: string | null, release: string | null): boolean {
@@ -316,6 +306,17 @@ export class ModelFleet {
       return [{ visitor: name, farm: door.farm.farm, release, seen }];
     });
   }
+}
+
+function effectOf(run: NodeCommand): Change {
+  if (run.name === 'activate-php') {
+    return { tree: run.tree.id };
+  }
+  if (run.name === 'activate-release') {
+    return { release: run.release.release };
+  }
+  const wakes = run.name === 'start-web' || run.name === 'reboot';
+  return wakes || run.name === 'stop-web' ? { isWebRunning: wakes } : {};
 }
 
 interface Door {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { farmsOf, membersOf } from '../../../src/fleet/inventory/inventory.ts';
 import { makePlan } from '../../../src/fleet/plan/make-plan.ts';
 import { ROLLOUT_KINDS, type RolloutPlan } from '../../../src/fleet/plan/plan.ts';
@@ -36,15 +36,15 @@ const aCase = fc.record({
 });
 
 /** Null: there is no plan for it, which has its reasons. */
-function caseOf(it: typeof aCase extends fc.Arbitrary<infer T> ? T : never): Case | null {
-  const { kind, shape, seed, policy } = it;
-  const isRebooted = it.isReboot && kind === 'os-disruptive';
+function caseOf(described: typeof aCase extends fc.Arbitrary<infer T> ? T : never): Case | null {
+  const { kind, shape, seed, policy } = described;
+  const isRebooted = described.isReboot && kind === 'os-disruptive';
   const whole: FleetShape = isRebooted ? { ...shape, effect: 'reboot' } : shape;
   const budget = { perFarm: 1, perProfile: 20, total: 20 };
   const input = inputOf(kind, whole, {
     policy: { ...DEFAULT_POLICY, budget, ...policy },
-    reverses: it.isBack ? 'the-one-before' : null,
-    held: new Map(it.hasHeld && kind !== 'app' ? [[heldNode(shape), 'it is broken']] : []),
+    reverses: described.isBack ? 'the-one-before' : null,
+    held: new Map(described.hasHeld && kind !== 'app' ? [[heldNode(shape), 'it is broken']] : []),
   });
   const made = makePlan(input);
   return 'plan' in made ? { input, plan: made.plan, seed } : null;
@@ -55,14 +55,14 @@ function heldNode({ sites }: FleetShape): string {
 }
 
 /** Whatever is said of a plan, of so many cases that have one. */
-function everyPlan(runs: number, say: (it: Case) => void): void {
+function everyPlan(runs: number, say: (one: Case) => void): void {
   let plans = 0;
   fc.assert(
     fc.property(aCase, (described) => {
-      const it = caseOf(described);
-      plans += it === null ? 0 : 1;
-      if (it !== null) {
-        say(it);
+      const one = caseOf(described);
+      plans += one === null ? 0 : 1;
+      if (one !== null) {
+        say(one);
       }
     }),
     { numRuns: runs },
@@ -80,19 +80,19 @@ function unitsOf(plan: RolloutPlan) {
 
 describe('every plan', () => {
   it('keeps every invariant, in any order that it allows, whatever fails and dies', () => {
-    everyPlan(RUNS, (it) => {
-      expect(played(it, 0.05, 0.02).broken).toEqual([]);
+    everyPlan(RUNS, (one) => {
+      expect(played(one, 0.05, 0.02).broken).toEqual([]);
     });
   });
 
   it('comes to its end, with every node of it brought to what it should be', () => {
-    everyPlan(RUNS / 5, (it) => {
-      const { broken, outcome, fleet } = played(it, 0, 0);
+    everyPlan(RUNS / 5, (one) => {
+      const { broken, outcome, fleet } = played(one, 0, 0);
       expect(broken).toEqual([]);
       expect(outcome).toBe('done');
       const { sites } = fleet.moment([]);
       const members = sites.flatMap(({ farms }) => farms.flatMap((farm) => farm.members));
-      const { release } = it.plan.artefacts;
+      const { release } = one.plan.artefacts;
       const wrong = members.filter(
         ({ held, isServing, release: has }) =>
           held === null && (!isServing || (release !== null && has !== release.release)),

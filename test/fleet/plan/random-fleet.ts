@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { FarmShape, FleetShape, MemberShape } from './topology.ts';
 
 const member = (index: number): fc.Arbitrary<MemberShape> =>
