@@ -118,7 +118,8 @@ export class FleetWorld {
       lines.push(
         `[site.${site.name}.farm.${name}]`,
         `members = "${name}-[1-${members.length}]"`,
-        `address = "${address}:${places.sshPort}"`,
+        `address = "${address}"`,
+        `ssh-port = ${places.sshPort}`,
         `memcached = [${memcached.map(({ host, port }) => `"${host}:${port}"`).join(', ')}]`,
         `profile = "${PROFILE}"`,
         'web-server = "nginx"',
@@ -131,7 +132,11 @@ export class FleetWorld {
   /** Gives the server the inventory, and has all nodes tell it about themselves. */
   async describe(): Promise<void> {
     const files = [{ name: 'fleet.toml', text: this.inventory() }];
-    const answer = await this.server.call('PUT', '/api/fleet/inventory', { format: 'toml', files });
+    const answer = await this.server.call('PUT', '/api/fleet/inventory', {
+      format: 'toml',
+      files,
+      reason: 'a test',
+    });
     if (answer.status !== 200) {
       throw new Error(JSON.stringify(answer));
     }

@@ -34,7 +34,7 @@ export async function underVisitors(
 }
 
 /** Watches the balancer: the most members of one farm that were out at the same moment. */
-export class OutWatch {
+class OutWatch {
   #most = 0;
   #isOver = false;
   readonly #looking: Promise<void>;
@@ -63,4 +63,15 @@ export class OutWatch {
     await this.#looking;
     return this.#most;
   }
+}
+
+/** The most members of one farm that were out at the same moment while something was done. */
+export async function mostOut(lab: FleetLab, act: () => Promise<void>): Promise<number> {
+  const watch = new OutWatch(lab);
+  try {
+    await act();
+  } finally {
+    await watch.end();
+  }
+  return await watch.end();
 }

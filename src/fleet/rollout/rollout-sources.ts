@@ -47,7 +47,7 @@ export async function collect(
     trees: request.kind === 'php' ? await treesOf(sources, request.targets, members) : [],
     release: request.kind === 'app' ? releaseOf(request.targets, members, observed) : null,
   };
-  const live = await liveOf(database);
+  const live = await liveOf(database, inventory);
   return {
     kind: kindOf(request.kind, impacts),
     observed,
@@ -201,9 +201,14 @@ function isGone(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }
 
-async function liveOf(database: Database): Promise<ReadonlyMap<string, Backend>> {
+/** Where no rollout has moved a farm yet, blue serves: `rookery fleet haproxy` writes it so. */
+async function liveOf(
+  database: Database,
+  { sites }: Inventory,
+): Promise<ReadonlyMap<string, Backend>> {
   const rows = await liveBackends(database);
-  return new Map(rows.map(({ site, backend }) => [site, backend === 'green' ? 'green' : 'blue']));
+  const green = new Set(rows.filter(({ backend }) => backend === 'green').map(({ site }) => site));
+  return new Map(sites.map(({ name }) => [name, green.has(name) ? 'green' : 'blue']));
 }
 
 /** Farms that were told to serve in another backend than the live one of their site. */
