@@ -154,10 +154,8 @@ export class SimulatedNode {
   #apply(command: NodeCommand): void {
     switch (command.name) {
       case 'stop-web':
-        this.isWebRunning = false;
-        return;
       case 'start-web':
-        this.isWebRunning = true;
+        this.isWebRunning = command.name === 'start-web';
         return;
       case 'merge':
         this.mergedTimestamp = this.#timestampOf(command.publication.serial);

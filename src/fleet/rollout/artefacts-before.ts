@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ObservedSystem } from '../observed/observed-node.ts';
 import type { Artefacts, PhpTreeRef, PublicationRef, ReleaseRef } from '../plan/artefact.ts';
 import type { RolloutPlan } from '../plan/plan.ts';
 import type { PlanInput } from '../plan/plan-input.ts';
@@ -27,16 +28,17 @@ export function artefactsBefore(
     if (said !== undefined && active !== undefined) {
       trees.push({ profile: said.profile, id: active.id, manifest: active.manifest });
     }
-    const serving = said?.system?.releases.find(({ release }) => release === said.system?.release);
-    if (serving !== undefined) {
-      releases.push(serving);
-    }
+    releases.push(...servedBy(said?.system));
   }
   return {
     publications: plan.kind.startsWith('os') ? mostOfEach(publications) : [],
     trees: plan.artefacts.trees.length > 0 ? mostOfEach(trees) : [],
     release: plan.kind === 'app' ? (mostOf(releases) ?? null) : null,
   };
+}
+
+function servedBy(system: ObservedSystem | null | undefined): readonly ReleaseRef[] {
+  return system?.releases.filter(({ release }) => release === system.release) ?? [];
 }
 
 const artefactsSchema = z.custom<Artefacts>(

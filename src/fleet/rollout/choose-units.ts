@@ -128,11 +128,11 @@ class Taken {
     const gone = unit.nodes.find((node) => fleet.member(node)?.farm !== unit.farm);
     if (site === undefined || farm === undefined || gone !== undefined) {
       const what = gone ?? unit.farm;
-      return blocked('gone', `The inventory does not have ${what} where the plan has it.`);
+      return waitFor('gone', `The inventory does not have ${what} where the plan has it.`);
     }
     const own = unit.nodes.find((node) => held.has(node));
     if (own !== undefined) {
-      return blocked('held', `${own} is held: ${held.get(own) ?? ''}`);
+      return waitFor('held', `${own} is held: ${held.get(own) ?? ''}`);
     }
     if (!effect.isNoticeable) {
       return undefined;
@@ -155,7 +155,7 @@ class Taken {
       if (state !== 'serving') {
         return state === 'unknown'
           ? unknown(unit.site)
-          : blocked('farm-weakened', `${node} itself does not serve.`);
+          : waitFor('farm-weakened', `${node} itself does not serve.`);
       }
     }
     return undefined;
@@ -179,7 +179,7 @@ class Taken {
     }
     const share = weightOf(left) / weightOf(farm.members);
     return left.length < farm.minServing || share < (site.peakLoad ?? 0)
-      ? blocked('capacity', `What is left of ${farm.name} would not bear its load.`)
+      ? waitFor('capacity', `What is left of ${farm.name} would not bear its load.`)
       : undefined;
   }
 
@@ -193,7 +193,7 @@ class Taken {
           sentence: `Of ${farm.name}, ${farm.maxOut} may be out at the same time.`,
           until: null,
         }
-      : blocked(
+      : waitFor(
           foreign.some((node) => held.has(node)) ? 'held' : 'farm-weakened',
           `${farm.name} can spare ${farm.maxOut}: ${names} ${out.length === 1 ? 'is' : 'are'} out, and this would take ${own}.`,
         );
@@ -221,7 +221,7 @@ class Taken {
       serving += weightOf(farm.members.filter(({ node }) => !out.includes(node)));
     }
     return serving === 0 || serving / all < (site.peakLoad ?? 0)
-      ? blocked(
+      ? waitFor(
           'capacity',
           `What is left of ${site.name} without ${unit.farm} would not bear its load.`,
         )
@@ -256,12 +256,12 @@ class Taken {
   }
 }
 
-function blocked(kind: Blocked['kind'], sentence: string): Blocked {
+function waitFor(kind: Blocked['kind'], sentence: string): Blocked {
   return { kind, sentence, until: null };
 }
 
 function unknown(site: string): Blocked {
-  return blocked('unknown', `Not all balancers of ${site} answer: nobody can tell who serves.`);
+  return waitFor('unknown', `Not all balancers of ${site} answer: nobody can tell who serves.`);
 }
 
 function weightOf(members: readonly { readonly weight: number }[]): number {

@@ -139,12 +139,9 @@ export class Monitor {
 function ownersOf(runs: readonly RolloutRun[]): ReadonlyMap<string, readonly string[]> {
   const owners = new Map<string, string[]>();
   for (const run of runs) {
-    for (const { unit, state } of run.loaded.units) {
-      if (state === 'running' || state === 'undoing') {
-        for (const node of unit.nodes) {
-          owners.set(node, [...new Set([...(owners.get(node) ?? []), run.id])]);
-        }
-      }
+    const busy = run.loaded.units.filter(({ state }) => state === 'running' || state === 'undoing');
+    for (const node of busy.flatMap(({ unit }) => unit.nodes)) {
+      owners.set(node, [...new Set([...(owners.get(node) ?? []), run.id])]);
     }
   }
   return owners;

@@ -86,8 +86,13 @@ async function watchFor(
   scene: UnitScene,
   site: Site,
   intent: Intent,
-  look: (reading: SiteReading) => string | undefined,
-  late: (missing: string) => Outcome,
+  {
+    look,
+    late,
+  }: {
+    readonly look: (reading: SiteReading) => string | undefined;
+    readonly late: (missing: string) => Outcome;
+  },
 ): Promise<Outcome> {
   const poll = new Poll(scene, intent.cut);
   for (;;) {
@@ -115,11 +120,8 @@ async function awaitIdle(
   const farms =
     action.farm === null ? [] : [`farm:${action.farm}:blue`, `farm:${action.farm}:green`];
   const servers = [...action.nodes.map((node) => `member:${node}`), ...farms];
-  return await watchFor(
-    scene,
-    site,
-    intent,
-    (reading) => {
+  return await watchFor(scene, site, intent, {
+    look: (reading) => {
       if (reading.silent.length > 0) {
         return reading.silent[0];
       }
@@ -128,11 +130,11 @@ async function awaitIdle(
       );
       return busy === undefined ? undefined : `${busy} has requests in flight.`;
     },
-    (missing) => ({
+    late: (missing) => ({
       outcome: scene.plan.policy.onDrainTimeout === 'cut' ? 'cut' : 'failed',
       output: missing,
     }),
-  );
+  });
 }
 
 async function awaitServing(
@@ -141,11 +143,8 @@ async function awaitServing(
   action: Extract<Action, { do: 'await-serving' }>,
   intent: Intent,
 ): Promise<Outcome> {
-  return await watchFor(
-    scene,
-    site,
-    intent,
-    (reading) => {
+  return await watchFor(scene, site, intent, {
+    look: (reading) => {
       const missing = action.nodes.find((node) => reading.member(node) !== 'serving');
       if (missing !== undefined) {
         return reading.silent[0] ?? `The balancers do not say that ${missing} is up.`;
@@ -155,8 +154,8 @@ async function awaitServing(
         ? undefined
         : `The balancers do not say that ${farm.name} is up in ${farm.backend}.`;
     },
-    (missing) => ({ outcome: 'failed', output: missing }),
-  );
+    late: (missing) => ({ outcome: 'failed', output: missing }),
+  });
 }
 
 /** What nobody can tell pauses the rollout; the unit waits until somebody can, or somebody aborts. */

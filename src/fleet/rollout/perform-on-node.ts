@@ -15,8 +15,7 @@ const MOST_OUTPUT = 2000;
 export async function performOnNode(
   scene: UnitScene,
   place: Place,
-  member: Member,
-  command: NodeCommand,
+  { member, command }: { readonly member: Member; readonly command: NodeCommand },
   intent: Intent,
 ): Promise<Outcome> {
   const step: NodeStep = {
@@ -186,19 +185,11 @@ async function reboot(
   intent: Intent,
 ): Promise<Outcome> {
   const { time } = scene.context;
-  const poll = new Poll(scene);
-  let before = intent.row.note;
-  while (before === null) {
-    const facts = await lookAt(scene, member);
-    if (facts !== undefined) {
-      before = facts.bootId;
-      await scene.ledger.write({ ended: [{ row: intent.row, change: { note: before } }] });
-    } else if (time.now() >= intent.deadline) {
-      return { outcome: 'refused', output: `${member.node} did not answer before its reboot.` };
-    } else {
-      await poll.wait(intent.deadline);
-    }
+  const before = await bootIdBefore(scene, member, intent);
+  if (before === undefined) {
+    return { outcome: 'refused', output: `${member.node} did not answer before its reboot.` };
   }
+  const poll = new Poll(scene);
   // Without a note nothing was started: it is written before.
   const asking = new StepQuestion(scene, member, step, intent.row.note !== null);
   for (;;) {
@@ -220,5 +211,28 @@ async function reboot(
       };
     }
     await poll.wait(intent.deadline);
+  }
+}
+
+/** Undefined when the node did not answer in time. */
+async function bootIdBefore(
+  scene: UnitScene,
+  member: Member,
+  { row, deadline }: Intent,
+): Promise<string | undefined> {
+  if (row.note !== null) {
+    return row.note;
+  }
+  const poll = new Poll(scene);
+  for (;;) {
+    const facts = await lookAt(scene, member);
+    if (facts !== undefined) {
+      await scene.ledger.write({ ended: [{ row, change: { note: facts.bootId } }] });
+      return facts.bootId;
+    }
+    if (scene.context.time.now() >= deadline) {
+      return undefined;
+    }
+    await poll.wait(deadline);
   }
 }

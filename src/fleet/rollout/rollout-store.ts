@@ -55,6 +55,12 @@ export async function insertRollout(
       waits_json: '[]',
     })
     .execute();
+  await insertStages(queries, plan);
+  await insertUnits(queries, plan.id, units);
+}
+
+async function insertStages(queries: Queries, plan: RolloutPlan): Promise<void> {
+  const { stages } = plan;
   for (let start = 0; start < stages.length; start += ROWS_AT_ONCE) {
     const rows = stages.slice(start, start + ROWS_AT_ONCE).map((stage, index) => ({
       rollout: plan.id,
@@ -68,9 +74,16 @@ export async function insertRollout(
     }));
     await queries.insertInto('rollout_stages').values(rows).execute();
   }
+}
+
+async function insertUnits(
+  queries: Queries,
+  rollout: string,
+  units: readonly { readonly unit: Unit; readonly index: number }[],
+): Promise<void> {
   for (let start = 0; start < units.length; start += ROWS_AT_ONCE) {
     const rows = units.slice(start, start + ROWS_AT_ONCE).map(({ unit, index }, place) => ({
-      rollout: plan.id,
+      rollout,
       position: start + place,
       unit: unit.id,
       stage_position: index,

@@ -60,7 +60,7 @@ export async function approve(
     }
     const row = { rollout: plan.id, of_stage: of, author: actor, at: deed.now };
     await insertApproval(deed.queries, row);
-    await tell(deed, plan.id, 'rollout-approved', actor, { of });
+    await tell(deed, plan.id, { kind: 'rollout-approved', actor }, { of });
   });
 }
 
@@ -80,7 +80,7 @@ export async function start(context: Context, plan: RolloutPlan, actor: string):
     await takeLocks(deed, plan, actor);
     const change = { state: 'running', started_at: deed.now, started_by: actor, because: null };
     await changeRollout(deed.queries, plan.id, change);
-    await tell(deed, plan.id, 'rollout-started', actor, { kind: plan.kind });
+    await tell(deed, plan.id, { kind: 'rollout-started', actor }, { kind: plan.kind });
   });
 }
 
@@ -166,7 +166,7 @@ export async function resume(context: Context, id: string, actor: string): Promi
   await steer(context, id, ['paused'], async (deed) => {
     const change = { state: 'running', because: null, resumed_at: deed.now };
     await changeRollout(deed.queries, id, change);
-    await tell(deed, id, 'rollout-resumed', actor, {});
+    await tell(deed, id, { kind: 'rollout-resumed', actor }, {});
   });
 }
 
@@ -180,7 +180,7 @@ export async function abort(
   await steer(context, id, ['draft', 'running', 'paused'], async (deed, state) => {
     const next = state === 'draft' ? 'discarded' : 'aborting';
     await changeRollout(deed.queries, id, { state: next, because: reason });
-    await tell(deed, id, `rollout-${next}`, actor, { because: reason });
+    await tell(deed, id, { kind: `rollout-${next}`, actor }, { because: reason });
   });
 }
 
@@ -209,7 +209,7 @@ export async function release(
       const wish = { site: site.name, server, admin_state: 'ready', rollout: 'released' };
       await putWishes(deed.queries, [{ ...wish, since: deed.now }]);
     }
-    await tell(deed, held.rollout, 'rollout-released', actor, { node, reason });
+    await tell(deed, held.rollout, { kind: 'rollout-released', actor }, { node, reason });
   });
 }
 
@@ -236,8 +236,7 @@ async function steer(
 async function tell(
   deed: Deed,
   rollout: string,
-  kind: string,
-  actor: string,
+  { kind, actor }: { readonly kind: string; readonly actor: string },
   data: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   await deed.tell({ kind, subject: `rollout:${rollout}`, actor, data: { rollout, ...data } });

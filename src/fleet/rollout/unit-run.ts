@@ -163,7 +163,12 @@ export class UnitRun {
       return { outcome: 'refused', output: `The inventory has no node ${node} any more.` };
     }
     const deadline = end + this.#scene.context.settings.graceSeconds * 1000;
-    return await performOnNode(this.#scene, place, member, action.run, { ...intent, deadline });
+    return await performOnNode(
+      this.#scene,
+      place,
+      { member, command: action.run },
+      { ...intent, deadline },
+    );
   }
 
   async #fail(index: number, bad: Outcome, ended: Ended): Promise<void> {
