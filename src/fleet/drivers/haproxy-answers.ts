@@ -24,7 +24,8 @@ export interface HaproxyAnswer {
   readonly counters: readonly ServerCounters[];
 }
 
-const MAINTENANCE = 0x01 | 0x02 | 0x04 | 0x20;
+/** Not 0x04: it says for good that the configuration began with `disabled`, also of a server that has been set ready. */
+const MAINTENANCE = 0x01 | 0x02 | 0x20;
 const DRAIN = 0x08 | 0x10;
 /** Started or starting; 0 is stopped, 3 says of itself that it leaves. */
 const UP_STATES = new Set([1, 2]);

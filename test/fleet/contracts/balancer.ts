@@ -27,12 +27,13 @@ export interface BalancerHarness {
 
 export const MEMBERS = ['f1-1', 'f1-2', 'f2-1'];
 
-function farm(backend: Backend, to: AdminState): BalancerChange {
-  return { server: { kind: 'farm', farm: 'f1', backend }, to };
+function farm(backend: Backend, to: AdminState, name = 'f1'): BalancerChange {
+  return { server: { kind: 'farm', farm: name, backend }, to };
 }
 
 function maint({ servers }: BalancerReading): unknown {
-  return servers.filter(({ to }) => to === 'maint').map(({ server }) => server);
+  const members = servers.filter(({ server }) => server.kind === 'member');
+  return members.filter(({ to }) => to === 'maint').map(({ server }) => server);
 }
 
 /** What every balancer has to hold. */
@@ -126,7 +127,8 @@ export function balancerContract(name: string, open: () => Promise<BalancerHarne
 
     it('sets farms in both of their backends', async () => {
       const { driver, site, hasFarms } = harness;
-      const changes = [farm('blue', 'maint'), farm('green', 'drain')];
+      const others = [farm('blue', 'ready', 'f2'), farm('green', 'ready', 'f2')];
+      const changes = [farm('blue', 'maint'), farm('green', 'drain'), ...others];
       if (!hasFarms) {
         await expect(driver.set(site, balancer(0), changes)).rejects.toMatchObject({
           code: 'balancer-refused',

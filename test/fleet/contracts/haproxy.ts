@@ -76,7 +76,8 @@ export async function startHaproxy(
     ...['farms_blue', 'farms_green'].flatMap((backend) => [
       `backend ${backend}`,
       ...['f1', 'f2'].map(
-        (farm) => `  server ${farm} 127.0.0.1:${members.get(`${farm}-1`)} check inter 100`,
+        (farm) =>
+          `  server ${farm} 127.0.0.1:${members.get(`${farm}-1`)} check inter 100${backend === 'farms_green' ? ' disabled' : ''}`,
       ),
     ]),
     '',
