@@ -109,11 +109,11 @@ function ebuilds(): Record<string, string> {
     expect({ exitCode, said }).toMatchObject({ exitCode: 0 });
   }
 
-  /** Builds packages into a folder, and publishes them. */
+  /** Builds packages into a folder, which installs them but with --buildpkgonly, and publishes them. */
   async function publish(name: string, args: readonly string[]) {
     const packages = join(folder, name);
     await mkdir(packages);
-    await emerge(args, { PKGDIR: packages });
+    await emerge(['--jobs', ...args], { PKGDIR: packages });
     for (const entry of await readdir(packages, { recursive: true, withFileTypes: true })) {
       if (entry.name.endsWith('.gpkg.tar')) {
         await push(installation.repository, join(entry.parentPath, entry.name));
@@ -143,7 +143,6 @@ function ebuilds(): Record<string, string> {
     });
     const first = NAMES.map((name) => `=${name}-1`);
     await publish('first', ['--buildpkg', ...first]);
-    await merge(NAMES);
     for (const name of Object.keys(PROGRAMS)) {
       running.set(name, await startProgram(join(prefix.folder, 'usr/bin', name)));
     }
@@ -154,6 +153,7 @@ function ebuilds(): Record<string, string> {
       child.removeAllListeners('exit');
       child.kill('SIGKILL');
     }
+    await prefix.stop();
     await installation.close();
   });
 

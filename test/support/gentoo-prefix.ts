@@ -16,6 +16,8 @@ export interface GentooPrefix {
   portage(program: string, args: readonly string[]): Promise<RunResult>;
   /** Python with Portage importable. */
   python(code: string): Promise<RunResult>;
+  /** Ends what still runs of the above, for instance after a hook that took too long. */
+  stop(): Promise<void>;
 }
 
 /** Where Portage is: a checkout (programs, Python modules and configuration side by side) or an installation. */
@@ -73,19 +75,35 @@ export async function makeGentooPrefix(options: {
   const folder = realpathSync(options.folder);
   await fill(folder, place, options);
   const env = environment(folder, place);
-  const portage = async (program: string, args: readonly string[]): Promise<RunResult> =>
-    await run([join(place.bin, program), ...args], { env, timeoutMs: SLOW_MS });
+  const stopping = new AbortController();
+  const running = new Set<Promise<RunResult>>();
+  const start = async (
+    command: readonly string[],
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<RunResult> => {
+    const ended = run(command, {
+      env: { ...env, ...more },
+      timeoutMs: SLOW_MS,
+      signal: stopping.signal,
+    });
+    running.add(ended);
+    try {
+      return await ended;
+    } finally {
+      running.delete(ended);
+    }
+  };
   return {
     folder,
     makeConf: join(folder, 'etc/portage/make.conf'),
     env,
-    emerge: async (args, more = {}) =>
-      await run([join(place.bin, 'emerge'), ...args], {
-        env: { ...env, ...more },
-        timeoutMs: SLOW_MS,
-      }),
-    portage,
-    python: async (code) => await run(['python3', '-c', code], { env, timeoutMs: SLOW_MS }),
+    emerge: async (args, more) => await start([join(place.bin, 'emerge'), ...args], more),
+    portage: async (program, args) => await start([join(place.bin, program), ...args]),
+    python: async (code) => await start(['python3', '-c', code]),
+    stop: async () => {
+      stopping.abort();
+      await Promise.allSettled(running);
+    },
   };
 }
 

@@ -23,11 +23,12 @@ take_publication() {
 }
 
 # Where Portage looks for a configuration, with one source of packages: the publication, frozen, its index the one that was
-# checked. All else in there is a link to what this system has.
+# checked. All else in there is a link to what this system has. Portage takes packages of PKGDIR as well, even with
+# --getbinpkgonly, so that a newer one there would win: it gets a PKGDIR that is empty.
 make_configuration() {
   configuration=$store/configuration
   rm -rf "$configuration"
-  mkdir -p "$configuration/etc/portage"
+  mkdir -p "$configuration/etc/portage" "$configuration/packages"
   real=${PORTAGE_CONFIGROOT:-$base}
   for name in "$real"/etc/portage/* "$real"/etc/make.conf; do
     [ -e "$name" ] || continue
@@ -47,11 +48,12 @@ put_index() {
   mv -f "$1.new" "$1"
 }
 
+# Of an option that is said twice Portage takes the last: the settings cannot make it ask, compile, or forbid to go back.
 run_emerge() {
   say "+ emerge $*"
-  PORTAGE_CONFIGROOT=$configuration PORTAGE_BINHOST='' \
-    "$emerge_command" --ignore-default-opts --color=n --nospinner --usepkgonly --getbinpkgonly --update --deep --newuse \
-    --with-bdeps=n --rebuilt-binaries=y $emerge_options "$@" @world < /dev/null 2>&1
+  PORTAGE_CONFIGROOT=$configuration PORTAGE_BINHOST='' PKGDIR=$configuration/packages \
+    "$emerge_command" --ignore-default-opts --color=n --nospinner --with-bdeps=n $emerge_options \
+    --ask=n --usepkgonly=y --getbinpkgonly=y --update --deep --newuse --rebuilt-binaries=y "$@" @world < /dev/null 2>&1
 }
 
 need_portage() {
