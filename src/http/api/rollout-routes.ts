@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { ansibleFiles } from '../../fleet/export/ansible.ts';
 import type { RolloutPolicy } from '../../fleet/plan/policy.ts';
 import { DEFAULT_POLICY } from '../../fleet/plan/policy.ts';
 import type { RolloutRecord, RolloutService } from '../../fleet/rollout/rollout.ts';
 import { type PolicyChanges, policySchema, wholePlanSchema } from '../../protocol/rollout-plans.ts';
 import {
+  ansibleFilesSchema,
   approveBodySchema,
   heldListSchema,
   type RolloutDetail,
@@ -81,6 +83,7 @@ function readingRoutes(context: RolloutContext): readonly Route[] {
 function partRoutes(context: RolloutContext): readonly Route[] {
   const { rollouts } = context;
   return [
+    exportRoute(context),
     openRoute({
       method: 'get',
       path: '/api/rollouts/:id/plan',
@@ -118,6 +121,23 @@ function partRoutes(context: RolloutContext): readonly Route[] {
       },
     }),
   ];
+}
+
+function exportRoute({ rollouts, inventories }: RolloutContext): Route {
+  return openRoute({
+    method: 'get',
+    path: '/api/rollouts/:id/export/ansible',
+    summary:
+      'The plan as an inventory, a playbook and its tasks for ansible-playbook, by file name',
+    query: NO_QUERY,
+    body: NO_BODY,
+    replies: { 200: ansibleFilesSchema },
+    handle: async ({ params }) => {
+      const { plan } = await rollouts.get(params('id'));
+      const { inventory } = await inventories.requireDigest(plan.inventory);
+      return { status: 200, json: ansibleFiles(plan, inventory) };
+    },
+  });
 }
 
 function planRoute({ rollouts, inventories }: RolloutContext): Route {
