@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import request from 'supertest';
 import type { z } from 'zod';
 import { inventoryDigest } from '../../src/fleet/inventory/inventory-digest.ts';
+import type { InventoryRevision } from '../../src/fleet/inventory/inventory-store.ts';
 import { problemSchema } from '../../src/protocol/common.ts';
 import { wholePlanSchema } from '../../src/protocol/rollout-plans.ts';
 import {
@@ -58,6 +59,17 @@ async function get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
 
 async function planned(changes: Partial<RolloutRequestBody> = {}): Promise<string> {
   return (await done('/api/rollouts', { ...ASKED, ...changes }, rolloutDetailSchema)).id;
+}
+
+async function imported(text: string): Promise<InventoryRevision> {
+  const { revision } = await farm.context.inventories.import({
+    format: 'toml',
+    files: [{ name: 'fleet.toml', text }],
+    author: 'test',
+    reason: 'test',
+    isDry: false,
+  });
+  return revision;
 }
 
 describe('planning a rollout', () => {
@@ -178,17 +190,9 @@ describe('a rollout', () => {
   });
 
   it('is told as files for Ansible, made of the revision of the inventory that it was planned with', async () => {
-    const { inventories } = farm.context;
-    const files = (text: string) => ({
-      format: 'toml' as const,
-      files: [{ name: 'fleet.toml', text }],
-      author: 'test',
-      reason: 'test',
-      isDry: false,
-    });
-    const old = (await inventories.import(files(sampleFleet()))).revision;
+    const old = await imported(sampleFleet());
     expect(old.digest).toBe(inventoryDigest(old.inventory));
-    await inventories.import(files(sampleFleet().replaceAll('127.0.0.1:9', '127.0.0.2:9')));
+    await imported(sampleFleet().replaceAll('127.0.0.1:9', '127.0.0.2:9'));
     farm.rollouts.inventory = old.digest;
     const id = await planned({ policy: { drainSeconds: 6 } });
     const path = `/api/rollouts/${id.slice(0, 12)}/export/ansible`;
@@ -213,14 +217,7 @@ describe('a rollout', () => {
       `The inventory has no revision with the digest ${'e'.repeat(64)}.`,
     ]);
     const text = sampleFleet().replaceAll('tcp://127.0.0.1:9', 'ssh://lb1/run/haproxy.sock');
-    const { revision } = await farm.context.inventories.import({
-      format: 'toml',
-      files: [{ name: 'fleet.toml', text }],
-      author: 'test',
-      reason: 'test',
-      isDry: false,
-    });
-    farm.rollouts.inventory = revision.digest;
+    farm.rollouts.inventory = (await imported(text)).digest;
     const id = await planned({ policy: { drainSeconds: 8 } });
     const refused = await request(farm.url).get(`/api/rollouts/${id}/export/ansible`);
     expect([refused.status, refused.body.code]).toEqual([422, 'export-not-possible']);

@@ -27,21 +27,15 @@ import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.
 
 const NOTHING = z.strictObject({});
 
-type RolloutContext = Pick<HttpContext, 'journal' | 'stopping' | 'inventories'> & {
-  readonly rollouts: RolloutService;
-};
+type RolloutContext = Pick<HttpContext, 'journal' | 'stopping' | 'inventories' | 'rollouts'>;
 
 /** Upgrades of the fleet: everybody may look, administrators plan, approve and steer. */
-export function rolloutRoutes(
-  { journal, stopping, inventories }: HttpContext,
-  rollouts: RolloutService,
-): readonly Route[] {
-  const context = { journal, stopping, inventories, rollouts };
+export function rolloutRoutes(context: HttpContext): readonly Route[] {
   return [
     ...readingRoutes(context),
     planRoute(context),
     ...deedRoutes(context),
-    ...heldRoutes(rollouts),
+    ...heldRoutes(context.rollouts),
   ];
 }
 
@@ -175,7 +169,7 @@ async function detailOf(
   { rollouts, inventories }: RolloutContext,
   record: RolloutRecord,
 ): Promise<RolloutDetail> {
-  const monitor = (await rollouts.monitor?.(record.id)) ?? null;
+  const monitor = await rollouts.monitor(record.id);
   return rolloutDetail(record, monitor, await memberIndexes(inventories));
 }
 
