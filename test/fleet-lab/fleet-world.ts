@@ -25,6 +25,9 @@ const importedSchema = z.object({ tree: z.object({ id: z.string() }) });
 const summarySchema = z.object({ id: z.string() });
 export type RolloutSeen = z.infer<typeof rolloutDetailSchema>;
 
+/** Longest time of a rollout in the lab, on a machine that does other things as well. */
+export const ROLLOUT_MS = 300_000;
+
 /** Ends of a rollout. */
 const ENDS = ['aborted', 'done', 'done-with-held', 'paused', 'discarded'];
 
@@ -188,10 +191,11 @@ export class FleetWorld {
 
   /** What it has ended as; a pause is an end here, nobody resumes it. */
   async ended(id: string): Promise<RolloutSeen> {
-    return await insist(`the rollout ${id} to end`, async () => {
+    const look = async (): Promise<RolloutSeen | undefined> => {
       const seen = await this.rollout(id);
       return ENDS.includes(seen.state) ? seen : undefined;
-    });
+    };
+    return await insist(`the rollout ${id} to end`, look, ROLLOUT_MS);
   }
 }
 

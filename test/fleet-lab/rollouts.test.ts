@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { LAB_NEEDS, missingForLab } from './fleet-lab.ts';
-import { FleetWorld } from './fleet-world.ts';
+import { FleetWorld, ROLLOUT_MS } from './fleet-world.ts';
 import { FLAWLESS, mostOut, underVisitors } from './watch-lab.ts';
 
 const folder = temporaryFolder();
 /** A server that makes its keys, trees and nodes on a machine that does other things as well. */
 const OPENING_MS = 240_000;
-const ROLLOUT_MS = 240_000;
 
 (missingForLab() === null ? describe : describe.skip)(`rollouts (need ${LAB_NEEDS})`, () => {
   let opened: FleetWorld | undefined;
@@ -45,7 +44,7 @@ const ROLLOUT_MS = 240_000;
         expect(await node.php.standing(trees[1])).toBe('active');
       }
     },
-    ROLLOUT_MS,
+    ROLLOUT_MS + 60_000,
   );
 
   it(
@@ -65,6 +64,6 @@ const ROLLOUT_MS = 240_000;
       expect(await lab.haproxy.status('blue', 'web1')).toBe('MAINT');
       expect(await lab.haproxy.status('green', 'web2')).toBe('UP');
     },
-    ROLLOUT_MS,
+    ROLLOUT_MS + 60_000,
   );
 });
