@@ -1,4 +1,5 @@
 import {
+  ansibleFilesSchema,
   heldListSchema,
   type RolloutRequestBody,
   rolloutDetailSchema,
@@ -20,6 +21,8 @@ export function rolloutCalls(
       (await get('/api/rollouts', rolloutListSchema, query)).rollouts,
     rollout: async (id: string, signal?: AbortSignal) =>
       await get(path(id), rolloutDetailSchema, {}, signal),
+    rolloutForAnsible: async (id: string) =>
+      await get(path(id, 'export/ansible'), ansibleFilesSchema),
     whyRollout: async (id: string) => (await get(path(id, 'why'), whyListSchema)).reasons,
     approveRollout: async (id: string, of: string | undefined) =>
       await post(path(id, 'approve'), of === undefined ? {} : { of }, rolloutSummarySchema),

@@ -32,8 +32,7 @@ export interface HttpContext {
   readonly impacts: FleetImpacts;
   readonly builds: Builds;
   readonly schedules: Schedules;
-  /** Undefined where the server upgrades nothing. */
-  readonly rollouts?: RolloutService;
+  readonly rollouts: RolloutService;
   readonly compilerCache: CompilerCache;
   readonly records: BuildRecords;
   readonly tokens: Tokens;

@@ -156,6 +156,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
   [
     UNPROCESSABLE,
     [
+      'export-not-possible',
       'gpg-key-missing',
       'inventory-refused',
       'metadata-key-invalid',

@@ -103,15 +103,10 @@ async function agentMetric({ builds, clock, heartbeatMs }: HttpContext): Promise
 }
 
 async function rolloutMetrics({ rollouts }: HttpContext): Promise<Metric[]> {
-  if (rollouts === undefined) {
-    return [];
-  }
   const records = await rollouts.list();
   const underWay = records.filter(({ state }) => UNDER_WAY.includes(state));
   const units = underWay.flatMap((record) => record.units);
-  const readings = await Promise.all(
-    underWay.map(async ({ id }) => (await rollouts.monitor?.(id)) ?? null),
-  );
+  const readings = await Promise.all(underWay.map(async ({ id }) => await rollouts.monitor(id)));
   const invariants = readings.flatMap((reading) => reading?.invariants ?? []);
   const broken = new Map<string, number>();
   for (const { name, violations } of invariants) {

@@ -6,6 +6,7 @@ import { planOutlineSchema, policyChangesSchema } from './rollout-plans.ts';
  *     GET  /api/rollouts                        -> rolloutListSchema
  *     GET  /api/rollouts/:id                    -> rolloutDetailSchema
  *     GET  /api/rollouts/:id/plan               -> wholePlanSchema
+ *     GET  /api/rollouts/:id/export/ansible     -> ansibleFilesSchema
  *     GET  /api/rollouts/:id/why                -> whyListSchema
  *     GET  /api/rollouts/:id/events?after=      -> text/event-stream
  *     POST /api/rollouts/:id/approve            approveBodySchema -> rolloutSummarySchema                       (admin)
@@ -149,6 +150,13 @@ export const rolloutDetailSchema = rolloutSummarySchema.extend({
   monitor: monitorViewSchema.nullable(),
 });
 export type RolloutDetail = z.infer<typeof rolloutDetailSchema>;
+
+/** What `ansible-playbook` takes, by the names of the files. */
+export const ansibleFilesSchema = z.strictObject({
+  'inventory.json': z.string(),
+  'playbook.yml': z.string(),
+  'step.yml': z.string(),
+});
 
 export const waitReasonSchema = z.object({
   kind: z.string(),

@@ -86,6 +86,14 @@ describe('node', () => {
 
   it('show tells what differs, and what each check said', async () => {
     const report = nodeView({
+      system: {
+        release: '2026.48',
+        releases: ['2026.47', '2026.48'].map((release) => ({ release, digest: release })),
+        kernel: { running: '6.12.1-gentoo', installed: ['6.12.1-gentoo', '6.12.2-gentoo'] },
+        bootId: 'b',
+        cpuFlags: [],
+        isPartial: false,
+      },
       differs: 1,
       differences: ['app-misc/a:0: installed is x, published is y'],
       checks: [
@@ -100,6 +108,8 @@ describe('node', () => {
         'pre1  web-v3/testing, publication 12 (TIMESTAMP 1767000000)',
         'reported 2026-11-22 11:00:00 UTC, 1 h ago; 412 packages installed, 1 not as published',
         '  differs  app-misc/a:0: installed is x, published is y',
+        '  kernel 6.12.1-gentoo, installed: 6.12.1-gentoo, 6.12.2-gentoo',
+        '  release 2026.48, others on it: 2026.47',
         '  passed   http',
         '  failed   php',
         '           no opcache',

@@ -1,6 +1,7 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sampleFleet } from '../http/sample-plan.ts';
 import { startTestServer, type TestServer } from '../http/test-server.ts';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -165,6 +166,37 @@ describe('rookery rollout', () => {
     expect(plain).toMatch(/web2 +\+  \+  H/);
     expect(plain).toMatch(/web3 +\+  \+\n/);
     expect(plain).toContain('failed 1, 2 are borne');
+  });
+});
+
+describe('rookery rollout export ansible', () => {
+  it('writes what ansible-playbook takes, and never over a file that is there', async () => {
+    const { revision } = await farm.context.inventories.import({
+      format: 'toml',
+      files: [{ name: 'fleet.toml', text: sampleFleet() }],
+      author: 'test',
+      reason: 'test',
+      isDry: false,
+    });
+    farm.rollouts.inventory = revision.digest;
+    const id = await planned('drain-seconds=24');
+    const words = ['rollout', 'export', 'ansible', id.slice(0, 12), '--to', 'plans/one'];
+    const made = await run(words);
+    expect([made.code, made.stdout]).toEqual([
+      0,
+      'inventory.json, playbook.yml, step.yml are in plans/one.\n',
+    ]);
+    const read = async (name: string) => await readFile(join(folder, 'plans/one', name), 'utf8');
+    expect(JSON.parse(await read('playbook.yml'))).toHaveLength(4);
+    expect(JSON.parse(await read('inventory.json'))).toMatchObject({
+      stage_1: { hosts: { 'web1-1': {} } },
+    });
+    await rm(join(folder, 'plans/one/inventory.json'));
+    await writeFile(join(folder, 'plans/one/step.yml'), 'mine');
+    const again = await run(words);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('[export-exists]')]);
+    expect(await read('step.yml')).toBe('mine');
+    await expect(read('inventory.json')).rejects.toThrow('ENOENT');
   });
 });
 

@@ -41,6 +41,21 @@ describe('the grid of farms', () => {
     expect(grid).toContain('href="/nodes/web7-03" title="web7-03: merges since 2 min"');
   });
 
+  it('does not link to the page of a node that has never reported, for there is none', () => {
+    const grid = farmGrid(
+      'Farms',
+      FARMS,
+      new Map([
+        ['web7-01', { state: 'unreported' }],
+        ['web9-02', { state: 'stale' }],
+      ]),
+    ).toString();
+
+    expect(grid).toContain('<span class="cell unreported" title="web7-01: ');
+    expect(grid).not.toContain('href="/nodes/web7-01"');
+    expect(grid).toContain('href="/nodes/web9-02"');
+  });
+
   it('explains the letters that occur, and counts them', () => {
     const cells = new Map([
       ['web7-01', { state: 'held' }],

@@ -23,6 +23,8 @@ export class MemoryRollouts implements RolloutService {
   readonly #journal: Journal;
   readonly #clock: Clock;
   reading: MonitorReading | null = null;
+  /** Digest of the inventory that plans are made of. */
+  inventory = 'i'.repeat(64);
 
   constructor({ journal, clock }: { readonly journal: Journal; readonly clock: Clock }) {
     this.#journal = journal;
@@ -40,7 +42,8 @@ export class MemoryRollouts implements RolloutService {
       });
     }
     const policy = { ...DEFAULT_POLICY, ...request.policy };
-    const plan = samplePlan({ kind: request.kind, policy, reverses: null });
+    const { inventory } = this;
+    const plan = samplePlan({ kind: request.kind, policy, reverses: null, inventory });
     const record = this.#draft(plan, request.reason, actor);
     if (request.isDryRun !== true) {
       await this.#keep(record, 'rollout-planned', actor, { reason: request.reason });
@@ -117,7 +120,7 @@ export class MemoryRollouts implements RolloutService {
 
   async rollback(id: string, reason: string, actor: string): Promise<RolloutRecord> {
     const { plan } = await this.get(id);
-    const back = samplePlan({ kind: plan.kind, policy: plan.policy, reverses: plan.id });
+    const back = samplePlan({ ...plan, reverses: plan.id });
     return await this.#keep(this.#draft(back, reason, actor), 'rollout-planned', actor, { reason });
   }
 

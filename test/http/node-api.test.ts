@@ -39,6 +39,15 @@ beforeAll(async () => {
     installed: [{ cpv, slot, buildId, buildTime: buildTimeSeconds, ...rest }],
     checks: [{ name: 'http', passed: true, output: EVIL }],
     php: { trees: [tree('8.4.1-web-r1', 'active'), tree('8.4.2-web-r1', 'resident', null)] },
+    system: {
+      release: '2026.48',
+      releases: [{ release: '2026.47', digest: 'x' }],
+      kernel: { running: '6.12.1-gentoo', installed: ['6.12.1-gentoo', '6.12.2-gentoo'] },
+      bootId: 'b',
+      cpuinfo: 'flags : sse2',
+      services: [],
+      isPartial: false,
+    },
   };
 });
 
@@ -192,7 +201,10 @@ describe('proof over HTTP', () => {
     expect(await page('/nodes')).toContain(
       '<td>8.4.1-web-r1, 1 more <span class="pill bad">8.4.2-web-r1 is spoilt</span></td>',
     );
-    expect(await page('/nodes/pre1')).toContain('not as its MANIFEST says');
+    const pre1 = await page('/nodes/pre1');
+    expect(pre1).toContain('not as its MANIFEST says');
+    expect(pre1).toContain('<dd>6.12.1-gentoo, 6.12.2-gentoo</dd>');
+    expect(pre1).toContain('<dt>Other releases on it</dt><dd>2026.47</dd>');
     const unknown = await request(farm.url).get('/api/nodes/nobody');
     expect([unknown.status, unknown.body.code]).toEqual([404, 'unknown-node']);
     expect(await page('/nodes')).toMatch(/<a href="\/nodes\/pre1">pre1<\/a>/);

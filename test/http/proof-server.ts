@@ -30,6 +30,7 @@ import {
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeRepository } from './fake-repository.ts';
+import { MemoryRollouts } from './memory-rollouts.ts';
 import { listenOnFreePort } from './test-server.ts';
 
 /** A real repository, with real tokens, behind the real listener. */
@@ -76,6 +77,7 @@ export async function startProofServer(
       resign: installation.resign,
       proofs,
       inventories,
+      rollouts: new MemoryRollouts({ journal, clock }),
       standings: new Standings({ database, inventories, profiles, clock }),
       impacts: createFleetImpacts({
         database,

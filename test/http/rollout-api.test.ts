@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import request from 'supertest';
 import type { z } from 'zod';
+import { inventoryDigest } from '../../src/fleet/inventory/inventory-digest.ts';
+import type { InventoryRevision } from '../../src/fleet/inventory/inventory-store.ts';
 import { problemSchema } from '../../src/protocol/common.ts';
 import { wholePlanSchema } from '../../src/protocol/rollout-plans.ts';
 import {
+  ansibleFilesSchema,
   heldListSchema,
   planProblemsSchema,
   type RolloutRequestBody,
@@ -13,6 +16,7 @@ import {
   whyListSchema,
 } from '../../src/protocol/rollouts.ts';
 import { bearer } from './api-fixture.ts';
+import { sampleFleet } from './sample-plan.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const ASKED: RolloutRequestBody = {
@@ -55,6 +59,17 @@ async function get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
 
 async function planned(changes: Partial<RolloutRequestBody> = {}): Promise<string> {
   return (await done('/api/rollouts', { ...ASKED, ...changes }, rolloutDetailSchema)).id;
+}
+
+async function imported(text: string): Promise<InventoryRevision> {
+  const { revision } = await farm.context.inventories.import({
+    format: 'toml',
+    files: [{ name: 'fleet.toml', text }],
+    author: 'test',
+    reason: 'test',
+    isDry: false,
+  });
+  return revision;
 }
 
 describe('planning a rollout', () => {
@@ -174,8 +189,42 @@ describe('a rollout', () => {
     expect((await post(path, { reason: 'New disk.' })).body.code).toBe('node-not-held');
   });
 
+  it('is told as files for Ansible, made of the revision of the inventory that it was planned with', async () => {
+    const old = await imported(sampleFleet());
+    expect(old.digest).toBe(inventoryDigest(old.inventory));
+    await imported(sampleFleet().replaceAll('127.0.0.1:9', '127.0.0.2:9'));
+    farm.rollouts.inventory = old.digest;
+    const id = await planned({ policy: { drainSeconds: 6 } });
+    const path = `/api/rollouts/${id.slice(0, 12)}/export/ansible`;
+    const told = await get(path, ansibleFilesSchema);
+    expect(JSON.parse(told['playbook.yml'])).toMatchObject([
+      { hosts: 'stage_1' },
+      { hosts: 'stage_2' },
+      { hosts: 'stage_3' },
+      { hosts: 'stage_4' },
+    ]);
+    expect(told['inventory.json']).toContain('"TCP:127.0.0.1:9"');
+    expect(told['inventory.json']).not.toContain('127.0.0.2');
+  });
+
+  it('of an inventory that is not there, or of another balancer, is refused for Ansible', async () => {
+    farm.rollouts.inventory = 'e'.repeat(64);
+    const lost = await planned({ policy: { drainSeconds: 7 } });
+    const gone = await request(farm.url).get(`/api/rollouts/${lost}/export/ansible`);
+    expect([gone.status, gone.body.code, gone.body.title]).toEqual([
+      404,
+      'unknown-inventory',
+      `The inventory has no revision with the digest ${'e'.repeat(64)}.`,
+    ]);
+    const text = sampleFleet().replaceAll('tcp://127.0.0.1:9', 'ssh://lb1/run/haproxy.sock');
+    farm.rollouts.inventory = (await imported(text)).digest;
+    const id = await planned({ policy: { drainSeconds: 8 } });
+    const refused = await request(farm.url).get(`/api/rollouts/${id}/export/ansible`);
+    expect([refused.status, refused.body.code]).toEqual([422, 'export-not-possible']);
+  });
+
   it('that is not there is 404 in every path', async () => {
-    for (const path of ['', '/plan', '/why', '/events']) {
+    for (const path of ['', '/plan', '/why', '/events', '/export/ansible']) {
       const { status, body } = await request(farm.url).get(`/api/rollouts/nothing${path}`);
       expect([path, status, body.code]).toEqual([path, 404, 'rollout-unknown']);
     }

@@ -17,17 +17,35 @@ const FARMS = [
   { site: 'paris', farm: 'web3', size: 2 },
 ] as const;
 
+/** The inventory, in TOML, of which the sample plan is made; both sites have one HAProxy over TCP. */
+export function sampleFleet(): string {
+  const sites = [...new Set(FARMS.map(({ site }) => site))].map(
+    (site) => `[site.${site}.balancer.lb1]
+driver = "haproxy"
+socket = "tcp://127.0.0.1:9"
+`,
+  );
+  const farms = FARMS.map(
+    ({ site, farm, size }) => `[site.${site}.farm.${farm}]
+members = "${farm}-[1-${size}]"
+profile = "web-zen4"
+`,
+  );
+  return [...sites, ...farms].join('');
+}
+
 /** A plan member by member: the first of `web1` as canary, then all others of index 1, 2, 3. */
 export function samplePlan(given: {
   readonly kind: RolloutKind | 'os';
   readonly policy: RolloutPolicy;
   readonly reverses: string | null;
+  readonly inventory: string;
 }): RolloutPlan {
   const plan: Omit<RolloutPlan, 'id'> = {
     format: 1,
     kind: given.kind === 'os' ? 'os-disruptive' : given.kind,
     artefacts: { publications: [PUBLICATION], trees: [], release: null },
-    inventory: 'i'.repeat(64),
+    inventory: given.inventory,
     policy: given.policy,
     stages: [canary(), wave(1), wave(2), wave(3)],
     impact: [

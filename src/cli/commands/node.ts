@@ -102,6 +102,9 @@ function showReport(report: NodeView, { output, clock }: CommandContext): void {
   for (const difference of report.differences) {
     output.line(`  ${output.paint('yellow', 'differs')}  ${difference}`);
   }
+  for (const line of systemLines(report)) {
+    output.line(`  ${line}`);
+  }
   for (const { id, state, verifiedAt } of report.php ?? []) {
     const verified =
       verifiedAt === null
@@ -118,6 +121,20 @@ function showReport(report: NodeView, { output, clock }: CommandContext): void {
       output.line(`           ${line}`);
     }
   }
+}
+
+/** Nothing of a node that has not said it. */
+function systemLines({ system }: NodeView): string[] {
+  if (system === null) {
+    return [];
+  }
+  const { kernel, release, releases } = system;
+  const others = releases.filter((one) => one.release !== release).map((one) => one.release);
+  const lying = others.length === 0 ? '' : `, others on it: ${others.join(', ')}`;
+  return [
+    `kernel ${kernel.running}, installed: ${kernel.installed.join(', ') || 'none'}`,
+    `release ${release ?? 'none'}${lying}`,
+  ];
 }
 
 function checksWords({ checks }: NodeView, output: Output): string {

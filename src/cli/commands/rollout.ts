@@ -17,10 +17,11 @@ import {
   waitLine,
 } from '../rollout-report.ts';
 import { rolloutDeedCommands } from './rollout-deeds.ts';
+import { rolloutExportCommand } from './rollout-export.ts';
 import { rolloutPlanCommand } from './rollout-plan.ts';
 import { rolloutWatchCommand } from './rollout-watch.ts';
 
-/** `rookery rollout plan|list|show|approve|start|pause|resume|abort|rollback|why|watch`. */
+/** `rookery rollout plan|list|show|approve|start|pause|resume|abort|rollback|why|watch|export`. */
 export function rolloutCommand(context: CommandContext): Command {
   const command = new Command('rollout').description(
     'upgrade the fleet: plan, approve, follow, steer',
@@ -33,6 +34,7 @@ export function rolloutCommand(context: CommandContext): Command {
   }
   command.addCommand(whyCommand(context));
   command.addCommand(rolloutWatchCommand(context));
+  command.addCommand(rolloutExportCommand(context));
   return addExample(
     command,
     'rookery rollout plan os zen3/stable --reason "openssl 3.5"',

@@ -12,6 +12,7 @@ import {
   insertInventory,
   inventoryNotes,
   inventoryOf,
+  revisionWith,
 } from './inventory-store.ts';
 import { readInventory } from './read-inventory.ts';
 import type { InventoryFile } from './read-toml.ts';
@@ -75,6 +76,20 @@ export class Inventories {
     const found = await inventoryOf(this.#context.database, revision);
     if (found === undefined) {
       throw new AppError('unknown-inventory', `The inventory has no revision ${revision}.`);
+    }
+    return found;
+  }
+
+  /** The newest revision that says exactly this. Throws `unknown-inventory`. */
+  async requireDigest(digest: string): Promise<InventoryRevision> {
+    const { database } = this.#context;
+    const revision = await revisionWith(database, digest);
+    const found = revision === undefined ? undefined : await inventoryOf(database, revision);
+    if (found === undefined) {
+      throw new AppError(
+        'unknown-inventory',
+        `The inventory has no revision with the digest ${digest}.`,
+      );
     }
     return found;
   }

@@ -55,6 +55,18 @@ export async function inventoryOf(
     : { ...toNote(row), inventory: inventorySchema.parse(JSON.parse(row.inventory_json)) };
 }
 
+/** The number of the newest revision with this digest. */
+export async function revisionWith(queries: Queries, digest: string): Promise<number | undefined> {
+  const row = await queries
+    .selectFrom('inventory_revisions')
+    .select('revision')
+    .where('digest', '=', digest)
+    .orderBy('revision', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.revision;
+}
+
 export async function insertInventory(
   queries: Queries,
   { inventory, source, createdAt, ...note }: InventoryRevision,

@@ -1,3 +1,4 @@
+import { needsApproval } from '../plan/approvals.ts';
 import type { RolloutPolicy } from '../plan/policy.ts';
 import type { StageProgress } from './load-rollout.ts';
 import type { WaitReason } from './rollout.ts';
@@ -26,9 +27,10 @@ export function openStages(
   const candidates: UnitProgress[] = [];
   const waits: WaitReason[] = [];
   const busy = new BusyFarms(now);
+  const types = stages.map(({ stage }) => stage);
   let current: StageProgress | undefined;
   for (const stage of stages) {
-    if (needsApproval(stages, stage, policy) && !approved.has(stage.stage.id)) {
+    if (needsApproval(types, stage.position, policy) && !approved.has(stage.stage.id)) {
       waits.push(approvalOf(stage));
       return { candidates, current: current ?? stage, waits };
     }
@@ -78,27 +80,4 @@ class BusyFarms {
   has({ unit }: UnitProgress): boolean {
     return this.#farms.has(unit.farm);
   }
-}
-
-/** Whether a person has to let this stage begin. The first one begins with the rollout. */
-export function needsApproval(
-  stages: readonly StageProgress[],
-  { position }: StageProgress,
-  { approvals }: RolloutPolicy,
-): boolean {
-  if (position === 0) {
-    return false;
-  }
-  const isAfterCanary =
-    isCanary(stages, position - 1) &&
-    !stages.slice(position).some((_, at) => isCanary(stages, position + at));
-  return approvals.includes('each-stage') || (isAfterCanary && approvals.includes('after-canary'));
-}
-
-/** Whether a stage is the first to be tried: of whole farms, the first one. */
-export function isCanary(stages: readonly StageProgress[], position: number): boolean {
-  const type = stages[position]?.stage.type;
-  const isFirstFarm =
-    type === 'farm' && stages.findIndex(({ stage }) => stage.type === 'farm') === position;
-  return type === 'canary' || isFirstFarm;
 }

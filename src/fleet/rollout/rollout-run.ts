@@ -1,4 +1,5 @@
 import type { RolloutRow } from '../../database/tables.ts';
+import { isCanary } from '../plan/approvals.ts';
 import type { FailedUnit } from '../plan/moment.ts';
 import { spent } from '../plan/rollout-invariants.ts';
 import { type Blocked, type Choice, chooseUnits } from './choose-units.ts';
@@ -6,7 +7,7 @@ import { endRollout, skipWaiting } from './end-rollout.ts';
 import { approvalsOf, heldNodes } from './fleet-store.ts';
 import { Ledger } from './ledger.ts';
 import type { LoadedRollout, StageProgress } from './load-rollout.ts';
-import { ENDED, isCanary, openStages } from './open-stages.ts';
+import { ENDED, openStages } from './open-stages.ts';
 import type { Readings, SiteReading } from './readings.ts';
 import type { RolloutState, WaitReason } from './rollout.ts';
 import type { EngineContext } from './rollout-context.ts';
@@ -102,13 +103,14 @@ export class RolloutRun {
   /** Units that failed since a person let the rollout go on. */
   get failed(): readonly FailedUnit[] {
     const since = this.#row.resumed_at ?? 0;
+    const types = this.#loaded.stages.map((one) => one.stage);
     return this.#failed
       .filter(({ endedAt }) => endedAt === null || endedAt >= since)
       .map(({ unit, stage }) => ({
         unit: unit.id,
         farm: unit.farm,
         profile: this.#fleet.member(unit.nodes[0] ?? '')?.profile ?? '',
-        isCanary: isCanary(this.#loaded.stages, stage),
+        isCanary: isCanary(types, stage),
       }));
   }
 

@@ -132,7 +132,7 @@ export interface RolloutService {
   rollback(id: string, reason: string, actor: string): Promise<RolloutRecord>;
   why(id: string): Promise<readonly WaitReason[]>;
   /** Null when it is not watched: it has not begun, or has ended. */
-  monitor?(id: string): Promise<MonitorReading | null>;
+  monitor(id: string): Promise<MonitorReading | null>;
   held(): Promise<readonly HeldNode[]>;
   /** Gives a held node free: it serves again, or its administrator says so. Throws `node-not-held`. */
   release(node: string, reason: string, actor: string): Promise<void>;

@@ -1,5 +1,6 @@
 import type { RolloutRow } from '../../database/tables.ts';
 import { AppError } from '../../support/errors.ts';
+import { startApprovals } from '../plan/approvals.ts';
 import type { RolloutPlan } from '../plan/plan.ts';
 import {
   approvalsOf,
@@ -86,9 +87,9 @@ export async function start(context: Context, plan: RolloutPlan, actor: string):
 
 async function requireApproval({ queries }: Deed, plan: RolloutPlan): Promise<void> {
   const given = await approvalsOf(queries, plan.id);
-  const missing = plan.policy.approvals
-    .filter((of) => of === 'start' || of === 'second')
-    .find((of) => !given.some((one) => one.of_stage === of));
+  const missing = startApprovals(plan.policy).find(
+    (of) => !given.some((one) => one.of_stage === of),
+  );
   if (missing !== undefined) {
     throw new AppError(
       'rollout-not-approved',

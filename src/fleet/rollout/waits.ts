@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Database } from '../../database/database.ts';
 import type { RolloutRow } from '../../database/tables.ts';
+import { startApprovals } from '../plan/approvals.ts';
 import type { RolloutRecord, WaitReason } from './rollout.ts';
 import { findRollout } from './rollout-store.ts';
 
@@ -20,9 +21,9 @@ export async function readWaits(
   { state, plan, approvals, because }: RolloutRecord,
 ): Promise<readonly WaitReason[]> {
   if (state === 'draft') {
-    const missing = plan.policy.approvals
-      .filter((of) => of === 'start' || of === 'second')
-      .filter((of) => !approvals.some((given) => given.of === of));
+    const missing = startApprovals(plan.policy).filter(
+      (of) => !approvals.some((given) => given.of === of),
+    );
     return missing.length === 0
       ? [reason('start', 'It is approved, and nobody has started it.')]
       : missing.map((of) => reason('approval', `Somebody has to approve it: ${of}.`));

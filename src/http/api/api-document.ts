@@ -108,6 +108,7 @@ import {
 } from '../../protocol/retention.ts';
 import { wholePlanSchema } from '../../protocol/rollout-plans.ts';
 import {
+  ansibleFilesSchema,
   approveBodySchema,
   heldListSchema,
   rolloutDetailSchema,
@@ -194,6 +195,7 @@ const REPLIES: Readonly<Record<string, z.ZodType>> = {
   NewToken: newTokenSchema,
   Node: nodeViewSchema,
   NodeDetail: nodeDetailSchema,
+  AnsibleFiles: ansibleFilesSchema,
   AnsibleInventory: ansibleInventorySchema,
   FleetStatus: fleetStatusSchema,
   ImportedInventory: importedInventorySchema,

@@ -46,7 +46,7 @@ export function dataRoutes(context: HttpContext): readonly Route[] {
     ...ccacheRoutes(context),
     ...nodeRoutes(context),
     ...impactRoutes(context),
-    ...(context.rollouts === undefined ? [] : rolloutRoutes(context, context.rollouts)),
+    ...rolloutRoutes(context),
     ...fleetRoutes(context),
     ...retentionRoutes(context),
     ...accessRoutes(context),

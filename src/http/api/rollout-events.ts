@@ -8,7 +8,7 @@ import type { HttpContext } from '../context.ts';
 import { lifetimeOf } from '../lifetime.ts';
 import { lastSeen } from './journal-routes.ts';
 import { Latch } from './latch.ts';
-import { monitorView, planOutline, rolloutHead } from './rollout-views.ts';
+import { planOutline, rolloutHead } from './rollout-views.ts';
 import { beginStream, endStream, writePiece } from './streaming.ts';
 
 /** Steps of units are in the database and not in the journal: they are looked for this often. */
@@ -117,7 +117,7 @@ async function progressPiece(
 ): Promise<string[]> {
   const changed = record.units.filter((unit) => isNews(unit, told.units));
   const isWhole = told.head === '';
-  const monitor = monitorView((await rollouts.monitor?.(record.id)) ?? null);
+  const monitor = await rollouts.monitor(record.id);
   const head = { ...rolloutHead(record), why: await rollouts.why(record.id) };
   const text = JSON.stringify({ ...head, monitor: { ...monitor, at: 0 } });
   if (changed.length === 0 && text === told.head) {

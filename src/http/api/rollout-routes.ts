@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { ansibleFiles } from '../../fleet/export/ansible.ts';
 import type { RolloutPolicy } from '../../fleet/plan/policy.ts';
 import { DEFAULT_POLICY } from '../../fleet/plan/policy.ts';
 import type { RolloutRecord, RolloutService } from '../../fleet/rollout/rollout.ts';
 import { type PolicyChanges, policySchema, wholePlanSchema } from '../../protocol/rollout-plans.ts';
 import {
+  ansibleFilesSchema,
   approveBodySchema,
   heldListSchema,
   type RolloutDetail,
@@ -25,21 +27,15 @@ import { guardedRoute, NO_BODY, NO_QUERY, openRoute, type Route } from './route.
 
 const NOTHING = z.strictObject({});
 
-type RolloutContext = Pick<HttpContext, 'journal' | 'stopping' | 'inventories'> & {
-  readonly rollouts: RolloutService;
-};
+type RolloutContext = Pick<HttpContext, 'journal' | 'stopping' | 'inventories' | 'rollouts'>;
 
 /** Upgrades of the fleet: everybody may look, administrators plan, approve and steer. */
-export function rolloutRoutes(
-  { journal, stopping, inventories }: HttpContext,
-  rollouts: RolloutService,
-): readonly Route[] {
-  const context = { journal, stopping, inventories, rollouts };
+export function rolloutRoutes(context: HttpContext): readonly Route[] {
   return [
     ...readingRoutes(context),
     planRoute(context),
     ...deedRoutes(context),
-    ...heldRoutes(rollouts),
+    ...heldRoutes(context.rollouts),
   ];
 }
 
@@ -81,6 +77,7 @@ function readingRoutes(context: RolloutContext): readonly Route[] {
 function partRoutes(context: RolloutContext): readonly Route[] {
   const { rollouts } = context;
   return [
+    exportRoute(context),
     openRoute({
       method: 'get',
       path: '/api/rollouts/:id/plan',
@@ -120,6 +117,23 @@ function partRoutes(context: RolloutContext): readonly Route[] {
   ];
 }
 
+function exportRoute({ rollouts, inventories }: RolloutContext): Route {
+  return openRoute({
+    method: 'get',
+    path: '/api/rollouts/:id/export/ansible',
+    summary:
+      'The plan as an inventory, a playbook and its tasks for ansible-playbook, by file name',
+    query: NO_QUERY,
+    body: NO_BODY,
+    replies: { 200: ansibleFilesSchema },
+    handle: async ({ params }) => {
+      const { plan } = await rollouts.get(params('id'));
+      const { inventory } = await inventories.requireDigest(plan.inventory);
+      return { status: 200, json: ansibleFiles(plan, inventory) };
+    },
+  });
+}
+
 function planRoute({ rollouts, inventories }: RolloutContext): Route {
   return guardedRoute({
     method: 'post',
@@ -155,7 +169,7 @@ async function detailOf(
   { rollouts, inventories }: RolloutContext,
   record: RolloutRecord,
 ): Promise<RolloutDetail> {
-  const monitor = (await rollouts.monitor?.(record.id)) ?? null;
+  const monitor = await rollouts.monitor(record.id);
   return rolloutDetail(record, monitor, await memberIndexes(inventories));
 }
 

@@ -1,5 +1,6 @@
 import type { Inventories } from '../../fleet/inventory/inventories.ts';
 import { membersOf } from '../../fleet/inventory/inventory.ts';
+import { missingApprovals } from '../../fleet/plan/approvals.ts';
 import { grouped } from '../../fleet/plan/findings.ts';
 import type { RolloutPlan } from '../../fleet/plan/plan.ts';
 import {
@@ -9,7 +10,7 @@ import {
   type UnitRecord,
 } from '../../fleet/rollout/rollout.ts';
 import type { PlanOutline, StepOutline } from '../../protocol/rollout-plans.ts';
-import type { MonitorView, RolloutDetail, RolloutSummary } from '../../protocol/rollouts.ts';
+import type { RolloutDetail, RolloutSummary } from '../../protocol/rollouts.ts';
 import { stepOutline } from './step-outline.ts';
 
 /** What is told of a rollout in a list. */
@@ -40,7 +41,7 @@ export function rolloutHead(record: RolloutRecord) {
     stage,
     units: unitCounts(record.units),
     approvals,
-    missingApprovals: missingApprovals(record),
+    missingApprovals: missingApprovals(record.plan, new Set(approvals.map(({ of }) => of))),
   };
 }
 
@@ -62,12 +63,8 @@ export function rolloutDetail(
     ...rolloutSummary(record),
     plan: planOutline(record.plan, indexes),
     unitRecords: record.units,
-    monitor: monitorView(monitor),
+    monitor,
   };
-}
-
-export function monitorView(reading: MonitorReading | null): MonitorView | null {
-  return reading;
 }
 
 function unitCounts(units: readonly UnitRecord[]) {
@@ -76,35 +73,6 @@ function unitCounts(units: readonly UnitRecord[]) {
     counts[state] = units.filter((unit) => unit.state === state).length;
   }
   return counts;
-}
-
-/** `start`, `second` and names of stages: what the policy asks for and nobody has given. */
-function missingApprovals({
-  plan,
-  approvals,
-}: Pick<RolloutRecord, 'plan' | 'approvals'>): string[] {
-  const given = new Set(approvals.map(({ of }) => of));
-  const asked = plan.policy.approvals;
-  const afterCanary = afterCanaryOf(plan);
-  const needed = [
-    ...(['start', 'second'] as const).filter((of) => asked.includes(of)),
-    ...plan.stages.flatMap(({ id }, place) =>
-      place > 0 &&
-      (asked.includes('each-stage') || (asked.includes('after-canary') && place === afterCanary))
-        ? [id]
-        : [],
-    ),
-  ];
-  return needed.filter((of) => !given.has(of));
-}
-
-/** Place of the first stage behind the canaries; for `app` the first farm is the canary. */
-function afterCanaryOf({ kind, stages }: RolloutPlan): number {
-  const canary =
-    kind === 'app'
-      ? stages.findIndex(({ type }) => type === 'farm')
-      : stages.findLastIndex(({ type }) => type === 'canary');
-  return canary < 0 ? -1 : canary + 1;
 }
 
 function targetsOf({ artefacts }: RolloutPlan): string[] {

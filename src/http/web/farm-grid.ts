@@ -17,7 +17,7 @@ export interface GridCell {
 
 /**
  * Farms as rows, members as columns by their index, each cell with the letter and colour of its node's state and a link to the
- * node's page. `cells` is by node; a node that it does not have has no state. Below it the letters are explained; those of
+ * node's page, which a node that has never reported does not have. `cells` is by node; a node that it does not have has no state. Below it the letters are explained; those of
  * `mayCome` are there but hidden as long as no member has them, for a script that changes cells.
  */
 export function farmGrid(
@@ -73,7 +73,10 @@ function cell(node: string, stands: GridCell | undefined): Html {
   }
   const { letter, word } = MEMBER_STATES[stands.state];
   const said = `${node}: ${stands.note ?? word}`;
-  return html`<a class="cell ${stands.state}" href="${nodeHref(node)}" title="${said}" data-node="${node}"><span aria-hidden="true">${letter}</span><span class="hidden">${said}</span></a>`;
+  const inside = html`<span aria-hidden="true">${letter}</span><span class="hidden">${said}</span>`;
+  return stands.state === 'unreported'
+    ? html`<span class="cell ${stands.state}" title="${said}" data-node="${node}">${inside}</span>`
+    : html`<a class="cell ${stands.state}" href="${nodeHref(node)}" title="${said}" data-node="${node}">${inside}</a>`;
 }
 
 /** The states that occur, with how many members are in each. */

@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { explainPlan } from '../../../src/fleet/plan/explain.ts';
 import { makePlan } from '../../../src/fleet/plan/make-plan.ts';
 import type { PlanInput } from '../../../src/fleet/plan/plan-input.ts';
 import { DEFAULT_POLICY } from '../../../src/fleet/plan/policy.ts';
@@ -139,10 +138,10 @@ describe('a plan', () => {
   });
 
   it('of a release says beforehand how a way back looks, and a way back needs a second person', () => {
-    expect(explainPlan(planOf(app)).join('\n')).toContain('going back is an emergency');
+    expect(planOf(app).remarks.join('\n')).toContain('going back is an emergency');
     const back = planOf({ ...app, reverses: 'before' });
     expect(back.policy.approvals).toEqual(['start', 'second']);
-    expect(explainPlan(back).join('\n')).toContain('a second person has to approve it');
+    expect(back.remarks.join('\n')).toContain('a second person has to approve it');
   });
 
   it('of a release stops new sessions at the old farms in the command that opens the first new one', () => {
@@ -162,9 +161,9 @@ describe('a plan', () => {
     ]);
   });
 
-  it('is told in a line for each stage', () => {
-    const lines = explainPlan(planOf(os));
-    expect(lines.filter((line) => line.startsWith('Stage '))).toHaveLength(5);
-    expect(lines.join('\n')).toContain('Stage wave-2, members 2: 2 nodes of 2 farms');
+  it('has a title for each stage', () => {
+    const titles = planOf(os).stages.map(({ id, title, units }) => [id, title, units.length]);
+    expect(titles).toHaveLength(5);
+    expect(titles).toContainEqual(['wave-2', 'members 2', 2]);
   });
 });

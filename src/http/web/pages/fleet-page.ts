@@ -31,8 +31,8 @@ ${table({
   caption: 'What is not as it should be',
   columns: ['Node', 'What'],
   rows: flags.map(
-    ({ node, sentence }) =>
-      html`<tr><th scope="row"><a href="${nodeHref(node)}">${node}</a></th><td>${sentence}</td></tr>`,
+    ({ node, kind, sentence }) =>
+      html`<tr><th scope="row">${kind === 'unreported' ? node : html`<a href="${nodeHref(node)}">${node}</a>`}</th><td>${sentence}</td></tr>`,
   ),
   empty: 'All nodes are as they should be.',
 })}</section>`;

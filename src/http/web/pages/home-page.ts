@@ -57,10 +57,7 @@ ${agentsSection(agents, { now, heartbeatMs: context.heartbeatMs })}
 }
 
 /** What goes on in production, and which nodes somebody has to look at. */
-async function fleetNotice({ rollouts, clock }: HttpContext): Promise<Html | false> {
-  if (rollouts === undefined) {
-    return false;
-  }
+async function fleetNotice({ rollouts, clock }: HttpContext): Promise<Html> {
   const underWay = (await rollouts.list()).filter(
     ({ state }) => state === 'running' || state === 'paused' || state === 'aborting',
   );

@@ -67,6 +67,7 @@ ${factList([
   ['Reported', timeAgo(report.reportedAt, now)],
   ['Installed', `${report.installedCount} packages`],
   ['Not as published', `${differs}`],
+  ...systemFacts(report),
 ])}
 ${differences.length > 0 && html`<ul>${differences.map((one) => html`<li>${one}</li>`)}</ul>`}
 ${table({
@@ -85,6 +86,21 @@ ${
   })
 }
 </section>`;
+}
+
+/** Nothing of a node that has not said it. */
+function systemFacts({ system }: NodeRecord): readonly (readonly [string, Html | string])[] {
+  if (system === null) {
+    return [];
+  }
+  const { kernel, release, releases } = system;
+  const others = releases.filter((one) => one.release !== release).map((one) => one.release);
+  return [
+    ['Kernel', kernel.running],
+    ['Kernels installed', kernel.installed.join(', ') || 'none'],
+    ['Release', release ?? 'none'],
+    ...(others.length === 0 ? [] : [['Other releases on it', others.join(', ')] as const]),
+  ];
 }
 
 function treeRow({ id, state, verifiedAt }: ReportedTree, now: number): Html {

@@ -2,7 +2,6 @@ import type { RolloutRecord } from '../../../fleet/rollout/rollout.ts';
 import { RolloutCells } from '../../../protocol/rollout-cells.ts';
 import type { PlanOutline } from '../../../protocol/rollout-plans.ts';
 import type { RolloutSummary } from '../../../protocol/rollouts.ts';
-import { AppError } from '../../../support/errors.ts';
 import { isFinalRollout } from '../../api/rollout-events.ts';
 import { memberIndexes, planOutline, rolloutSummary } from '../../api/rollout-views.ts';
 import type { HttpContext } from '../../context.ts';
@@ -37,15 +36,12 @@ const STATES = [
  */
 export async function rolloutPage(context: HttpContext, id: string, isNow: boolean): Promise<Page> {
   const { rollouts, journal, clock } = context;
-  if (rollouts === undefined) {
-    throw new AppError('rollout-unknown', `There is no rollout ${id.slice(0, 100)}.`);
-  }
   const record = await rollouts.get(id);
   const summary = rolloutSummary(record);
   const state = {
     record,
     why: await rollouts.why(record.id),
-    monitor: (await rollouts.monitor?.(record.id)) ?? null,
+    monitor: await rollouts.monitor(record.id),
     events: await journal.find({ subject: `rollout:${record.id}`, limit: SHOWN_EVENTS }),
     now: clock.now(),
   };

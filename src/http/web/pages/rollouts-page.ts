@@ -13,8 +13,8 @@ const SHOWN = 100;
 
 /** The upgrades of the fleet, newest first, and the nodes that somebody has to look at. */
 export async function rolloutsPage({ rollouts, clock }: HttpContext): Promise<Page> {
-  const records = rollouts === undefined ? [] : await rollouts.list();
-  const held = rollouts === undefined ? [] : await rollouts.held();
+  const records = await rollouts.list();
+  const held = await rollouts.held();
   const newest = records
     .toSorted((one, other) => other.createdAt - one.createdAt)
     .slice(0, SHOWN)
