@@ -106,6 +106,40 @@ export function memberPlan(
   return finished({ kind: 'os-disruptive', policy, stages, inventory: inventoryDigest });
 }
 
+function onlineSteps(nodes: readonly string[]): readonly Step[] {
+  return [
+    step('merge', { do: 'node', nodes, run: { name: 'merge', publication: NEW } }, 3600),
+    step('rescan', { do: 'node', nodes, run: { name: 'rescan' } }, 60),
+  ];
+}
+
+/** What members go through that stay in their balancers. */
+export function onlinePlan(
+  inventory: Inventory,
+  changes: Partial<RolloutPolicy> = {},
+): RolloutPlan {
+  const { policy, stages, inventory: digest } = memberPlan(inventory, changes);
+  return finished({
+    kind: 'os-online',
+    policy,
+    inventory: digest,
+    stages: stages.map((stage) => ({
+      ...stage,
+      units: stage.units.map((unit) => ({ ...unit, steps: onlineSteps(unit.nodes) })),
+    })),
+  });
+}
+
+/** An inventory of these farms alone: what a plan of a part of the fleet is made of. */
+export function onlyFarms({ sites }: Inventory, ...names: readonly string[]): Inventory {
+  return {
+    sites: sites.map((site) => ({
+      ...site,
+      farms: site.farms.filter(({ name }) => names.includes(name)),
+    })),
+  };
+}
+
 function finished(
   part: Pick<RolloutPlan, 'kind' | 'policy' | 'stages' | 'inventory'>,
 ): RolloutPlan {

@@ -30,8 +30,10 @@ import {
 } from '../../../src/fleet/rollout/rollout-store.ts';
 import { start } from '../../../src/fleet/rollout/steer-rollout.ts';
 import { Journal } from '../../../src/journal/journal.ts';
+import { newId } from '../../../src/support/ids.ts';
 import { Locks } from '../../../src/support/locks.ts';
 import { silentLog } from '../../../src/support/log.ts';
+import { IS_POSTGRESQL, openTestDatabase } from '../../support/test-database.ts';
 
 export interface WorldOptions {
   readonly fates?: Partial<Fates>;
@@ -76,7 +78,9 @@ export class RolloutWorld {
 
   static async open(inventory: Inventory, options: WorldOptions = {}): Promise<RolloutWorld> {
     const time = new SimulatedTime();
-    const database = await openDatabase(':memory:', time);
+    const database = IS_POSTGRESQL
+      ? await openTestDatabase(newId('world'), time)
+      : await openDatabase(':memory:', time);
     return new RolloutWorld(inventory, database, time, options);
   }
 
@@ -96,12 +100,17 @@ export class RolloutWorld {
     };
   }
 
-  /** Keeps the plan, and starts it and the engine. */
-  async start(plan: RolloutPlan): Promise<void> {
+  /** Keeps the plan as a draft. */
+  async keep(plan: RolloutPlan): Promise<void> {
     const made = { at: this.time.now(), by: 'token:test', reason: 'a test', before: '{}' };
     await this.database.transaction().execute(async (queries) => {
       await insertRollout(queries, plan, made);
     });
+  }
+
+  /** Keeps the plan, and starts it and the engine. */
+  async start(plan: RolloutPlan): Promise<void> {
+    await this.keep(plan);
     await start(this.context, plan, 'token:test');
     await this.runner.start();
   }
