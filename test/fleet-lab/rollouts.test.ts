@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { LAB_NEEDS, missingForLab } from './fleet-lab.ts';
-import { FleetWorld, ROLLOUT_MS } from './fleet-world.ts';
+import { FleetWorld, PROFILE, ROLLOUT_MS } from './fleet-world.ts';
 import { FLAWLESS, mostOut, underVisitors } from './watch-lab.ts';
 
 const folder = temporaryFolder();
@@ -41,7 +41,7 @@ const OPENING_MS = 240_000;
       expect(visits).toMatchObject(FLAWLESS);
       expect(Object.keys(visits.trees).toSorted()).toEqual([...trees].toSorted());
       for (const node of lab.nodes) {
-        expect(await node.php.standing(trees[1])).toBe('active');
+        expect(await node.php.standing(trees[1], PROFILE)).toBe('active');
       }
     },
     ROLLOUT_MS + 60_000,

@@ -103,8 +103,8 @@ export class PhpNode {
   }
 
   /** What `status --json` says of a tree. */
-  async standing(id: string): Promise<string | undefined> {
-    const { said } = await this.must(0, 'status', '--json', '--profile', PROFILE);
+  async standing(id: string, profile = PROFILE): Promise<string | undefined> {
+    const { said } = await this.must(0, 'status', '--json', '--profile', profile);
     return statusSchema.parse(JSON.parse(said)).trees.find((tree) => tree.id === id)?.state;
   }
 }
