@@ -26,6 +26,8 @@ export class SimulatedBalancer {
   readonly #requestMs: () => number;
   readonly #onChange: () => void;
   readonly #entries: Map<string, Entry>;
+  /** The farm of each node. */
+  readonly #farms: ReadonlyMap<string, string>;
   #starts = 1;
   isAway = false;
 
@@ -44,6 +46,9 @@ export class SimulatedBalancer {
     this.#isUp = hooks.isUp;
     this.#requestMs = hooks.requestMs;
     this.#onChange = hooks.onChange;
+    this.#farms = new Map(
+      site.farms.flatMap(({ name, members }) => members.map(({ node }) => [node, name])),
+    );
     const servers = site.farms.flatMap((farm): BalancerServer[] => [
       ...BACKENDS.map((backend) => ({ kind: 'farm' as const, farm: farm.name, backend })),
       ...farm.members.map(({ node }) => ({ kind: 'member' as const, node })),
@@ -89,13 +94,25 @@ export class SimulatedBalancer {
         server,
         to,
         isUp: this.#isUp(server),
-        inFlight: to === 'ready' ? 1 : now < busyUntil ? 1 : 0,
+        inFlight: (to === 'ready' && this.#isReached(server)) || now < busyUntil ? 1 : 0,
       })),
     };
   }
 
   adminOf(name: string): AdminState {
     return this.#entries.get(name)?.to ?? 'maint';
+  }
+
+  /** Visitors come to a member through its farm: while no server of that is ready, and the last requests are over, nobody does. */
+  #isReached(server: BalancerServer): boolean {
+    const farm = server.kind === 'member' ? this.#farms.get(server.node) : undefined;
+    return (
+      farm === undefined ||
+      BACKENDS.some((backend) => {
+        const entry = this.#entries.get(nameOfServer({ kind: 'farm', farm, backend }));
+        return entry?.to === 'ready' || this.#time.now() < (entry?.busyUntil ?? 0);
+      })
+    );
   }
 
   #requireThere(): void {
