@@ -45,7 +45,10 @@ export class MortalEngine {
         tell: async (...told) => await call(async () => await notifier.tell(...told)),
       },
     };
-    return { drivers: wrapped, transact: async (work) => await call(async () => await transact(work)) };
+    return {
+      drivers: wrapped,
+      transact: async (work) => await call(async () => await transact(work)),
+    };
   }
 
   async #call<T>(life: { isOver: boolean }, act: () => Promise<T>): Promise<T> {

@@ -1,9 +1,9 @@
+import type { RolloutKind } from '../../../src/fleet/plan/plan.ts';
 import { unitStatesOf } from '../../../src/fleet/rollout/rollout-store.ts';
 import { seeded } from '../seeded.ts';
 import { largeRollout, type Planned, pick, randomRollout } from './random-rollout.ts';
 import { SimulatedRollout } from './simulated-rollout.ts';
 import { type Badness, randomFates, Troubles } from './troubles.ts';
-import type { RolloutKind } from '../../../src/fleet/plan/plan.ts';
 
 export interface RolloutOutcome {
   readonly kind: RolloutKind;
@@ -39,7 +39,10 @@ export async function simulateLarge(
   kind: RolloutKind,
   { nodes, farms, seed }: { readonly nodes: number; readonly farms: number; readonly seed: number },
 ): Promise<RolloutOutcome> {
-  return await simulate(largeRollout(kind, nodes, farms), seeded(seed), { steps: 0.05, world: 0.5 });
+  return await simulate(largeRollout(kind, nodes, farms), seeded(seed), {
+    steps: 0.05,
+    world: 0.5,
+  });
 }
 
 async function simulate(

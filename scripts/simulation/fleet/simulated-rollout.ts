@@ -1,8 +1,8 @@
 import { type Database, openDatabase } from '../../../src/database/database.ts';
 import { fleetGates } from '../../../src/fleet/rollout/fleet-gates.ts';
 import { Readings } from '../../../src/fleet/rollout/readings.ts';
-import { DEFAULT_SETTINGS, transactor } from '../../../src/fleet/rollout/rollout-context.ts';
 import type { EngineContext } from '../../../src/fleet/rollout/rollout-context.ts';
+import { DEFAULT_SETTINGS, transactor } from '../../../src/fleet/rollout/rollout-context.ts';
 import { RolloutRunner } from '../../../src/fleet/rollout/rollout-runner.ts';
 import { insertRollout } from '../../../src/fleet/rollout/rollout-store.ts';
 import { approve, start } from '../../../src/fleet/rollout/steer-rollout.ts';

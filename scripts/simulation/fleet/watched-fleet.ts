@@ -13,7 +13,7 @@ import {
 } from '../../../src/fleet/plan/moment.ts';
 import type { AdminState, Backend, RolloutPlan } from '../../../src/fleet/plan/plan.ts';
 import type { RolloutState } from '../../../src/fleet/rollout/rollout.ts';
-import { nameOfServer } from '../../../src/fleet/rollout/unit-actions.ts';
+import { effectOf, nameOfServer } from '../../../src/fleet/rollout/unit-actions.ts';
 import { isOpen } from '../../../src/fleet/rollout/windows.ts';
 import type { SimulatedFleet } from './simulated-fleet.ts';
 import type { SimulatedTime } from './simulated-time.ts';
@@ -42,6 +42,8 @@ export class WatchedFleet {
   readonly #farmOf = new Map<string, string>();
   readonly #profileOf = new Map<string, string>();
   readonly #canaries: ReadonlySet<string>;
+  /** Units that visitors might notice. */
+  readonly #noticeable: ReadonlySet<string>;
   readonly #told = new Map<string, Map<string, AdminState>>();
   readonly #outBy = new Set<string>();
   readonly #held = new Map<string, string>();
@@ -61,7 +63,13 @@ export class WatchedFleet {
     this.#time = time;
     this.#inventory = inventory;
     this.#canaries = new Set(
-      plan.stages.flatMap(({ type, units }) => (type === 'canary' ? units.map(({ id }) => id) : [])),
+      plan.stages.flatMap(({ type, units }) =>
+        type === 'canary' ? units.map(({ id }) => id) : [],
+      ),
+    );
+    const units = plan.stages.flatMap((stage) => stage.units);
+    this.#noticeable = new Set(
+      units.flatMap((unit) => (effectOf(unit).isNoticeable ? [unit.id] : [])),
     );
     for (const [site, { farms }] of inventory.sites.entries()) {
       for (const [farm, { name, members }] of farms.entries()) {
@@ -150,7 +158,7 @@ export class WatchedFleet {
     const begun: BegunUnit[] = [];
     if (state === 'running') {
       const site = this.#inventory.sites.find(({ name }) => name === data['site']);
-      const obeys = this.#plan.policy.obeysWindows && this.#isNoticeable(unit);
+      const obeys = this.#plan.policy.obeysWindows && this.#noticeable.has(unit);
       begun.push({
         rollout: this.#plan.id,
         unit,
@@ -163,7 +171,10 @@ export class WatchedFleet {
       this.#failed = [...this.#failed, { unit, farm, profile, isCanary }];
     }
     for (const node of nodes) {
-      this.touched.add(node);
+      // What only fetched something has no part in whether its node serves.
+      if (this.#noticeable.has(unit)) {
+        this.touched.add(node);
+      }
       if (state === 'running' || state === 'undoing') {
         this.#busy.add(node);
       } else {
@@ -174,11 +185,6 @@ export class WatchedFleet {
       }
     }
     this.#change([farm], false, begun);
-  }
-
-  #isNoticeable(id: string): boolean {
-    const unit = this.#plan.stages.flatMap(({ units }) => units).find((one) => one.id === id);
-    return unit?.steps.some(({ action }) => action.do.startsWith('set-')) ?? false;
   }
 
   #become(state: RolloutState, data: Told['data']): void {
@@ -210,7 +216,10 @@ export class WatchedFleet {
       }
       const now = this.#farmMoment(site, farm);
       const moment = { ...now, cache: nextCache(before, now, isFlushed) };
-      this.#sites = this.#sites.with(place.site, { ...old, farms: old.farms.with(place.farm, moment) });
+      this.#sites = this.#sites.with(place.site, {
+        ...old,
+        farms: old.farms.with(place.farm, moment),
+      });
     }
     this.#look(begun, []);
   }
@@ -256,7 +265,9 @@ export class WatchedFleet {
       minServing,
       backends: {
         blue: { admin: this.#admin(site, { kind: 'farm', farm: name, backend: 'blue' }, WEAKEST) },
-        green: { admin: this.#admin(site, { kind: 'farm', farm: name, backend: 'green' }, WEAKEST) },
+        green: {
+          admin: this.#admin(site, { kind: 'farm', farm: name, backend: 'green' }, WEAKEST),
+        },
       },
       members,
       cache: { writers: [...new Set(releases)], isStale: false },
@@ -306,7 +317,9 @@ export class WatchedFleet {
 const WEAKEST: readonly AdminState[] = ['ready', 'drain', 'maint'];
 
 function atFirst(server: BalancerServer): AdminState {
-  return server.kind === 'farm' && (server.backend satisfies Backend) === 'green' ? 'maint' : 'ready';
+  return server.kind === 'farm' && (server.backend satisfies Backend) === 'green'
+    ? 'maint'
+    : 'ready';
 }
 
 function strings(value: unknown): readonly string[] {
