@@ -15,6 +15,7 @@ import { gateOnce } from './gate-claims.ts';
 import { phpOnNodes } from './php-claims.ts';
 import { planFleet } from './plan-claims.ts';
 import { publishWhatChanged } from './publish-claims.ts';
+import { carryOut } from './rollout-claims.ts';
 import { buildInOrder, decideNext } from './schedule-claims.ts';
 import { serveAgainstNginx } from './serve-claims.ts';
 
@@ -30,6 +31,7 @@ const CLAIMS = {
   makespan: buildInOrder,
   farm: farmTraffic,
   plan: planFleet,
+  engine: carryOut,
 } as const;
 
 const { values } = parseArgs({

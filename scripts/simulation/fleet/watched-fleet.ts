@@ -1,0 +1,327 @@
+import type { BalancerServer, Drivers } from '../../../src/fleet/drivers/ports.ts';
+import type { Farm, Inventory, Site } from '../../../src/fleet/inventory/inventory.ts';
+import { violations } from '../../../src/fleet/plan/invariants.ts';
+import {
+  type BegunUnit,
+  type FailedUnit,
+  type FarmMoment,
+  type FleetMoment,
+  type MemberMoment,
+  nextCache,
+  type SiteMoment,
+  type StepRun,
+} from '../../../src/fleet/plan/moment.ts';
+import type { AdminState, Backend, RolloutPlan } from '../../../src/fleet/plan/plan.ts';
+import type { RolloutState } from '../../../src/fleet/rollout/rollout.ts';
+import { effectOf, nameOfServer } from '../../../src/fleet/rollout/unit-actions.ts';
+import { isOpen } from '../../../src/fleet/rollout/windows.ts';
+import type { SimulatedFleet } from './simulated-fleet.ts';
+import type { SimulatedTime } from './simulated-time.ts';
+
+/** An event of the journal, as far as it tells of the rollout. */
+export interface Told {
+  readonly kind: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The simulated fleet as the invariants look at it, from what really is there. Of balancers it has what they were told: what one has
+ * forgotten that was started anew is nobody's deed, and that it is told again is looked at apart.
+ */
+export class WatchedFleet {
+  /** What broke first. */
+  broken: string | undefined;
+  events = 0;
+  state: RolloutState = 'draft';
+  readonly touched = new Set<string>();
+  readonly #plan: RolloutPlan;
+  readonly #fleet: SimulatedFleet;
+  readonly #time: Pick<SimulatedTime, 'now'>;
+  readonly #inventory: Inventory;
+  readonly #places = new Map<string, { readonly site: number; readonly farm: number }>();
+  readonly #farmOf = new Map<string, string>();
+  readonly #profileOf = new Map<string, string>();
+  readonly #canaries: ReadonlySet<string>;
+  /** Units that visitors might notice. */
+  readonly #noticeable: ReadonlySet<string>;
+  readonly #told = new Map<string, Map<string, AdminState>>();
+  readonly #outBy = new Set<string>();
+  readonly #held = new Map<string, string>();
+  readonly #busy = new Set<string>();
+  #failed: FailedUnit[] = [];
+  #sites: SiteMoment[] = [];
+  #before: FleetMoment | null = null;
+
+  constructor(
+    plan: RolloutPlan,
+    inventory: Inventory,
+    fleet: SimulatedFleet,
+    time: Pick<SimulatedTime, 'now'>,
+  ) {
+    this.#plan = plan;
+    this.#fleet = fleet;
+    this.#time = time;
+    this.#inventory = inventory;
+    this.#canaries = new Set(
+      plan.stages.flatMap(({ type, units }) =>
+        type === 'canary' ? units.map(({ id }) => id) : [],
+      ),
+    );
+    const units = plan.stages.flatMap((stage) => stage.units);
+    this.#noticeable = new Set(
+      units.flatMap((unit) => (effectOf(unit).isNoticeable ? [unit.id] : [])),
+    );
+    for (const [site, { farms }] of inventory.sites.entries()) {
+      for (const [farm, { name, members }] of farms.entries()) {
+        this.#places.set(name, { site, farm });
+        for (const { node, profile } of members) {
+          this.#farmOf.set(node, name);
+          this.#profileOf.set(node, profile);
+        }
+      }
+    }
+    this.#sites = inventory.sites.map((site) => ({
+      site: site.name,
+      peakLoad: site.peakLoad,
+      farms: site.farms.map((farm) => this.#farmMoment(site, farm)),
+    }));
+    fleet.onChange = (farm) => {
+      if (farm !== null) {
+        this.#change([farm]);
+      }
+    };
+    fleet.onStep = (node, step, times) => {
+      this.#look([], [{ node, step, times }]);
+    };
+    fleet.onFlush = (farm) => {
+      this.#change([farm], true);
+    };
+    this.#look([], []);
+  }
+
+  /** The drivers, with an eye on what balancers are told. */
+  wrap(drivers: Drivers): Drivers {
+    return {
+      ...drivers,
+      balancers: {
+        read: async (...asked) => await drivers.balancers.read(...asked),
+        set: async (site, balancer, changes) => {
+          for (const { server, to } of changes) {
+            if (server.kind === 'member') {
+              this.#takeOut(server.node, to !== 'ready');
+            }
+          }
+          await drivers.balancers.set(site, balancer, changes);
+          const told = this.#toldTo(site, balancer.name);
+          for (const { server, to } of changes) {
+            told.set(nameOfServer(server), to);
+          }
+          this.#change([...new Set(changes.map(({ server }) => this.#farmNamed(server)))]);
+        },
+      },
+    };
+  }
+
+  /** What a balancer has otherwise than it was told; undefined: nothing. */
+  forgotten(site: Pick<Site, 'name'>, balancer: string): string | undefined {
+    const told = [...this.#toldTo(site, balancer)];
+    const now = this.#fleet.balancer(site, balancer);
+    const other = told.find(([server, to]) => now.adminOf(server) !== to);
+    return other && `${balancer} of ${site.name} was told ${other.join(' ')} and forgot it`;
+  }
+
+  /** Notes an event of the journal. */
+  hear({ kind, data }: Told): void {
+    const unit = /^rollout-unit-(?<state>.*)$/.exec(kind)?.groups?.['state'];
+    if (unit !== undefined) {
+      this.#hearUnit(unit, data);
+    } else if (kind === 'rollout-started' || kind === 'rollout-resumed') {
+      this.#failed = kind === 'rollout-resumed' ? [] : this.#failed;
+      this.#become('running', data);
+    } else {
+      const state = /^rollout-(?<state>paused|aborting|aborted|done|done-with-held)$/.exec(kind);
+      const next = state?.groups?.['state'];
+      if (next !== undefined) {
+        this.#become(next as RolloutState, data);
+      }
+    }
+  }
+
+  breaks(sentence: string): void {
+    this.broken ??= sentence;
+  }
+
+  #hearUnit(state: string, data: Told['data']): void {
+    const unit = String(data['unit']);
+    const farm = String(data['farm']);
+    const nodes = strings(data['nodes']);
+    const begun: BegunUnit[] = [];
+    if (state === 'running') {
+      const site = this.#inventory.sites.find(({ name }) => name === data['site']);
+      const obeys = this.#plan.policy.obeysWindows && this.#noticeable.has(unit);
+      begun.push({
+        rollout: this.#plan.id,
+        unit,
+        site: String(data['site']),
+        isInWindow: obeys && site !== undefined ? isOpen(site, this.#time.now()) : null,
+      });
+    } else if (state === 'undone' || state === 'held') {
+      const profile = this.#profileOf.get(nodes[0] ?? '') ?? '';
+      const isCanary = this.#canaries.has(unit);
+      this.#failed = [...this.#failed, { unit, farm, profile, isCanary }];
+    }
+    for (const node of nodes) {
+      // What only fetched something has no part in whether its node serves.
+      if (this.#noticeable.has(unit)) {
+        this.touched.add(node);
+      }
+      if (state === 'running' || state === 'undoing') {
+        this.#busy.add(node);
+      } else {
+        this.#busy.delete(node);
+      }
+      if (state === 'held') {
+        this.#held.set(node, String(data['because'] ?? ''));
+      }
+    }
+    this.#change([farm], false, begun);
+  }
+
+  #become(state: RolloutState, data: Told['data']): void {
+    this.state = state;
+    const held = strings(data['held']);
+    for (const node of held) {
+      this.#held.set(node, 'It does not serve at the end of the rollout.');
+    }
+    this.#change([...new Set(held.map((node) => this.#farmOf.get(node) ?? ''))]);
+  }
+
+  #takeOut(node: string, isOut: boolean): void {
+    if (isOut) {
+      this.#outBy.add(node);
+    } else {
+      this.#outBy.delete(node);
+    }
+  }
+
+  #change(farms: readonly string[], isFlushed = false, begun: readonly BegunUnit[] = []): void {
+    for (const name of farms) {
+      const place = this.#places.get(name);
+      const site = place && this.#inventory.sites[place.site];
+      const farm = place && site?.farms[place.farm];
+      const old = place && this.#sites[place.site];
+      const before = place && old?.farms[place.farm];
+      if (place === undefined || site === undefined || farm === undefined || !old || !before) {
+        throw new Error(`there is no farm ${name}`);
+      }
+      const now = this.#farmMoment(site, farm);
+      const moment = { ...now, cache: nextCache(before, now, isFlushed) };
+      this.#sites = this.#sites.with(place.site, {
+        ...old,
+        farms: old.farms.with(place.farm, moment),
+      });
+    }
+    this.#look(begun, []);
+  }
+
+  #look(begun: readonly BegunUnit[], ran: readonly StepRun[]): void {
+    this.events += 1;
+    const now: FleetMoment = {
+      at: this.#time.now(),
+      sites: this.#sites,
+      rollouts:
+        this.state === 'draft'
+          ? []
+          : [
+              {
+                id: this.#plan.id,
+                plan: this.#plan,
+                state: this.state,
+                approved: [this.#plan.id],
+                isProven: true,
+                failed: this.#failed,
+                touched: this.touched,
+              },
+            ],
+      begun,
+      ran,
+      visits: [],
+      releases: ['v1', 'v2'],
+    };
+    const broken = violations(now, this.#before).find(({ cause }) => cause === 'rollout');
+    this.#before = now;
+    if (broken !== undefined) {
+      this.breaks(`${broken.invariant}: ${broken.sentence}`);
+    }
+  }
+
+  #farmMoment(site: Site, farm: Farm): FarmMoment {
+    const { name, maxOut, minServing } = farm;
+    const members = farm.members.map((member) => this.#memberMoment(site, member));
+    const releases = members.flatMap(({ release }) => (release === null ? [] : [release]));
+    return {
+      farm: name,
+      maxOut,
+      minServing,
+      backends: {
+        blue: { admin: this.#admin(site, { kind: 'farm', farm: name, backend: 'blue' }, WEAKEST) },
+        green: {
+          admin: this.#admin(site, { kind: 'farm', farm: name, backend: 'green' }, WEAKEST),
+        },
+      },
+      members,
+      cache: { writers: [...new Set(releases)], isStale: false },
+    };
+  }
+
+  #memberMoment(site: Site, { node, profile, weight }: Farm['members'][number]): MemberMoment {
+    const simulated = this.#fleet.node({ node });
+    const admin = this.#admin(site, { kind: 'member', node }, WEAKEST.toReversed());
+    return {
+      node,
+      profile,
+      weight,
+      admin,
+      isServing: admin === 'ready' && simulated.isUp,
+      isWebRunning: simulated.isWebRunning,
+      isBooting: simulated.isBooting,
+      release: simulated.release,
+      tree: simulated.phpActive,
+      outBy: this.#outBy.has(node) ? this.#plan.id : null,
+      held: this.#held.get(node) ?? null,
+      owners: this.#busy.has(node) ? [this.#plan.id] : [],
+      lacks: [],
+    };
+  }
+
+  #admin(site: Site, server: BalancerServer, order: readonly AdminState[]): AdminState {
+    const name = nameOfServer(server);
+    const said = site.balancers.map(
+      (balancer) => this.#toldTo(site, balancer.name).get(name) ?? atFirst(server),
+    );
+    return order.find((state) => said.includes(state)) ?? 'ready';
+  }
+
+  #toldTo(site: Pick<Site, 'name'>, balancer: string): Map<string, AdminState> {
+    const key = JSON.stringify([site.name, balancer]);
+    const told = this.#told.get(key) ?? new Map<string, AdminState>();
+    this.#told.set(key, told);
+    return told;
+  }
+
+  #farmNamed(server: BalancerServer): string {
+    return server.kind === 'farm' ? server.farm : (this.#farmOf.get(server.node) ?? '');
+  }
+}
+
+const WEAKEST: readonly AdminState[] = ['ready', 'drain', 'maint'];
+
+function atFirst(server: BalancerServer): AdminState {
+  return server.kind === 'farm' && (server.backend satisfies Backend) === 'green'
+    ? 'maint'
+    : 'ready';
+}
+
+function strings(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
