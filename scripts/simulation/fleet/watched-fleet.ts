@@ -24,6 +24,9 @@ export interface Told {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** Those that a rollout says of itself by their own name. */
+const OTHER_STATES = ['paused', 'aborting', 'aborted', 'done', 'done-with-held'] as const;
+
 /**
  * The simulated fleet as the invariants look at it, from what really is there. Of balancers it has what they were told: what one has
  * forgotten that was started anew is nobody's deed, and that it is told again is looked at apart.
@@ -139,10 +142,9 @@ export class WatchedFleet {
       this.#failed = kind === 'rollout-resumed' ? [] : this.#failed;
       this.#become('running', data);
     } else {
-      const state = /^rollout-(?<state>paused|aborting|aborted|done|done-with-held)$/.exec(kind);
-      const next = state?.groups?.['state'];
+      const next = OTHER_STATES.find((state) => kind === `rollout-${state}`);
       if (next !== undefined) {
-        this.#become(next as RolloutState, data);
+        this.#become(next, data);
       }
     }
   }
@@ -155,17 +157,8 @@ export class WatchedFleet {
     const unit = String(data['unit']);
     const farm = String(data['farm']);
     const nodes = strings(data['nodes']);
-    const begun: BegunUnit[] = [];
-    if (state === 'running') {
-      const site = this.#inventory.sites.find(({ name }) => name === data['site']);
-      const obeys = this.#plan.policy.obeysWindows && this.#noticeable.has(unit);
-      begun.push({
-        rollout: this.#plan.id,
-        unit,
-        site: String(data['site']),
-        isInWindow: obeys && site !== undefined ? isOpen(site, this.#time.now()) : null,
-      });
-    } else if (state === 'undone' || state === 'held') {
+    const begun = state === 'running' ? [this.#begunUnit(unit, String(data['site']))] : [];
+    if (state === 'undone' || state === 'held') {
       const profile = this.#profileOf.get(nodes[0] ?? '') ?? '';
       const isCanary = this.#canaries.has(unit);
       this.#failed = [...this.#failed, { unit, farm, profile, isCanary }];
@@ -181,10 +174,17 @@ export class WatchedFleet {
         this.#busy.delete(node);
       }
       if (state === 'held') {
-        this.#held.set(node, String(data['because'] ?? ''));
+        this.#held.set(node, `${unit} is held`);
       }
     }
     this.#change([farm], false, begun);
+  }
+
+  #begunUnit(unit: string, site: string): BegunUnit {
+    const found = this.#inventory.sites.find(({ name }) => name === site);
+    const obeys = this.#plan.policy.obeysWindows && this.#noticeable.has(unit);
+    const isInWindow = obeys && found !== undefined ? isOpen(found, this.#time.now()) : null;
+    return { rollout: this.#plan.id, unit, site, isInWindow };
   }
 
   #become(state: RolloutState, data: Told['data']): void {
@@ -206,14 +206,7 @@ export class WatchedFleet {
 
   #change(farms: readonly string[], isFlushed = false, begun: readonly BegunUnit[] = []): void {
     for (const name of farms) {
-      const place = this.#places.get(name);
-      const site = place && this.#inventory.sites[place.site];
-      const farm = place && site?.farms[place.farm];
-      const old = place && this.#sites[place.site];
-      const before = place && old?.farms[place.farm];
-      if (place === undefined || site === undefined || farm === undefined || !old || !before) {
-        throw new Error(`there is no farm ${name}`);
-      }
+      const { place, site, farm, old, before } = this.#placeOf(name);
       const now = this.#farmMoment(site, farm);
       const moment = { ...now, cache: nextCache(before, now, isFlushed) };
       this.#sites = this.#sites.with(place.site, {
@@ -222,6 +215,18 @@ export class WatchedFleet {
       });
     }
     this.#look(begun, []);
+  }
+
+  #placeOf(name: string) {
+    const place = this.#places.get(name) ?? { site: -1, farm: -1 };
+    const site = this.#inventory.sites[place.site];
+    const farm = site?.farms[place.farm];
+    const old = this.#sites[place.site];
+    const before = old?.farms[place.farm];
+    if (site === undefined || farm === undefined || old === undefined || before === undefined) {
+      throw new Error(`there is no farm ${name}`);
+    }
+    return { place, site, farm, old, before };
   }
 
   #look(begun: readonly BegunUnit[], ran: readonly StepRun[]): void {
