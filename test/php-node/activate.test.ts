@@ -178,13 +178,15 @@ function addModule(tree: string): void {
     async () => {
       await withNode('nginx', async (node, server) => {
         await node.must(0, 'activate', A);
-        const load = new Load([server.url], 4, 5);
-        for (const id of [B, A, B]) {
+        const [clients, switches] = [4, [B, A, B]];
+        const load = new Load([server.url], clients, 5);
+        for (const id of switches) {
           await node.must(0, 'activate', id);
         }
         const { failures, keepAliveRaces, requests } = await load.end();
         expect(failures).toEqual([]);
-        expect(keepAliveRaces).toBeLessThan(requests / 100);
+        // A reload closes each connection that was kept, once.
+        expect(keepAliveRaces).toBeLessThanOrEqual(clients * switches.length);
         expect(requests).toBeGreaterThan(100);
       });
     },
