@@ -143,6 +143,7 @@ describe('the commands', () => {
         'channel pin',
         'channel unpin',
         'fleet haproxy',
+        'rollout export ansible',
         'rsync config',
       ]),
     ).toEqual([]);
