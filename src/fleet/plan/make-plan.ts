@@ -24,6 +24,12 @@ const PLANNERS: Readonly<Record<RolloutKind, Planner>> = {
   app: planApp,
 };
 
+/** The same, planned once more after so many equal ones have come to their end. */
+export function planAgain(plan: RolloutPlan, again: number): RolloutPlan {
+  const next = { ...plan, again };
+  return { ...next, id: planIdOf(next) };
+}
+
 /** The plan for what is asked, or everything that is in its way. The same input gives the same plan. */
 export function makePlan(
   asked: PlanInput,

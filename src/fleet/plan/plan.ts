@@ -23,6 +23,8 @@ export interface RolloutPlan {
   readonly impact: readonly PackageImpact[];
   /** The plan that this one takes back; null: none. */
   readonly reverses: string | null;
+  /** How many equal ones have come to their end before it; absent: none. It gives this one an id of its own. */
+  readonly again?: number;
   /** Said before the start, sentences: capacity at the peak, how a way back looks, what is not done for whom and why. */
   readonly remarks: readonly string[];
 }

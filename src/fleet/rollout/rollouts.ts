@@ -7,6 +7,7 @@ import type { RolloutPlan } from '../plan/plan.ts';
 import { DEFAULT_POLICY, type RolloutPolicy } from '../plan/policy.ts';
 import { artefactsBefore, readArtefacts } from './artefacts-before.ts';
 import { approvalsOf, heldNodes } from './fleet-store.ts';
+import { freshPlan } from './fresh-plan.ts';
 import type {
   MonitorReading,
   RolloutRecord,
@@ -181,7 +182,7 @@ export class Rollouts implements RolloutService {
         { details: { problems: made.problems } },
       );
     }
-    const { plan } = made;
+    const plan = await freshPlan(this.#context.database, made.plan);
     if (by.isDryRun) {
       return draftOf(plan, by, time.now());
     }
