@@ -170,7 +170,8 @@ export class LabNode {
         `HostKey ${hostKey}`,
         `AuthorizedKeysFile ${authorizedKeys}`,
         `PidFile ${php.path('run/sshd.pid')}`,
-        `SetEnv LAB_ROOT=${php.root} PATH=${path}`,
+        // A home of its own: what the user of this machine has in his is run by each session otherwise.
+        `SetEnv LAB_ROOT=${php.root} PATH=${path} HOME=${php.root}`,
         'StrictModes no',
         'UsePAM no',
         'PasswordAuthentication no',

@@ -48,12 +48,13 @@ const WAVES = [
   async function unnoticed(roll: () => Promise<RolloutSeen>): Promise<RolloutSeen> {
     const { lab } = world();
     let seen: RolloutSeen | undefined;
-    const visits = await underVisitors(lab, async () => {
+    const act = async (): Promise<void> => {
       const out = await mostOut(lab, async () => {
         seen = await roll();
       });
       expect(out).toBe(1);
-    });
+    };
+    const visits = await underVisitors(lab, act, CALM);
     expect(visits).toMatchObject(FLAWLESS);
     if (seen === undefined) {
       throw new Error('nothing was rolled out');
@@ -239,6 +240,9 @@ const WAVES = [
     await world().lab.haproxy.until('members_web1', node.name, 'UP');
   }
 });
+
+/** Enough to meet whatever goes wrong, and little enough to leave the machine to those who work. */
+const CALM = { pauseMs: 250 };
 
 const ONE_MAY_FAIL = {
   hasCanary: false,

@@ -19,7 +19,7 @@ export async function publishKernels({ server, rookery }: Rookery, count: number
     const file = await makePackage(folder, KERNEL, { buildTime });
     await rookery('package', 'push', PROFILE, file);
     await rookery('channel', 'publish', PROFILE, 'testing');
-    await rookery('channel', 'promote', PROFILE, 'stable');
+    await rookery('channel', 'promote', PROFILE, 'stable', '--force', '--reason', 'a test');
   }
 }
 
