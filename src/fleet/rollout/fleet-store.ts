@@ -10,6 +10,11 @@ import type {
 /** Names of one statement. */
 const AT_ONCE = 500;
 
+/** What stands for a rollout in the wish that a node serves again which was given free: balancers are told until they show it. */
+export const RELEASED = 'released';
+/** The same of a farm, when they have shown it. */
+const SETTLED = 'settled';
+
 /** The first reason stays: what comes later is a consequence. */
 export async function hold(queries: Queries, rows: readonly HeldNodeRow[]): Promise<void> {
   if (rows.length > 0) {
@@ -101,6 +106,36 @@ export async function forgetReadyMembers(queries: Queries, rollout: string): Pro
     .where('admin_state', '=', 'ready')
     .where('server', 'like', 'member:%')
     .execute();
+}
+
+/**
+ * Balancers show what was wanted of them: of members, what comes then is nobody's wish but the administrators'. Wishes of farms stay:
+ * no configuration knows them.
+ */
+export async function settleReleased(
+  queries: Queries,
+  site: string,
+  servers: readonly string[],
+): Promise<void> {
+  const members = servers.filter((server) => server.startsWith('member:'));
+  const farms = servers.filter((server) => server.startsWith('farm:'));
+  if (members.length > 0) {
+    await queries
+      .deleteFrom('balancer_wishes')
+      .where('site', '=', site)
+      .where('rollout', '=', RELEASED)
+      .where('server', 'in', members)
+      .execute();
+  }
+  if (farms.length > 0) {
+    await queries
+      .updateTable('balancer_wishes')
+      .set({ rollout: SETTLED })
+      .where('site', '=', site)
+      .where('rollout', '=', RELEASED)
+      .where('server', 'in', farms)
+      .execute();
+  }
 }
 
 export async function putLive(queries: Queries, row: LiveBackendRow): Promise<void> {

@@ -3,39 +3,50 @@ import { messageOf } from '../../support/errors.ts';
 import type { BalancerChange } from '../drivers/ports.ts';
 import type { Site } from '../inventory/inventory.ts';
 import type { AdminState } from '../plan/plan.ts';
-import { allWishes, heldNodes } from './fleet-store.ts';
+import { allWishes, heldNodes, RELEASED, settleReleased } from './fleet-store.ts';
 import type { Readings } from './readings.ts';
 import type { EngineContext } from './rollout-context.ts';
 import { ACTIVE_STATES, rolloutsIn } from './rollout-store.ts';
 import { lockOf } from './set-servers.ts';
 import { serverOfName } from './unit-actions.ts';
+import { Wake } from './wake.ts';
 
 /**
  * Tells balancers again what they were told when they have forgotten it: because they were started anew, or because
  * somebody else has let in what a rollout keeps out. What administrators take out by hand stays out: `ready` is only said
- * again to a balancer that was started anew.
+ * again to a balancer that was started anew, and of a node that was given free until all balancers show it so.
  */
 export class Reconciler {
   readonly #context: EngineContext;
   readonly #readings: Readings;
   /** By site and balancer. */
   readonly #incarnations = new Map<string, string>();
+  readonly #wake: Wake;
 
   constructor(context: EngineContext, readings: Readings) {
     this.#context = context;
     this.#readings = readings;
+    this.#wake = new Wake(context.time);
+  }
+
+  /** A node was given free. */
+  wake(): void {
+    this.#wake.now();
   }
 
   /** Looks again and again, until the signal. */
   async work(signal: AbortSignal): Promise<void> {
-    const { time, settings, log } = this.#context;
+    const { settings, log } = this.#context;
+    signal.addEventListener('abort', () => {
+      this.wake();
+    });
     while (!signal.aborted) {
       try {
         await this.look();
       } catch (error) {
         log.warn({ error: messageOf(error) }, 'balancers cannot be looked at now');
       }
-      await time.sleep(settings.watchMs, signal);
+      await this.#wake.wait(settings.watchMs);
     }
   }
 
@@ -54,7 +65,10 @@ export class Reconciler {
     }
   }
 
-  /** Of members, those of rollouts under way and of held nodes; of farms all: their configuration does not know better. */
+  /**
+   * Of members, those of rollouts under way, of held nodes and of nodes that were given free; of farms all: their configuration does
+   * not know better.
+   */
   async #standing(): Promise<readonly BalancerWishRow[]> {
     const { database } = this.#context;
     const wishes = await allWishes(database);
@@ -65,13 +79,23 @@ export class Reconciler {
     const held = new Set((await heldNodes(database)).map(({ node }) => `member:${node}`));
     return wishes.filter(
       ({ server, rollout }) =>
-        server.startsWith('farm:') || active.has(rollout) || held.has(server),
+        server.startsWith('farm:') ||
+        rollout === RELEASED ||
+        active.has(rollout) ||
+        held.has(server),
     );
   }
 
   async #reassert(site: Site, wishes: readonly BalancerWishRow[]): Promise<void> {
-    const { drivers, log } = this.#context;
+    const { drivers, log, database } = this.#context;
     const reading = await this.#readings.of(site);
+    const released = wishes.filter(({ rollout }) => rollout === RELEASED);
+    const shown = released.filter((wish) => reading.isSet(wish.server, toAdmin(wish)));
+    await settleReleased(
+      database,
+      site.name,
+      shown.map(({ server }) => server),
+    );
     for (const balancer of site.balancers) {
       const said = reading.balancers.get(balancer.name);
       if (said === undefined || typeof said === 'string') {
@@ -81,11 +105,12 @@ export class Reconciler {
       const isNew = this.#incarnations.get(key) !== said.incarnation;
       const states = new Map(said.servers.map(({ server, to }) => [JSON.stringify(server), to]));
       const forgotten = wishes
-        .map((wish): BalancerChange => ({ server: serverOfName(wish.server), to: toAdmin(wish) }))
-        .filter(({ server, to }) => {
-          const state = states.get(JSON.stringify(server));
-          return state !== undefined && state !== to && (isNew || to !== 'ready');
-        });
+        .filter((wish) => {
+          const state = states.get(JSON.stringify(serverOfName(wish.server)));
+          const isSaid = isNew || wish.admin_state !== 'ready' || released.includes(wish);
+          return state !== undefined && state !== wish.admin_state && isSaid;
+        })
+        .map((wish): BalancerChange => ({ server: serverOfName(wish.server), to: toAdmin(wish) }));
       if (forgotten.length > 0) {
         log.warn(
           { site: site.name, balancer: balancer.name, servers: forgotten.length },
