@@ -4,14 +4,15 @@ import { isAppError } from '../../../src/support/errors.ts';
 import { pick, type Random } from './random-rollout.ts';
 import { type Fates, SECONDS } from './simulated-fleet.ts';
 import type { StepFate } from './simulated-node.ts';
-import type { SimulatedRollout } from './simulated-rollout.ts';
+import { LOOK_MS, type SimulatedRollout } from './simulated-rollout.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 /** How long a balancer that answers may go on without what it has forgotten, beside a living engine. */
-const FORGETS_MS = MINUTE;
-/** After so many looks at a rollout that is paused, a person gives up. */
+const FORGETS_MS = 3 * LOOK_MS;
+/** After so many looks at a rollout that is paused, and one for each of so many nodes, a person gives up. */
 const MOST_LOOKS = 12;
+const NODES_PER_LOOK = 10;
 
 /** How bad a world is: 0, nothing ever happens; 1, something all the time. */
 export interface Badness {
@@ -171,7 +172,9 @@ export class Troubles {
     this.#world.time.after(10 * MINUTE, () => {
       if (this.#world.watched.state === 'paused') {
         this.#looks += 1;
-        const isPatient = this.#looks < MOST_LOOKS && this.#random() < 0.9;
+        const most = MOST_LOOKS + this.#nodes.length / NODES_PER_LOOK;
+        const isPatient = this.#looks < most && this.#random() < 1 - 1 / most;
+        this.#repair();
         this.#steer(async ({ desk, planned: { plan } }) => {
           await (isPatient
             ? resume(desk, plan.id, 'token:operator')
@@ -182,6 +185,15 @@ export class Troubles {
         this.#personLooks();
       }
     });
+  }
+
+  /** Some of the nodes that are dead are brought back. */
+  #repair(): void {
+    for (const node of this.#world.fleet.nodes.values()) {
+      if (node.isDead && this.#random() < 0.5) {
+        node.revive();
+      }
+    }
   }
 
   #steer(act: (world: SimulatedRollout) => Promise<void>): void {
