@@ -17,7 +17,7 @@ import { WatchedFleet } from './watched-fleet.ts';
 
 const PERSON = 'token:operator';
 /** How often an engine looks when nothing tells it, ms. */
-export const LOOK_MS = 30_000;
+export const LOOK_MS = 60_000;
 
 /** One rollout by the real engine, on a simulated fleet that is watched and a database in memory that outlives engines. */
 export class SimulatedRollout {

@@ -133,12 +133,23 @@ export class WatchedFleet {
     };
   }
 
-  /** What a balancer has otherwise than it was told; undefined: nothing. */
-  forgotten(site: Pick<Site, 'name'>, balancer: string): string | undefined {
-    const told = [...this.#toldTo(site.name, balancer)];
+  /**
+   * What a balancer has neither as it was told nor as is wanted of it now, by the names of servers: what it did not hear while it
+   * was away may be what it has come to by forgetting. Undefined: nothing.
+   */
+  forgotten(
+    site: Pick<Site, 'name'>,
+    balancer: string,
+    wanted: ReadonlyMap<string, string>,
+  ): string | undefined {
     const now = this.#fleet.balancer(site, balancer);
-    const other = told.find(([server, to]) => now.adminOf(server) !== to);
-    return other && `${balancer} of ${site.name} was told ${other.join(' ')} and forgot it`;
+    for (const [server, to] of this.#toldTo(site.name, balancer)) {
+      const has = now.adminOf(server);
+      if (has !== to && has !== wanted.get(server)) {
+        return `${balancer} of ${site.name} was told ${server} ${to}, forgot it, and has ${has}`;
+      }
+    }
+    return undefined;
   }
 
   /** Notes an event of the journal. */

@@ -129,21 +129,18 @@ export async function sitesWithWishes(
 }
 
 function standing(queries: Queries, states: readonly string[]) {
-  return queries
-    .selectFrom('balancer_wishes')
-    .where((eb) =>
-      eb.or([
-        eb('server', 'like', 'farm:%'),
-        eb('rollout', 'in', eb.selectFrom('rollouts').select('id').where('state', 'in', states)),
-        eb(
-          'server',
-          'in',
-          eb
-            .selectFrom('held_nodes')
-            .select(sql<string>`'member:' || held_nodes.node`.as('server')),
-        ),
-      ]),
-    );
+  return queries.selectFrom('balancer_wishes').where((eb) =>
+    eb.or([
+      // A parameter here would have SQLite prepare it anew each time.
+      sql<boolean>`server like 'farm:%'`,
+      eb('rollout', 'in', eb.selectFrom('rollouts').select('id').where('state', 'in', states)),
+      eb(
+        'server',
+        'in',
+        eb.selectFrom('held_nodes').select(sql<string>`'member:' || held_nodes.node`.as('server')),
+      ),
+    ]),
+  );
 }
 
 /** Members that serve need no wish after their rollout: what comes then is nobody's wish but the administrators'. */

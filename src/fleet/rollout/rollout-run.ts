@@ -264,8 +264,7 @@ export class RolloutRun {
   async #goOn(): Promise<boolean> {
     const { context, plan } = this.scene;
     const { stages } = this.#loaded;
-    const approvals = await approvalsOf(context.database, this.id);
-    const approved = new Set(approvals.map(({ of_stage: of }) => of));
+    const approved = await this.#approved();
     const now = context.time.now();
     const open = openStages(stages, plan.policy, approved, now);
     const choice = await this.#chooser.choose(open.candidates, { now, held: this.#held });
@@ -292,6 +291,16 @@ export class RolloutRun {
       return isOver && (await this.#end(left, 'done'));
     }
     return false;
+  }
+
+  /** Names of stages that somebody has let begin. */
+  async #approved(): Promise<ReadonlySet<string>> {
+    const { context, plan } = this.scene;
+    if (plan.policy.approvals.every((of) => of === 'start' || of === 'second')) {
+      return new Set();
+    }
+    const approvals = await approvalsOf(context.database, this.id);
+    return new Set(approvals.map(({ of_stage: of }) => of));
   }
 
   async #begin({ begin, out }: Choice): Promise<void> {
