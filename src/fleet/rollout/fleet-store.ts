@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Queries } from '../../database/database.ts';
 import type {
   BalancerWishRow,
@@ -96,6 +97,56 @@ export async function putWishes(queries: Queries, rows: readonly BalancerWishRow
 
 export async function allWishes(queries: Queries): Promise<BalancerWishRow[]> {
   return await queries.selectFrom('balancer_wishes').selectAll().execute();
+}
+
+export async function wishesOf(queries: Queries, site: string): Promise<BalancerWishRow[]> {
+  return await queries.selectFrom('balancer_wishes').selectAll().where('site', '=', site).execute();
+}
+
+/** Of all sites, who is to be out. */
+export async function wishesToBeOut(queries: Queries): Promise<BalancerWishRow[]> {
+  return await queries
+    .selectFrom('balancer_wishes')
+    .selectAll()
+    .where('admin_state', '<>', 'ready')
+    .execute();
+}
+
+/**
+ * What is still wanted of the balancers of a site. Of members, by rollouts in these states, for held nodes and for nodes that
+ * were given free; of farms all: their configuration does not know better.
+ */
+export async function standingWishes(
+  queries: Queries,
+  site: string,
+  states: readonly string[],
+): Promise<BalancerWishRow[]> {
+  return await standing(queries, states).selectAll().where('site', '=', site).execute();
+}
+
+/** The sites of which something is still wanted. */
+export async function sitesWithWishes(
+  queries: Queries,
+  states: readonly string[],
+): Promise<readonly string[]> {
+  const rows = await standing(queries, states).select('site').distinct().orderBy('site').execute();
+  return rows.map(({ site }) => site);
+}
+
+function standing(queries: Queries, states: readonly string[]) {
+  return queries.selectFrom('balancer_wishes').where((eb) =>
+    eb.or([
+      // A parameter here would have SQLite prepare it anew each time.
+      sql<boolean>`server like 'farm:%'`,
+      eb('rollout', '=', RELEASED),
+      eb('rollout', 'in', eb.selectFrom('rollouts').select('id').where('state', 'in', states)),
+      eb(
+        'server',
+        'in',
+        eb.selectFrom('held_nodes').select(sql<string>`'member:' || held_nodes.node`.as('server')),
+      ),
+    ]),
+  );
 }
 
 /** Members that serve need no wish after their rollout: what comes then is nobody's wish but the administrators'. */

@@ -3,12 +3,12 @@ import { messageOf } from '../../support/errors.ts';
 import type { BalancerChange } from '../drivers/ports.ts';
 import type { Site } from '../inventory/inventory.ts';
 import type { AdminState } from '../plan/plan.ts';
-import { allWishes, heldNodes, RELEASED, settleReleased } from './fleet-store.ts';
+import { RELEASED, settleReleased, sitesWithWishes, standingWishes } from './fleet-store.ts';
 import type { Readings } from './readings.ts';
 import type { EngineContext } from './rollout-context.ts';
-import { ACTIVE_STATES, rolloutsIn } from './rollout-store.ts';
+import { ACTIVE_STATES } from './rollout-store.ts';
 import { lockOf } from './set-servers.ts';
-import { serverOfName } from './unit-actions.ts';
+import { nameOfServer, serverOfName } from './unit-actions.ts';
 import { Wake } from './wake.ts';
 
 /**
@@ -51,39 +51,17 @@ export class Reconciler {
   }
 
   async look(): Promise<void> {
-    const { inventory, locks } = this.#context;
-    const sites = new Set((await this.#standing()).map(({ site }) => site));
-    if (sites.size === 0) {
+    const { database, inventory, locks } = this.#context;
+    const names = new Set(await sitesWithWishes(database, ACTIVE_STATES));
+    if (names.size === 0) {
       return;
     }
     const recorded = await inventory();
-    for (const site of recorded.inventory.sites.filter(({ name }) => sites.has(name))) {
+    for (const site of recorded.inventory.sites.filter(({ name }) => names.has(name))) {
       await locks.run(lockOf(site), async () => {
-        const own = (await this.#standing()).filter((wish) => wish.site === site.name);
-        await this.#reassert(site, own);
+        await this.#reassert(site, await standingWishes(database, site.name, ACTIVE_STATES));
       });
     }
-  }
-
-  /**
-   * Of members, those of rollouts under way, of held nodes and of nodes that were given free; of farms all: their configuration does
-   * not know better.
-   */
-  async #standing(): Promise<readonly BalancerWishRow[]> {
-    const { database } = this.#context;
-    const wishes = await allWishes(database);
-    if (wishes.length === 0) {
-      return [];
-    }
-    const active = new Set((await rolloutsIn(database, ACTIVE_STATES)).map(({ id }) => id));
-    const held = new Set((await heldNodes(database)).map(({ node }) => `member:${node}`));
-    return wishes.filter(
-      ({ server, rollout }) =>
-        server.startsWith('farm:') ||
-        rollout === RELEASED ||
-        active.has(rollout) ||
-        held.has(server),
-    );
   }
 
   async #reassert(site: Site, wishes: readonly BalancerWishRow[]): Promise<void> {
@@ -103,10 +81,10 @@ export class Reconciler {
       }
       const key = JSON.stringify([site.name, balancer.name]);
       const isNew = this.#incarnations.get(key) !== said.incarnation;
-      const states = new Map(said.servers.map(({ server, to }) => [JSON.stringify(server), to]));
+      const states = new Map(said.servers.map(({ server, to }) => [nameOfServer(server), to]));
       const forgotten = wishes
         .filter((wish) => {
-          const state = states.get(JSON.stringify(serverOfName(wish.server)));
+          const state = states.get(wish.server);
           const isSaid = isNew || wish.admin_state !== 'ready' || released.includes(wish);
           return state !== undefined && state !== wish.admin_state && isSaid;
         })

@@ -9,7 +9,7 @@ import { Reconciler } from './reconciler.ts';
 import type { MonitorReading, WaitReason } from './rollout.ts';
 import type { EngineContext } from './rollout-context.ts';
 import { RolloutRun } from './rollout-run.ts';
-import { ACTIVE_STATES, rolloutsIn } from './rollout-store.ts';
+import { ACTIVE_STATES, idsIn } from './rollout-store.ts';
 import { FleetIndex } from './unit-scene.ts';
 import { Wake } from './wake.ts';
 
@@ -87,8 +87,8 @@ export class RolloutRunner implements Service {
     const working = new Map<string, Promise<void>>();
     while (!signal.aborted) {
       try {
-        const rows = await rolloutsIn(context.database, ACTIVE_STATES);
-        for (const { id } of rows.filter((row) => !working.has(row.id))) {
+        const ids = await idsIn(context.database, ACTIVE_STATES);
+        for (const id of ids.filter((one) => !working.has(one))) {
           const run = this.#carryOut(id, readings, signal).finally(() => {
             working.delete(id);
             this.#wake.now();
