@@ -143,11 +143,14 @@ export class FleetLab {
 
   /** What `rookery fleet haproxy` has to be told of this lab. */
   get balancerOptions(): readonly string[] {
-    return [
-      ...['--bind', this.url.replace('http://', ''), '--check-path', CHECK_PATH],
-      ...['--member-port', String(this.places.webPort), '--max-connections', '1000'],
-      ...['--state-file', join(this.folder, STATE_FILE)],
-    ];
+    const options = {
+      '--bind': this.url.replace('http://', ''),
+      '--member-port': String(this.places.webPort),
+      '--check-path': CHECK_PATH,
+      '--state-file': join(this.folder, STATE_FILE),
+      '--max-connections': '1000',
+    };
+    return Object.entries(options).flat();
   }
 
   async stop(): Promise<void> {
@@ -193,7 +196,7 @@ async function startParts(
   }
   const image = await makeImage(settings, { places, started, farms });
   const plans = farms.flatMap(({ nodes }) => nodes);
-  const nodes = await Promise.all(
+  const nodes = await allOf(
     plans.map(async (plan) => {
       const root = join(folder, `${plan.farm}-${plan.index}`);
       started.roots.push(root);
@@ -210,6 +213,12 @@ async function startParts(
     }),
   );
   return { site, nodes, haproxy, url: `http://127.0.0.1:${port}`, folder, places };
+}
+
+/** Nobody is left at work when one of them fails. */
+async function allOf<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(works);
+  return await Promise.all(works);
 }
 
 interface FarmPlan {

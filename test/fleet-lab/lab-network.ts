@@ -39,11 +39,12 @@ export function missingForNamespaces(): string | undefined {
     return 'root';
   }
   const missing = ['/usr/bin/nsenter', '/usr/bin/unshare'].find((path) => !existsSync(path));
-  const isAllowed = (): boolean =>
-    spawnSync('unshare', ['--net', '--pid', '--fork', '--mount-proc', 'ip', 'link'], {
-      env: { ...toolEnvironment() },
-    }).status === 0;
-  return missing ?? (isAllowed() ? undefined : 'namespaces, or ip');
+  return missing ?? (areAllowed() ? undefined : 'namespaces, or ip');
+}
+
+function areAllowed(): boolean {
+  const command = ['--net', '--pid', '--fork', '--mount-proc', 'ip', 'link'];
+  return spawnSync('unshare', command, { env: toolEnvironment() }).status === 0;
 }
 
 /** Each node has a network of its own, with a cable to a bridge of this machine, and processes that nobody else sees. */
@@ -74,8 +75,8 @@ export class Namespaces implements LabNetwork {
     const place = this.#spaces.length + 1;
     const space = `${this.#bridge}-${place}`;
     const cable = `${this.#bridge}v${place}`;
-    await ip('netns', 'add', space);
     this.#spaces.push(space);
+    await ip('netns', 'add', space);
     await ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', space);
     await ip('link', 'set', cable, 'master', this.#bridge, 'up');
     await ip('-n', space, 'addr', 'add', `${address}/16`, 'dev', 'eth0');

@@ -116,13 +116,15 @@ export class LabNode {
     };
   }
 
-  /** The release's root, instead of one folder for all times. */
+  /** The release's root, instead of one folder for all times; and a node may ask itself by the address that it has. */
   #siteOf(shipped: string): string {
     const include = this.php.path('etc/web/release*.conf');
-    return shipped.replace(
-      'root /srv/www;',
-      `set $rookery_release /nowhere;\n    include ${include};\n    root $rookery_release;`,
-    );
+    return shipped
+      .replace(
+        'root /srv/www;',
+        `set $rookery_release /nowhere;\n    include ${include};\n    root $rookery_release;`,
+      )
+      .replace('allow 127.0.0.0/8;', `allow ${this.#places.network.net}.0.0/16;`);
   }
 
   #pool(): string {
