@@ -11,7 +11,8 @@ LAB_ROOT=$root
 export PATH LAB_ROOT
 unset ROOKERY_ROOT
 
-nginx() { command nginx -e "$root/web/error.log" -p "$root/web" -c "$root/web/server.conf" "$@"; }
+# With libraries that the file preload names, when it is there.
+nginx() { LD_PRELOAD=$(cat "$root/preload" 2> /dev/null || true) command nginx -e "$root/web/error.log" -p "$root/web" -c "$root/web/server.conf" "$@"; }
 
 is_alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2> /dev/null; }
 
