@@ -163,7 +163,8 @@ export class LabNode {
         `HostKey ${hostKey}`,
         `AuthorizedKeysFile ${authorizedKeys}`,
         `PidFile ${php.path('run/sshd.pid')}`,
-        `SetEnv LAB_ROOT=${php.root} PATH=${path}`,
+        // A home of its own: what the shell of whoever runs the tests reads at a login may wait for somebody.
+        `SetEnv LAB_ROOT=${php.root} PATH=${path} HOME=${php.root}`,
         'StrictModes no',
         'UsePAM no',
         'PasswordAuthentication no',
