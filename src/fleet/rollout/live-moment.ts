@@ -6,7 +6,7 @@ import type { SiteReading } from './readings.ts';
 
 /** What the rows say that balancers cannot know. */
 export interface KnownOfMembers {
-  /** By `member:<node>`. */
+  /** Of members that are to be out, by `member:<node>`. */
   readonly wishes: ReadonlyMap<string, BalancerWishRow>;
   readonly held: ReadonlyMap<string, string>;
   /** Rollouts that have a unit with the node under way. */
@@ -26,12 +26,38 @@ export function siteMoment(
   const farms = site.farms.map((farm, index) => {
     const now = farmMoment(farm, reading, known);
     const old = before?.farms[index];
-    return old !== undefined && JSON.stringify(old) === JSON.stringify(now) ? old : now;
+    return old !== undefined && isSameFarm(old, now) ? old : now;
   });
   const isSame =
     before?.peakLoad === site.peakLoad &&
     farms.every((farm, index) => farm === before.farms[index]);
   return isSame ? before : { site: site.name, peakLoad: site.peakLoad, farms };
+}
+
+function isSameFarm(old: FarmMoment, now: FarmMoment): boolean {
+  return (
+    old.farm === now.farm &&
+    old.maxOut === now.maxOut &&
+    old.minServing === now.minServing &&
+    old.backends?.blue.admin === now.backends?.blue.admin &&
+    old.backends?.green.admin === now.backends?.green.admin &&
+    old.members.length === now.members.length &&
+    old.members.every((member, index) => isSameMember(member, now.members[index]))
+  );
+}
+
+function isSameMember(old: MemberMoment, now: MemberMoment | undefined): boolean {
+  return (
+    old.node === now?.node &&
+    old.profile === now.profile &&
+    old.weight === now.weight &&
+    old.admin === now.admin &&
+    old.isServing === now.isServing &&
+    old.outBy === now.outBy &&
+    old.held === now.held &&
+    old.owners.length === now.owners.length &&
+    old.owners.every((owner, index) => owner === now.owners[index])
+  );
 }
 
 function farmMoment(farm: Farm, reading: SiteReading, known: KnownOfMembers): FarmMoment {

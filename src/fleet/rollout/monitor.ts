@@ -3,7 +3,7 @@ import type { Site } from '../inventory/inventory.ts';
 import { INVARIANTS, violations } from '../plan/invariants.ts';
 import type { BegunUnit, FleetMoment, RolloutMoment, SiteMoment } from '../plan/moment.ts';
 import type { Violation } from '../plan/violation.ts';
-import { allWishes, heldNodes } from './fleet-store.ts';
+import { heldNodes, wishesToBeOut } from './fleet-store.ts';
 import { siteMoment } from './live-moment.ts';
 import type { Readings } from './readings.ts';
 import type { MonitorReading } from './rollout.ts';
@@ -18,7 +18,6 @@ export class Monitor {
   readonly #runs: () => readonly RolloutRun[];
   readonly #sites = new Map<string, SiteMoment>();
   #last: FleetMoment | null = null;
-  #begunBefore = 0;
 
   constructor(context: EngineContext, readings: Readings, runs: () => readonly RolloutRun[]) {
     this.#context = context;
@@ -99,12 +98,11 @@ export class Monitor {
     const readings = await Promise.all(
       sites.map(async (site) => ({ site, reading: await this.#readings.of(site) })),
     );
-    const wishes = new Map((await allWishes(database)).map((row) => [row.server, row]));
+    const wishes = new Map((await wishesToBeOut(database)).map((row) => [row.server, row]));
     const held = new Map((await heldNodes(database)).map(({ node, because }) => [node, because]));
     const known = { wishes, held, owners: ownersOf(runs) };
     const at = time.now();
-    const begun = runs.flatMap((run) => begunOf(run, sites, this.#begunBefore));
-    this.#begunBefore = at;
+    const begun = runs.flatMap((run) => begunOf(run, sites));
     return {
       at,
       sites: readings.map(({ site, reading }) => {
@@ -113,7 +111,8 @@ export class Monitor {
         return now;
       }),
       rollouts: runs.map((run) => this.#rolloutMoment(run)),
-      begun,
+      // What stood when they began is not known at the first look.
+      begun: this.#last === null ? [] : begun,
       ran: [],
       visits: [],
       releases: [],
@@ -129,9 +128,7 @@ export class Monitor {
       approved: [],
       isProven: null,
       failed: run.failed,
-      touched: new Set(
-        run.loaded.units.flatMap(({ unit, startedAt }) => (startedAt === null ? [] : unit.nodes)),
-      ),
+      touched: run.loaded.touched.all,
     };
   }
 }
@@ -139,23 +136,20 @@ export class Monitor {
 function ownersOf(runs: readonly RolloutRun[]): ReadonlyMap<string, readonly string[]> {
   const owners = new Map<string, string[]>();
   for (const run of runs) {
-    const busy = run.loaded.units.filter(({ state }) => state === 'running' || state === 'undoing');
-    for (const node of busy.flatMap(({ unit }) => unit.nodes)) {
+    for (const node of [...run.underWay].flatMap(({ unit }) => unit.nodes)) {
       owners.set(node, [...new Set([...(owners.get(node) ?? []), run.id])]);
     }
   }
   return owners;
 }
 
-function begunOf(run: RolloutRun, sites: readonly Site[], since: number): readonly BegunUnit[] {
-  return run.loaded.units.flatMap(({ unit, startedAt, effect }): BegunUnit[] => {
-    if (startedAt === null || startedAt <= since || since === 0) {
-      return [];
-    }
+function begunOf(run: RolloutRun, sites: readonly Site[]): readonly BegunUnit[] {
+  return run.takeBegun().map(({ unit, startedAt, effect }): BegunUnit => {
     const site = sites.find(({ name }) => name === unit.site);
     const obeys = run.loaded.plan.policy.obeysWindows && effect.isNoticeable;
-    const isInWindow = site === undefined || !obeys ? null : isOpen(site, startedAt);
-    return [{ rollout: run.id, unit: unit.id, site: unit.site, isInWindow }];
+    const isInWindow =
+      site === undefined || startedAt === null || !obeys ? null : isOpen(site, startedAt);
+    return { rollout: run.id, unit: unit.id, site: unit.site, isInWindow };
   });
 }
 
