@@ -15,7 +15,8 @@ const EXAMPLE = resolve(import.meta.dirname, '../../docs/fleet.example.toml');
 const folder = temporaryFolder();
 const isThere = await isHaproxyInstalled();
 
-it('prints the configuration of a site of the inventory that the server has', async () => {
+/** A server with the inventory of the example, which says how this site serves. */
+async function startFarm(live: 'blue' | 'green', rollout: string | null) {
   const text = readFileSync(EXAMPLE, 'utf8');
   const { parts } = readTomlInventory([{ name: 'example', text }]);
   const server = await startFarmServer();
@@ -28,8 +29,13 @@ it('prints the configuration of a site of the inventory that the server has', as
     source: { format: 'toml', files: ['example'] },
     inventory: resolveInventory(parts).inventory,
   });
-  const given = { env: { ROOKERY_SERVER: server.url }, cwd: folder };
+  const sites = [{ site: 'berlin', live, rollout, findings: [] }];
+  server.answer('GET /api/fleet/status', { at: 1, revision: 3, farms: [], sites, flags: [] });
+  return { env: { ROOKERY_SERVER: server.url }, cwd: folder };
+}
 
+it('prints the configuration of a site of the inventory that the server has', async () => {
+  const given = await startFarm('blue', null);
   const fromServer = await runProgram(['fleet', 'haproxy', 'berlin', '--balancer', 'lb1'], given);
   copyFileSync(EXAMPLE, join(folder, 'fleet.toml'));
   const words = ['fleet', 'haproxy', 'berlin', '--inventory', 'fleet.toml'];
@@ -39,6 +45,15 @@ it('prints the configuration of a site of the inventory that the server has', as
   expect(fromServer.stdout).toContain('    server web7-16 10.1.7.16:80 weight 100\n');
   expect(fromServer.stdout).toContain('stats socket /run/haproxy/admin.sock mode 660 level admin');
   expect(fromFile.stdout).toBe(fromServer.stdout);
+});
+
+it('takes the backend that serves, and a new generation, from the server', async () => {
+  const given = await startFarm('green', 'abcdef0123456789');
+  const words = ['fleet', 'haproxy', 'berlin'];
+  const { stdout } = await runProgram(words, given);
+  expect(stdout).toContain('    description rookery live=green generation=abcdef012345\n');
+  const said = await runProgram([...words, '--live', 'blue', '--generation', '7'], given);
+  expect(said.stdout).toContain('    description rookery live=blue generation=7\n');
 });
 
 it('says what it cannot do', async () => {
