@@ -2,6 +2,7 @@ import { DEFAULT_POLICY } from '../../src/fleet/plan/policy.ts';
 import type {
   HeldNode,
   MonitorReading,
+  Release,
   RolloutRecord,
   RolloutRequest,
   RolloutService,
@@ -147,11 +148,11 @@ export class MemoryRollouts implements RolloutService {
     return [...this.#held.values()];
   }
 
-  async release(node: string, reason: string, actor: string): Promise<void> {
+  async release({ node, reason, isForced }: Release, actor: string): Promise<void> {
     if (!this.#held.delete(node)) {
       throw new AppError('node-not-held', `The node ${node} is not held.`);
     }
-    const data = { reason };
+    const data = { reason, isForced };
     await this.#journal.record({ kind: 'node-released', subject: `node:${node}`, actor, data });
   }
 

@@ -31,6 +31,7 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeRepository } from './fake-repository.ts';
 import { MemoryRollouts } from './memory-rollouts.ts';
+import { NOBODY } from './no-balancers.ts';
 import { listenOnFreePort } from './test-server.ts';
 
 /** A real repository, with real tokens, behind the real listener. */
@@ -78,7 +79,7 @@ export async function startProofServer(
       proofs,
       inventories,
       rollouts: new MemoryRollouts({ journal, clock }),
-      standings: new Standings({ database, inventories, profiles, clock }),
+      standings: new Standings({ database, inventories, profiles, clock, balancers: NOBODY }),
       impacts: createFleetImpacts({
         database,
         profiles,

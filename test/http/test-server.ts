@@ -30,6 +30,7 @@ import { FakeCheck } from './fake-check.ts';
 import type { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
 import { MemoryRollouts } from './memory-rollouts.ts';
+import { NOBODY } from './no-balancers.ts';
 
 export const PUBLIC_KEY =
   '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxjMEZ==\n-----END PGP PUBLIC KEY BLOCK-----\n';
@@ -159,7 +160,7 @@ export async function startTestServer(
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     inventories,
-    standings: new Standings({ database, inventories, profiles, clock }),
+    standings: new Standings({ database, inventories, profiles, clock, balancers: NOBODY }),
     impacts: createFleetImpacts({
       database,
       profiles,

@@ -11,6 +11,11 @@ import type {
 /** Names of one statement. */
 const AT_ONCE = 500;
 
+/** What stands for a rollout in the wish that a node serves again which was given free: balancers are told until they show it. */
+export const RELEASED = 'released';
+/** The same of a farm, when they have shown it. */
+const SETTLED = 'settled';
+
 /** The first reason stays: what comes later is a consequence. */
 export async function hold(queries: Queries, rows: readonly HeldNodeRow[]): Promise<void> {
   if (rows.length > 0) {
@@ -108,8 +113,8 @@ export async function wishesToBeOut(queries: Queries): Promise<BalancerWishRow[]
 }
 
 /**
- * What is still wanted of the balancers of a site. Of members, by rollouts in these states and for held nodes; of farms all:
- * their configuration does not know better.
+ * What is still wanted of the balancers of a site. Of members, by rollouts in these states, for held nodes and for nodes that
+ * were given free; of farms all: their configuration does not know better.
  */
 export async function standingWishes(
   queries: Queries,
@@ -133,6 +138,7 @@ function standing(queries: Queries, states: readonly string[]) {
     eb.or([
       // A parameter here would have SQLite prepare it anew each time.
       sql<boolean>`server like 'farm:%'`,
+      eb('rollout', '=', RELEASED),
       eb('rollout', 'in', eb.selectFrom('rollouts').select('id').where('state', 'in', states)),
       eb(
         'server',
@@ -151,6 +157,36 @@ export async function forgetReadyMembers(queries: Queries, rollout: string): Pro
     .where('admin_state', '=', 'ready')
     .where('server', 'like', 'member:%')
     .execute();
+}
+
+/**
+ * Balancers show what was wanted of them: of members, what comes then is nobody's wish but the administrators'. Wishes of farms stay:
+ * no configuration knows them.
+ */
+export async function settleReleased(
+  queries: Queries,
+  site: string,
+  servers: readonly string[],
+): Promise<void> {
+  const members = servers.filter((server) => server.startsWith('member:'));
+  const farms = servers.filter((server) => server.startsWith('farm:'));
+  if (members.length > 0) {
+    await queries
+      .deleteFrom('balancer_wishes')
+      .where('site', '=', site)
+      .where('rollout', '=', RELEASED)
+      .where('server', 'in', members)
+      .execute();
+  }
+  if (farms.length > 0) {
+    await queries
+      .updateTable('balancer_wishes')
+      .set({ rollout: SETTLED })
+      .where('site', '=', site)
+      .where('rollout', '=', RELEASED)
+      .where('server', 'in', farms)
+      .execute();
+  }
 }
 
 export async function putLive(queries: Queries, row: LiveBackendRow): Promise<void> {

@@ -42,7 +42,12 @@ export class RolloutRunner implements Service {
   async start(): Promise<void> {
     this.#stop = new AbortController();
     this.#wake = new Wake(this.#context.time);
+    const readings = new Readings(this.#context.drivers.balancers, this.#context.time);
+    const reconciler = new Reconciler(this.#context, readings);
     this.#unlisten = this.#journal.listen(({ kind }) => {
+      if (kind === 'rollout-released') {
+        reconciler.wake();
+      }
       if (DEEDS.test(kind)) {
         this.#wake.now();
         for (const run of this.#runs.values()) {
@@ -50,9 +55,7 @@ export class RolloutRunner implements Service {
         }
       }
     });
-    const readings = new Readings(this.#context.drivers.balancers, this.#context.time);
     const { signal } = this.#stop;
-    const reconciler = new Reconciler(this.#context, readings);
     const monitor = new Monitor(this.#context, readings, () => [...this.#runs.values()]);
     this.#monitor = monitor;
     this.#working = Promise.allSettled([

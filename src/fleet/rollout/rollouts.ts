@@ -8,8 +8,10 @@ import { DEFAULT_POLICY, type RolloutPolicy } from '../plan/policy.ts';
 import { artefactsBefore, readArtefacts } from './artefacts-before.ts';
 import { approvalsOf, heldNodes } from './fleet-store.ts';
 import { freshPlan } from './fresh-plan.ts';
+import { releaseNode } from './release-node.ts';
 import type {
   MonitorReading,
+  Release,
   RolloutRecord,
   RolloutRequest,
   RolloutService,
@@ -27,14 +29,17 @@ import {
   toUnitRecord,
   unitsOf,
 } from './rollout-store.ts';
-import { abort, approve, pause, release, resume, rolloutLike, start } from './steer-rollout.ts';
+import { abort, approve, pause, resume, rolloutLike, start } from './steer-rollout.ts';
 import { readWaits } from './waits.ts';
 
 /** How many rollouts are listed. */
 const LISTED = 50;
 
 export interface RolloutsContext
-  extends Pick<EngineContext, 'database' | 'transact' | 'time' | 'inventory'> {
+  extends Pick<
+    EngineContext,
+    'database' | 'transact' | 'time' | 'inventory' | 'drivers' | 'timestampOf' | 'settings'
+  > {
   readonly sources: RolloutSources;
   readonly journal: Pick<Journal, 'listen'>;
   /** What the runner of this server knows of one that it carries out. */
@@ -157,8 +162,8 @@ export class Rollouts implements RolloutService {
     return await heldNodes(this.#context.database);
   }
 
-  async release(node: string, reason: string, actor: string): Promise<void> {
-    await release(this.#context, node, reason, actor);
+  async release(release: Release, actor: string): Promise<void> {
+    await releaseNode(this.#context, release, actor);
   }
 
   async #make(
