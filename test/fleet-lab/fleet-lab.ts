@@ -329,7 +329,10 @@ async function makeImage(
   const php = prefixAt(root);
   mkdirSync(php.path('etc/portage'), { recursive: true });
   php.put('setup.sh', settings.setupScript());
-  await runChecked(['sh', php.path('setup.sh'), '--prefix', root], { env: toolEnvironment() });
+  const home = ['--gnupg-home', php.path('etc/portage/gnupg')];
+  await runChecked(['sh', php.path('setup.sh'), '--prefix', root, ...home], {
+    env: toolEnvironment(),
+  });
   for (const tree of settings.trees) {
     await php.must(0, 'pull', tree, '--profile', settings.profile);
   }

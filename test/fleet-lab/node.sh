@@ -15,7 +15,8 @@ unset ROOKERY_ROOT
 netns=
 [ ! -f "$root/netns" ] || netns=$(cat "$root/netns")
 
-nginx() { command nginx -e "$root/web/error.log" -p "$root/web" -c "$root/web/server.conf" "$@"; }
+# With libraries that the file preload names, when it is there.
+nginx() { LD_PRELOAD=$(cat "$root/preload" 2> /dev/null || true) command nginx -e "$root/web/error.log" -p "$root/web" -c "$root/web/server.conf" "$@"; }
 
 is_alive() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2> /dev/null; }
 
