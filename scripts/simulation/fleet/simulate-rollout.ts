@@ -42,7 +42,7 @@ export async function simulateLarge(
   kind: RolloutKind,
   { nodes, farms, seed }: { readonly nodes: number; readonly farms: number; readonly seed: number },
 ): Promise<RolloutOutcome> {
-  const badness = { steps: 0.05, world: 0.5 };
+  const badness = { steps: 0.05, world: 0.5, isPatient: true };
   return await simulate(largeRollout(kind, nodes, farms), seeded(seed), badness, LARGE_GRAIN_MS);
 }
 

@@ -35,7 +35,8 @@ export class SimulatedNode {
   readonly #timestampOf: (serial: number) => number;
   readonly #onChange: (node: SimulatedNode) => void;
   #boots = 1;
-  #awayUntil = 0;
+  /** When the boot under way ends; null: none is. */
+  #bootsUntil: number | null = null;
   /** Whether its web server is started at the end of the boot under way. */
   #servesAfterBoot = true;
   #isDead = false;
@@ -59,12 +60,12 @@ export class SimulatedNode {
   }
 
   get isReachable(): boolean {
-    return !this.#isDead && !this.#isCut && this.#time.now() >= this.#awayUntil;
+    return !this.#isDead && !this.#isCut && !this.isBooting;
   }
 
   /** Whether its web server answers the checks of a balancer. */
   get isUp(): boolean {
-    return !this.#isDead && this.#time.now() >= this.#awayUntil && this.isWebRunning;
+    return !this.#isDead && !this.isBooting && this.isWebRunning;
   }
 
   get isDead(): boolean {
@@ -72,7 +73,7 @@ export class SimulatedNode {
   }
 
   get isBooting(): boolean {
-    return this.#time.now() < this.#awayUntil;
+    return this.#bootsUntil !== null;
   }
 
   /** It is gone until somebody revives it. */
@@ -184,10 +185,11 @@ export class SimulatedNode {
       this.#servesAfterBoot = this.isWebRunning;
     }
     const until = this.#time.now() + BOOT_SECONDS * 1000;
-    this.#awayUntil = until;
+    this.#bootsUntil = until;
     this.isWebRunning = false;
     this.#time.at(until, () => {
-      if (this.#awayUntil === until) {
+      if (this.#bootsUntil === until) {
+        this.#bootsUntil = null;
         this.isWebRunning = this.#servesAfterBoot;
         this.#onChange(this);
       }

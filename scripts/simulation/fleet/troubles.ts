@@ -13,14 +13,15 @@ const MINUTE = 60 * SECOND;
 const LOOK = 10 * SECOND;
 /** How long a balancer that answers may go on without what it has forgotten, beside a living engine. */
 const FORGETS_MS = 3 * LOOK_MS;
-/** After so many looks at a rollout that is paused, and one for each of so many nodes, a person gives up. */
+/** After so many looks at a rollout that is paused, a person gives up. */
 const MOST_LOOKS = 12;
-const NODES_PER_LOOK = 10;
 
 /** How bad a world is: 0, nothing ever happens; 1, something all the time. */
 export interface Badness {
   readonly steps: number;
   readonly world: number;
+  /** Nobody ever gives up. */
+  readonly isPatient?: boolean;
 }
 
 /** What chance makes of steps. */
@@ -49,11 +50,13 @@ export class Troubles {
   readonly #world: SimulatedRollout;
   readonly #random: Random;
   readonly #bad: number;
+  readonly #isPatient: boolean;
   readonly #nodes: readonly string[];
   #looks = 0;
 
-  constructor(world: SimulatedRollout, random: Random, { world: bad }: Badness) {
+  constructor(world: SimulatedRollout, random: Random, { world: bad, isPatient }: Badness) {
     this.#world = world;
+    this.#isPatient = isPatient ?? false;
     this.#random = random;
     this.#bad = bad;
     this.#nodes = [...world.fleet.nodes.keys()];
@@ -182,8 +185,7 @@ export class Troubles {
     this.#world.time.after(10 * MINUTE, () => {
       if (this.#world.watched.state === 'paused') {
         this.#looks += 1;
-        const most = MOST_LOOKS + this.#nodes.length / NODES_PER_LOOK;
-        const isPatient = this.#looks < most && this.#random() < 1 - 1 / most;
+        const isPatient = this.#isPatient || (this.#looks < MOST_LOOKS && this.#random() < 0.9);
         this.#repair();
         this.#steer(async ({ desk, planned: { plan } }) => {
           await (isPatient

@@ -116,6 +116,8 @@ export interface GateQuestion {
   readonly site: Site;
   /** Names, all of this site. */
   readonly nodes: readonly string[];
+  /** Others that the rollout has under way itself: that they do not serve says nothing. Absent: none. */
+  readonly underWay?: readonly string[];
   /** Since when to look, epoch milliseconds: when the unit or the stage began. */
   readonly since: number;
 }

@@ -2,14 +2,18 @@ import { counted, percent } from './findings.ts';
 import { type FarmMoment, isDark, type SiteMoment, servingMembers, weightOf } from './moment.ts';
 
 /**
- * Why a member must not be taken out of the balancers at this moment; undefined: its farm can spare it. A dark farm spares all. It is
- * asked again right before each drain: members may have died since the plan was made.
+ * Why members of a farm must not be taken out of the balancers at this moment; undefined: it can spare them. A dark farm spares all.
+ * It is asked again right before each drain: members may have died since the plan was made.
  */
-export function whyNotSpared(site: SiteMoment, farm: FarmMoment, node: string): string | undefined {
+export function whyNotSpared(
+  site: Pick<SiteMoment, 'peakLoad'>,
+  farm: FarmMoment,
+  nodes: readonly string[],
+): string | undefined {
   if (isDark(farm)) {
     return undefined;
   }
-  const serving = servingMembers(farm).filter((member) => member.node !== node);
+  const serving = servingMembers(farm).filter(({ node }) => !nodes.includes(node));
   const out = farm.members.length - serving.length;
   if (out > farm.maxOut) {
     return `${counted(out, 'member')} of ${farm.farm} would be out, and it can spare ${farm.maxOut}`;

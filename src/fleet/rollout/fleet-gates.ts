@@ -17,7 +17,8 @@ export function fleetGates(
     [
       'peers',
       {
-        judge: async ({ site, nodes }) => peersServe(site, nodes, await readings.of(site)),
+        judge: async ({ site, nodes, underWay = [] }) =>
+          peersServe(site, [...nodes, ...underWay], await readings.of(site)),
       },
     ],
     [

@@ -60,7 +60,8 @@ function isSameMember(old: MemberMoment, now: MemberMoment | undefined): boolean
   );
 }
 
-function farmMoment(farm: Farm, reading: SiteReading, known: KnownOfMembers): FarmMoment {
+/** One farm of it. */
+export function farmMoment(farm: Farm, reading: SiteReading, known: KnownOfMembers): FarmMoment {
   const blue = serverOf(reading, farm, 'blue');
   const green = serverOf(reading, farm, 'green');
   return {

@@ -2,6 +2,7 @@ import type { NewEvent } from '../../journal/event.ts';
 import type { StageProgress } from './load-rollout.ts';
 import type { WaitReason } from './rollout.ts';
 import { judgeStage } from './stage-gates.ts';
+import type { UnitProgress } from './unit-journal.ts';
 import type { UnitScene } from './unit-scene.ts';
 
 /**
@@ -11,6 +12,7 @@ import type { UnitScene } from './unit-scene.ts';
 export async function passStage(
   scene: UnitScene,
   stage: StageProgress,
+  underWay: Iterable<UnitProgress>,
 ): Promise<readonly WaitReason[] | undefined> {
   const { ledger, context, plan } = scene;
   const { id, soakSeconds } = stage.stage;
@@ -28,7 +30,7 @@ export async function passStage(
   if (hasRun && now < until) {
     return [{ kind: 'soak', unit: null, sentence: `${id} has ended and is watched.`, until }];
   }
-  const because = hasRun ? await judgeStage(scene, stage) : undefined;
+  const because = hasRun ? await judgeStage(scene, stage, underWay) : undefined;
   if (because !== undefined) {
     await ledger.write({ pause: because });
     return [{ kind: 'gate', unit: null, sentence: because, until: null }];

@@ -1,10 +1,11 @@
 import { isAppError, messageOf } from '../../support/errors.ts';
 import type { Farm, Site } from '../inventory/inventory.ts';
 import type { Action } from '../plan/plan.ts';
+import { awaitSpare } from './await-spare.ts';
 import { judgeAll } from './judge-gates.ts';
 import type { SiteReading } from './readings.ts';
 import { lockOf, setServers } from './set-servers.ts';
-import { changesOf, type Place } from './unit-actions.ts';
+import { changesOf, type Place, takesOut, wishesOfPlace } from './unit-actions.ts';
 import { type Intent, OK, type Outcome, Poll, type UnitScene } from './unit-scene.ts';
 
 /** Between two judgements of a gate that nobody can tell, ms. */
@@ -24,14 +25,7 @@ export async function performAction(
   switch (action.do) {
     case 'set-members':
     case 'set-farms':
-      return await insist(scene, intent, async () => {
-        const { drivers, locks } = scene.context;
-        await locks.run(lockOf(site), async () => {
-          scene.signal.throwIfAborted();
-          await setServers(drivers.balancers, site, changesOf(action));
-        });
-        return OK;
-      });
+      return await tellBalancers(scene, site, { place, action }, intent);
     case 'flush': {
       const farm = scene.fleet().farm(action.farm);
       return farm === undefined
@@ -46,6 +40,36 @@ export async function performAction(
       break;
   }
   return await passGate(scene, site, action, intent);
+}
+
+/** Who is taken out has to be spared first; that wait is not the balancers'. */
+async function tellBalancers(
+  scene: UnitScene,
+  site: Site,
+  told: {
+    readonly place: Place;
+    readonly action: Extract<Action, { do: 'set-members' | 'set-farms' }>;
+  },
+  intent: Intent,
+): Promise<Outcome> {
+  const { drivers, locks, time } = scene.context;
+  const { place, action } = told;
+  const asked = time.now();
+  if (takesOut(action)) {
+    const refused = await awaitSpare(scene, site, action, intent);
+    if (refused !== undefined) {
+      return refused;
+    }
+    await scene.ledger.write({ wishes: wishesOfPlace(scene.plan.id, place, time.now()) });
+  }
+  const deadline = intent.deadline + time.now() - asked;
+  return await insist(scene, { ...intent, deadline }, async () => {
+    await locks.run(lockOf(site), async () => {
+      scene.signal.throwIfAborted();
+      await setServers(drivers.balancers, site, changesOf(action));
+    });
+    return OK;
+  });
 }
 
 const AGAIN = ['balancer-unreachable', 'cache-unreachable'];

@@ -275,7 +275,7 @@ export class RolloutRun {
       if (stage.passedAt === null) {
         const until = isUnderWay(stage, left)
           ? this.#underWay()
-          : await passStage(this.scene, stage);
+          : await passStage(this.scene, stage, this.underWay);
         if (until !== undefined) {
           waits.push(...until);
           break;

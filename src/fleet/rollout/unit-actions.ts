@@ -1,3 +1,4 @@
+import type { BalancerWishRow } from '../../database/tables.ts';
 import { digestOf } from '../../support/digests.ts';
 import type { BalancerChange, BalancerServer } from '../drivers/ports.ts';
 import type { Action, NodeCommand, Step, Unit } from '../plan/plan.ts';
@@ -66,6 +67,28 @@ export function serverOfName(name: string): BalancerServer {
     return { kind: 'farm', farm: first, backend };
   }
   throw new Error(`${name} is no server of a balancer`);
+}
+
+/** Whether somebody who may serve is out after it. */
+export function takesOut(action: Action): boolean {
+  return changesOf(action).some(({ server, to }) =>
+    server.kind === 'member' ? to !== 'ready' : to === 'maint',
+  );
+}
+
+/** What is wanted of balancers by an action. */
+export function wishesOfPlace(
+  rollout: string,
+  { unit, action }: Place,
+  now: number,
+): readonly BalancerWishRow[] {
+  return changesOf(action).map(({ server, to }) => ({
+    site: unit.site,
+    server: nameOfServer(server),
+    admin_state: to,
+    rollout,
+    since: now,
+  }));
 }
 
 /** What a step is done on: its nodes, or once. */

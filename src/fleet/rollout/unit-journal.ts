@@ -1,10 +1,10 @@
-import type { BalancerWishRow, RolloutStepRow, RolloutUnitRow } from '../../database/tables.ts';
+import type { RolloutStepRow, RolloutUnitRow } from '../../database/tables.ts';
 import type { NewEvent } from '../../journal/event.ts';
 import type { Unit } from '../plan/plan.ts';
 import type { Entry } from './ledger.ts';
 import type { UnitState } from './rollout.ts';
 import { toUnitState } from './rollout-store.ts';
-import { changesOf, nameOfServer, type Place, placesOf, type UnitEffect } from './unit-actions.ts';
+import { type Place, placesOf, takesOut, type UnitEffect, wishesOfPlace } from './unit-actions.ts';
 import type { Outcome, UnitScene } from './unit-scene.ts';
 
 /** A unit as the engine has it in memory; its row says the same. */
@@ -91,15 +91,8 @@ export class UnitJournal {
         output: null,
       }),
     );
-    const wishes = changesOf(place.action).map(
-      ({ server, to }): BalancerWishRow => ({
-        site: place.unit.site,
-        server: nameOfServer(server),
-        admin_state: to,
-        rollout,
-        since: now,
-      }),
-    );
+    // Whoever is taken out is spared first: until then nobody is to say so to a balancer.
+    const wishes = takesOut(place.action) ? [] : wishesOfPlace(rollout, place, now);
     return { intents, wishes };
   }
 

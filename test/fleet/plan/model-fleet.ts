@@ -114,7 +114,7 @@ export class ModelFleet {
       );
     }
     const node = nodes[0] ?? '';
-    return this.#member(node).isServing && whyNotSpared(site, farm, node) === undefined;
+    return this.#member(node).isServing && whyNotSpared(site, farm, [node]) === undefined;
   }
 
   own(nodes: readonly string[], isOwned: boolean): void {
@@ -196,7 +196,7 @@ export class ModelFleet {
       const [index, number] = this.#place(node);
       const site = this.#sites[index];
       const farm = site?.farms[number];
-      const why = site && farm && whyNotSpared(site, farm, node);
+      const why = site && farm && whyNotSpared(site, farm, [node]);
       // The engine looks again before it takes one out: members may have died since the unit began.
       if (to !== 'ready' && this.serves(node) && why !== undefined) {
         return false;

@@ -151,16 +151,23 @@ export function withPrefetch({ id: _, stages, ...plan }: RolloutPlan): RolloutPl
   return finished({ ...plan, stages: [prefetch, ...stages] });
 }
 
-/** The same, with a gate before each unit. */
-export function withGate({ id: _, stages, ...plan }: RolloutPlan, gate: GateName): RolloutPlan {
+/** The same, with a gate before or after the other steps of each unit. */
+export function withGate(
+  { id: _, stages, ...plan }: RolloutPlan,
+  gate: GateName,
+  place: 'before' | 'after' = 'before',
+): RolloutPlan {
   return finished({
     ...plan,
     stages: stages.map((stage) => ({
       ...stage,
-      units: stage.units.map((unit) => ({
-        ...unit,
-        steps: [step('gate', { do: 'gate', gates: [gate], nodes: unit.nodes }, 300), ...unit.steps],
-      })),
+      units: stage.units.map((unit) => {
+        const own = step('gate', { do: 'gate', gates: [gate], nodes: unit.nodes }, 300);
+        return {
+          ...unit,
+          steps: place === 'before' ? [own, ...unit.steps] : [...unit.steps, own],
+        };
+      }),
     })),
   });
 }

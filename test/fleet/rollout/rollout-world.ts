@@ -103,6 +103,12 @@ export class RolloutWorld {
     };
   }
 
+  /** Who judges from now on: of an engine that has not begun. */
+  setJudges(judges: EngineContext['judges']): void {
+    this.context = { ...this.context, judges };
+    this.runner = new RolloutRunner(this.context, this.journal);
+  }
+
   /** Keeps the plan as a draft. */
   async keep(plan: RolloutPlan): Promise<void> {
     const made = { at: this.time.now(), by: 'token:test', reason: 'a test', before: BEFORE };

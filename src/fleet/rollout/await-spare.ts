@@ -1,0 +1,76 @@
+import type { Site } from '../inventory/inventory.ts';
+import { isDark } from '../plan/moment.ts';
+import type { Action } from '../plan/plan.ts';
+import { whyNotDark, whyNotSpared } from '../plan/spare.ts';
+import { farmMoment, siteMoment } from './live-moment.ts';
+import type { SiteReading } from './readings.ts';
+import { type Intent, type Outcome, Poll, type UnitScene } from './unit-scene.ts';
+
+/** What rows say matters to invariants, not to who serves. */
+const NOBODY = { wishes: new Map(), held: new Map(), owners: new Map() };
+
+/**
+ * Waits until who is about to be taken out can be spared, as balancers see it at this moment: others may have died since the
+ * unit began. Undefined then; otherwise nothing is to be done, for this reason.
+ */
+export async function awaitSpare(
+  scene: UnitScene,
+  site: Site,
+  action: Extract<Action, { do: 'set-members' | 'set-farms' }>,
+  intent: Intent,
+): Promise<Outcome | undefined> {
+  const { time, settings } = scene.context;
+  const until = Math.max(intent.deadline, intent.row.intended_at + settings.patienceSeconds * 1000);
+  const poll = new Poll(scene, intent.cut);
+  for (;;) {
+    const reading = await scene.readings.of(site);
+    scene.signal.throwIfAborted();
+    const missing = whyNot(site, reading, action);
+    if (missing === undefined) {
+      return undefined;
+    }
+    if (time.now() >= until) {
+      return { outcome: 'refused', output: missing };
+    }
+    await poll.wait(until);
+    if (intent.cut.aborted) {
+      return { outcome: 'aborted', output: `The rollout is aborted: ${missing}` };
+    }
+  }
+}
+
+function whyNot(
+  site: Site,
+  reading: SiteReading,
+  action: Extract<Action, { do: 'set-members' | 'set-farms' }>,
+): string | undefined {
+  if (action.do === 'set-members') {
+    return whyNotMembers(site, reading, action.nodes);
+  }
+  const moment = siteMoment(site, reading, NOBODY, undefined);
+  for (const { farm: name, to } of action.changes) {
+    const farm = moment.farms.find(({ farm }) => farm === name);
+    const why =
+      to !== 'maint' || farm === undefined || isDark(farm) ? undefined : whyNotDark(moment, name);
+    if (why !== undefined) {
+      return reading.silent[0] ?? `${why}.`;
+    }
+  }
+  return undefined;
+}
+
+/** Who is out already costs nothing. */
+function whyNotMembers(
+  site: Site,
+  reading: SiteReading,
+  nodes: readonly string[],
+): string | undefined {
+  const serving = nodes.filter((node) => reading.member(node) !== 'out');
+  const farm = site.farms.find(({ members }) => members.some(({ node }) => serving.includes(node)));
+  if (farm === undefined) {
+    return undefined;
+  }
+  const { peakLoad } = site;
+  const why = whyNotSpared({ peakLoad }, farmMoment(farm, reading, NOBODY), serving);
+  return why === undefined ? undefined : `${why}.`;
+}
