@@ -71,14 +71,18 @@ async function startDaemon(
 
 type Said = NonNullable<NodeReportMessage['system']>;
 
-async function systemOf(shell: readonly string[] = ['sh'], path?: string): Promise<Said> {
+async function systemOf(
+  shell: readonly string[] = ['sh'],
+  path?: string,
+  root = '',
+): Promise<Said> {
   const tools = toolEnvironment();
   const { stdout, stderr, exitCode } = await run(
     [...shell, join(prefix, 'rookery-node'), 'report', '--dry-run', '--name', 'web7-01'],
     {
       env: {
         ...tools,
-        ROOKERY_ROOT: '',
+        ROOKERY_ROOT: root,
         TMPDIR: '/tmp',
         ...(path === undefined ? {} : { PATH: path }),
       },
@@ -206,5 +210,30 @@ describe('what a node reports of its system', () => {
 
     expect(system.isPartial).toBe(true);
     expect(serviceIn(system, name)?.files).toEqual([]);
+  });
+
+  it('says the rest when one process cannot be looked into, and that there is nothing when there is nothing', async () => {
+    const stat = (pid: number, name: string): string =>
+      `${pid} (${name}) S 1 ${pid} ${pid} 0 -1 4194560 0\n`;
+    await put('proc/cpuinfo', 'flags : fpu\n');
+    await put(`${prefix}/var/db/pkg/app-misc/one-1/CONTENTS`, 'obj /usr/bin/one 0 1\n');
+    await mkdir(join(prefix, 'proc/1'));
+    expect(await systemOf(['sh'], undefined, prefix)).toMatchObject({
+      isPartial: false,
+      services: [],
+    });
+
+    // Reading a folder fails, as reading the maps of a process that has just ended does.
+    await put('proc/100/stat', stat(100, 'rkone'));
+    await mkdir(join(prefix, 'proc/100/maps'));
+    await put('proc/101/stat', stat(101, 'rktwo'));
+    await put('proc/101/maps', '5500-5600 r-xp 00000000 08:01 7 /usr/sbin/rktwo\n');
+    expect(await systemOf(['sh'], undefined, prefix)).toMatchObject({
+      isPartial: true,
+      services: [
+        { name: 'rkone', files: [] },
+        { name: 'rktwo', files: [{ path: '/usr/sbin/rktwo' }] },
+      ],
+    });
   });
 });

@@ -244,7 +244,10 @@ function ebuild(version: number): string {
     'makes no backup of what it replaces, whatever FEATURES say',
     async () => {
       const conf = readFileSync(client.makeConf, 'utf8');
-      writeFileSync(client.makeConf, `${conf}FEATURES="\${FEATURES} unmerge-backup downgrade-backup"\n`);
+      writeFileSync(
+        client.makeConf,
+        `${conf}FEATURES="\${FEATURES} unmerge-backup downgrade-backup"\n`,
+      );
       expect(await merge(2)).not.toContain('quickpkg');
       expect(await merge(1)).not.toContain('quickpkg');
       const packages = join(client.folder, 'var/lib/rookery/step/configuration/packages');

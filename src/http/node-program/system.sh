@@ -7,7 +7,8 @@ plain() { printf '%s' "$1" | tr -cd ' !#-[]-~'; }
 
 # The processes that are services, a line "name TAB tree TAB path TAB 0 or 1 (deleted)" for each file that one of them
 # executes, and "! TAB partial" when one could not be looked into. A service has no terminal, and no login, cron job or
-# this program has started it. Pids come in as lines.
+# this program has started it. Lines of stat(5) of all processes come in. Files of processes are read by cat: one that ends meanwhile
+# makes some an awk end as well, and then most services would be missing.
 mapped_files() {
   awk -v proc="$1" -v self="$$" -v trees="$2/" '
     function ancestor_says_no(pid,    up, steps) {
@@ -19,27 +20,32 @@ mapped_files() {
       }
       return 0
     }
-    function read_stat(pid,    line, file, at, rest, part) {
-      file = proc "/" pid "/stat"
-      line = ""
-      if ((getline line < file) <= 0) { close(file); return 0 }
-      close(file)
+    function read_stat(line,    pid, at, part) {
+      if (line !~ /^[0-9]+ \(/) return
+      pid = line + 0
       at = length(line)
       while (at > 0 && substr(line, at, 1) != ")") at--
-      rest = substr(line, at + 2)
-      split(rest, part, " ")
+      split(substr(line, at + 2), part, " ")
       name[pid] = substr(line, index(line, "(") + 1, at - index(line, "(") - 1)
       gsub(/[^ -~]|["\\]/, "", name[pid])
       state[pid] = part[1]
       parent[pid] = part[2]
       terminal[pid] = part[5]
-      return 1
+      pids[++total] = pid
     }
-    function read_maps(pid,    line, file, got, path, deleted, tree, count, i, files) {
-      file = proc "/" pid "/maps"
+    function is_alive(pid,    command, line, got) {
+      command = "cat \"" proc "/" pid "/stat\" 2> /dev/null"
+      got = (command | getline line)
+      close(command)
+      return got > 0 && line !~ /\) [ZX] [^)]*$/
+    }
+    function read_maps(pid,    command, line, failed, path, deleted, tree, count, i, files) {
+      command = "cat \"" proc "/" pid "/maps\" 2> /dev/null || echo !"
       tree = ""
       count = 0
-      while ((got = (getline line < file)) > 0) {
+      failed = 0
+      while ((command | getline line) > 0) {
+        if (line == "!") failed = 1
         if (line !~ /^[^ ]+ ..x/) continue
         if (!match(line, /\/.*$/)) continue
         path = substr(line, RSTART)
@@ -51,11 +57,13 @@ mapped_files() {
           sub(/\/sbin\/php-fpm$/, "", tree)
         }
       }
-      close(file)
-      if (got < 0 && read_stat(pid) && state[pid] != "Z") print "!\tpartial"
+      close(command)
+      if (failed && !is_alive(pid)) return 1
+      if (failed) return 0
       if (tree !~ /^[a-z0-9][a-z0-9._-]*$/) tree = ""
       if (count == 0) print name[pid] "\t" tree "\t\t0"
       for (i = 1; i <= count; i++) print name[pid] "\t" tree "\t" files[i]
+      return 1
     }
     BEGIN {
       split("sshd sshd-session dropbear cron crond fcron anacron atd login agetty su sudo doas screen SCREEN tmux", list, " ")
@@ -63,13 +71,22 @@ mapped_files() {
       split("screen SCREEN tmux ssh-agent gpg-agent dirmngr keyboxd scdaemon agetty login", list, " ")
       for (i in list) personal[list[i]] = 1
     }
-    { if (read_stat($1)) pids[++total] = $1 }
+    { read_stat($0) }
     END {
       for (i = 1; i <= total; i++) {
         pid = pids[i]
         if (pid == 2 || parent[pid] == 2 || pid == self || terminal[pid] != 0 || state[pid] == "Z") continue
         if (name[pid] == "" || (name[pid] in personal) || name[pid] ~ /^tmux/ || ancestor_says_no(pid)) continue
-        read_maps(pid)
+        # A process that is ending has no maps any more, and is not gone yet.
+        for (tries = partial ? 3 : 1; !read_maps(pid); tries++) {
+          if (tries == 3) {
+            partial = 1
+            print "!\tpartial"
+            print name[pid] "\t\t\t0"
+            break
+          }
+          system("sleep 0.1 2> /dev/null || sleep 1")
+        }
       }
     }'
 }
@@ -162,7 +179,7 @@ system_json() {
   proc=/proc
   [ ! -d "$root/proc/1" ] || proc=$root/proc
   [ -r "$proc/cpuinfo" ] || return 0
-  for place in "$proc"/[0-9]*; do printf '%s\n' "${place##*/}"; done |
+  { cat "$proc"/[0-9]*/stat 2> /dev/null || true; } |
     mapped_files "$proc" "$root$PREFIX/opt/php" | sort -u > "$work/mapped"
   partial=false
   if grep -q '^!' "$work/mapped"; then partial=true; fi
@@ -180,7 +197,7 @@ system_json() {
       "$(releases_json "$root")"
     printf '"kernel":{"running":"%s","installed":[%s]},' "$(plain "$(uname -r)")" "$(kernels_json "$root")"
     printf '"bootId":"%s","cpuinfo":"%s","isPartial":%s,"services":' "$boot_id" "$(plain "$cpu")" "$partial"
-    services_json "$work/services" "$@"
+    if [ -s "$work/services" ]; then services_json "$work/services" "$@"; else say '[]'; fi
     printf '}\n'
   } > "$work/system"
 }
