@@ -46,6 +46,47 @@ export async function simulateLarge(
   return await simulate(largeRollout(kind, nodes, farms), seeded(seed), badness, LARGE_GRAIN_MS);
 }
 
+/**
+ * What units that visitors might notice cost in a large fleet where nothing goes wrong: processor time for each, of so many one
+ * after the other, seconds. All of it counts: the engine, its database in memory, the simulation, and the invariants at each event.
+ */
+export async function costsOfUnits(
+  kind: RolloutKind,
+  {
+    nodes,
+    farms,
+    samples,
+    units,
+  }: {
+    readonly nodes: number;
+    readonly farms: number;
+    readonly samples: number;
+    readonly units: number;
+  },
+): Promise<readonly number[]> {
+  const random = seeded(1);
+  const planned = largeRollout(kind, nodes, farms);
+  const fates = randomFates(random, { steps: 0, world: 0 });
+  const world = await SimulatedRollout.open(planned, fates, LARGE_GRAIN_MS);
+  const { time, watched } = world;
+  const seconds: number[] = [];
+  await world.start();
+  await time.runUntil(() => watched.noticed.begun > 0, MOST_MS);
+  for (let sample = 1; sample <= samples; sample += 1) {
+    const before = process.cpuUsage();
+    const ended = watched.noticed.ended;
+    await time.runUntil(() => watched.noticed.ended >= sample * units, MOST_MS);
+    const { user, system } = process.cpuUsage(before);
+    seconds.push((user + system) / 1_000_000 / (watched.noticed.ended - ended));
+  }
+  const { broken } = watched;
+  await world.stop();
+  if (broken !== undefined) {
+    throw new Error(broken);
+  }
+  return seconds;
+}
+
 async function simulate(
   planned: Planned,
   random: () => number,

@@ -18,6 +18,7 @@ import { effectOf, nameOfServer } from '../../../src/fleet/rollout/unit-actions.
 import { isOpen } from '../../../src/fleet/rollout/windows.ts';
 import type { SimulatedFleet } from './simulated-fleet.ts';
 import type { SimulatedTime } from './simulated-time.ts';
+import { type AtBalancer, adminOf, STRONGEST, visible, WEAKEST, writersAt } from './told-states.ts';
 
 /** An event of the journal, as far as it tells of the rollout. */
 export interface Told {
@@ -41,6 +42,8 @@ export class WatchedFleet {
   /** What broke first. */
   broken: string | undefined;
   events = 0;
+  /** Units that visitors might notice: begun, and come to an end. */
+  readonly noticed = { begun: 0, ended: 0 };
   state: RolloutState = 'draft';
   /** What the rollout has to account for at its end: what it only fetched something for was its own only if it served before. */
   readonly touched = new Set<string>();
@@ -182,6 +185,10 @@ export class WatchedFleet {
       const isCanary = this.#canaries.has(unit);
       this.#failed = [...this.#failed, { unit, farm, profile, isCanary }];
     }
+    if (this.#noticeable.has(unit)) {
+      this.noticed.begun += state === 'running' ? 1 : 0;
+      this.noticed.ended += state === 'running' || state === 'undoing' ? 0 : 1;
+    }
     const members = this.#farmNow(farm).members;
     for (const node of nodes) {
       const serves = members.some((member) => member.node === node && member.isServing);
@@ -226,12 +233,14 @@ export class WatchedFleet {
 
   /** Looks at everything anew, whatever is known: what is there has to be what changes have led to. */
   lookAtAll(): void {
-    const known = JSON.stringify(this.#sites.map(({ farms }) => farms.map(withoutCache)));
-    const now = this.#inventory.sites.map((site) =>
-      site.farms.map((farm) => withoutCache(this.#farmMoment(site, farm))),
-    );
-    if (JSON.stringify(now) !== known) {
-      this.breaks('the fleet has changed, and nobody has said so');
+    for (const [index, site] of this.#inventory.sites.entries()) {
+      for (const [number, farm] of site.farms.entries()) {
+        const known = visible(this.#sites[index]?.farms[number]);
+        const now = visible(this.#farmMoment(site, farm));
+        if (known !== now) {
+          this.breaks(`${farm.name} has changed, and nobody has said so: ${known} is ${now}`);
+        }
+      }
     }
     const moment = this.#moment([], []);
     const broken = violations(moment, { ...moment, sites: [] }).find(
@@ -367,42 +376,6 @@ export class WatchedFleet {
   #farmNamed(server: BalancerServer): string {
     return server.kind === 'farm' ? server.farm : (this.#farmOf.get(server.node) ?? '');
   }
-}
-
-const WEAKEST: readonly AdminState[] = ['ready', 'drain', 'maint'];
-const STRONGEST = WEAKEST.toReversed();
-/** What a balancer was told that is not there was told nothing. */
-type AtBalancer = ReadonlyMap<string, AdminState>;
-
-/** The first of this order that any balancer of the site was told of a server. */
-function adminOf(
-  told: readonly AtBalancer[],
-  balancers: number,
-  server: BalancerServer,
-  order: readonly AdminState[],
-): AdminState {
-  const name = nameOfServer(server);
-  const said = told.map((at) => at.get(name) ?? atFirst(server));
-  if (told.length < balancers) {
-    said.push(atFirst(server));
-  }
-  return order.find((state) => said.includes(state)) ?? 'ready';
-}
-
-function writersAt(members: readonly MemberMoment[]): readonly string[] {
-  const releases = members.flatMap(({ release }) => (release === null ? [] : [release]));
-  return [...new Set(releases)];
-}
-
-function withoutCache(farm: FarmMoment): Omit<FarmMoment, 'cache'> {
-  const { cache: _, ...rest } = farm;
-  return rest;
-}
-
-function atFirst(server: BalancerServer): AdminState {
-  return server.kind === 'farm' && (server.backend satisfies Backend) === 'green'
-    ? 'maint'
-    : 'ready';
 }
 
 function strings(value: unknown): readonly string[] {

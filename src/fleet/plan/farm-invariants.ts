@@ -93,7 +93,7 @@ export function goesBack(moment: FleetMoment, before: FleetMoment | null): Viola
   const mixed = changedSites(moment, before).flatMap(({ site }) =>
     (['blue', 'green'] as const).flatMap((backend): Violation[] => {
       const farms = site.farms.filter(({ backends }) => takes(backends?.[backend].admin));
-      const releases = releasesOf(farms.flatMap(servingMembers));
+      const releases = [...new Set(farms.flatMap(servedReleases))];
       if (releases.length < 2) {
         return [];
       }
@@ -176,6 +176,19 @@ export function lacksSonames(moment: FleetMoment, before: FleetMoment | null): V
 
 function takes(admin: string | null | undefined): boolean {
   return admin === 'ready' || admin === 'drain';
+}
+
+/** Of a farm as it was at some moment: it is asked about again at every event of its site. */
+const served = new WeakMap<FarmMoment, readonly string[]>();
+
+function servedReleases(farm: FarmMoment): readonly string[] {
+  const known = served.get(farm);
+  if (known !== undefined) {
+    return known;
+  }
+  const releases = releasesOf(servingMembers(farm));
+  served.set(farm, releases);
+  return releases;
 }
 
 function releasesOf(members: readonly MemberMoment[]): readonly string[] {
