@@ -96,6 +96,7 @@ export class SimulatedRollout {
       log: silentLog(),
       judges: fleetGates(parts.drivers, new Readings(parts.drivers.balancers, time)),
       timestampOf: async ({ serial }) => serial * 1000,
+      isProven: async () => null,
       locks: new Locks(),
       settings: {
         ...DEFAULT_SETTINGS,

@@ -16,6 +16,7 @@ import { judgeStage } from './stage-gates.ts';
 import type { UnitProgress } from './unit-journal.ts';
 import { UnitRun } from './unit-run.ts';
 import { FleetIndex, type UnitScene } from './unit-scene.ts';
+import { noteWaits, underWay } from './waits.ts';
 import { Wake } from './wake.ts';
 import { isOpen, opensAt } from './windows.ts';
 
@@ -45,7 +46,6 @@ export class RolloutRun {
   #row: RolloutRow;
   #fleet: FleetIndex;
   #failure: { readonly error: unknown } | undefined;
-  #waits: readonly WaitReason[] = [];
 
   constructor(shared: Shared, loaded: LoadedRollout, fleet: FleetIndex) {
     this.id = loaded.row.id;
@@ -87,12 +87,13 @@ export class RolloutRun {
     this.#wake.now();
   }
 
-  get waits(): readonly WaitReason[] {
-    return this.#waits;
-  }
-
   get state(): RolloutState {
     return rolloutStateSchema.parse(this.#row.state);
+  }
+
+  /** When a person let it go on last, epoch milliseconds; 0: never. */
+  get resumedAt(): number {
+    return this.#row.resumed_at ?? 0;
   }
 
   /** Names of the sites that the plan touches. */
@@ -102,7 +103,7 @@ export class RolloutRun {
 
   /** Units that failed since a person let the rollout go on. */
   get failed(): readonly FailedUnit[] {
-    const since = this.#row.resumed_at ?? 0;
+    const since = this.resumedAt;
     const types = this.#loaded.stages.map((one) => one.stage);
     return this.#failed
       .filter(({ endedAt }) => endedAt === null || endedAt >= since)
@@ -186,9 +187,6 @@ export class RolloutRun {
       case 'aborting':
         return await this.#abort();
       case 'paused':
-        this.#waits = [
-          { kind: 'paused', unit: null, sentence: this.#row.because ?? '', until: null },
-        ];
         return false;
       default:
         return true;
@@ -213,7 +211,7 @@ export class RolloutRun {
   }
 
   async #goOn(held: ReadonlyMap<string, string>): Promise<boolean> {
-    const { context, plan } = this.scene;
+    const { context, plan, ledger } = this.scene;
     const { stages } = this.#loaded;
     const approvals = await approvalsOf(context.database, this.id);
     const approved = new Set(approvals.map(({ of_stage: of }) => of));
@@ -231,13 +229,16 @@ export class RolloutRun {
         }
       }
     }
-    this.#waits = waits;
-    if (open.current === undefined && this.#running.size === 0 && choice.begin.length === 0) {
-      const isOver = this.#loaded.units.every(
-        (unit) => ENDED.includes(unit.state) || left.has(unit),
-      );
-      return isOver && (await this.#end(left, 'done'));
+    const isQuiet =
+      open.current === undefined && this.#running.size === 0 && choice.begin.length === 0;
+    if (
+      isQuiet &&
+      this.#loaded.units.every((unit) => ENDED.includes(unit.state) || left.has(unit))
+    ) {
+      return await this.#end(left, 'done');
     }
+    const current = stages.find(({ passedAt }) => passedAt === null);
+    await noteWaits(ledger, this.#row, { stage: current?.stage.id ?? null, waits });
     return false;
   }
 
@@ -323,14 +324,13 @@ export class RolloutRun {
     const { ledger, context } = this.scene;
     const open = stage.units.find((unit) => !ENDED.includes(unit.state) && !left.has(unit));
     if (open !== undefined) {
-      return this.#underWay();
+      return underWay(this.#running.keys());
     }
     const now = context.time.now();
     if (stage.endedAt === null) {
       const { id } = stage.stage;
       await ledger.write({
         stage: { position: stage.position, change: { ended_at: now } },
-        rollout: { stage: id },
         events: [this.#event('rollout-stage-ended', { stage: id })],
       });
       stage.endedAt = now;
@@ -355,21 +355,15 @@ export class RolloutRun {
     return undefined;
   }
 
-  #underWay(): readonly WaitReason[] {
-    return [...this.#running.keys()].slice(0, 20).map(({ unit, step }) => ({
-      kind: 'node-step',
-      unit: unit.id,
-      sentence: `${unit.id} is at ${step ?? 'its first step'}.`,
-      until: null,
-    }));
-  }
-
   async #abort(): Promise<boolean> {
     for (const run of this.#running.values()) {
       run.abort();
     }
-    this.#waits = this.#underWay();
-    return this.#running.size === 0 && (await this.#end(new Map(), 'aborted'));
+    if (this.#running.size === 0) {
+      return await this.#end(new Map(), 'aborted');
+    }
+    await noteWaits(this.scene.ledger, this.#row, { waits: underWay(this.#running.keys()) });
+    return false;
   }
 
   async #end(left: ReadonlyMap<UnitProgress, Blocked>, as: 'done' | 'aborted'): Promise<boolean> {
@@ -378,11 +372,10 @@ export class RolloutRun {
     );
     const missing = await endRollout(this.scene, { units: this.#loaded.units, as });
     if (missing !== undefined) {
-      this.#waits = [{ kind: 'end-check', unit: null, sentence: missing, until: null }];
-      return false;
+      const wait = { kind: 'end-check', unit: null, sentence: missing, until: null };
+      await noteWaits(this.scene.ledger, this.#row, { waits: [wait] });
     }
-    this.#waits = [];
-    return true;
+    return missing === undefined;
   }
 
   #event(kind: string, data: Readonly<Record<string, unknown>>) {

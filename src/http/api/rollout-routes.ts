@@ -8,6 +8,7 @@ import {
   ansibleFilesSchema,
   approveBodySchema,
   heldListSchema,
+  planningListSchema,
   type RolloutDetail,
   rolloutDetailSchema,
   rolloutEventsQuerySchema,
@@ -56,6 +57,15 @@ function readingRoutes(context: RolloutContext): readonly Route[] {
           .toSorted((one, other) => other.createdAt - one.createdAt);
         return { status: 200, json: { rollouts: wanted.slice(0, limit).map(rolloutSummary) } };
       },
+    }),
+    openRoute({
+      method: 'get',
+      path: '/api/rollouts/planning',
+      summary: 'Plans that this server makes at the moment, and how far they are',
+      query: NO_QUERY,
+      body: NO_BODY,
+      replies: { 200: planningListSchema },
+      handle: async () => ({ status: 200, json: { planning: rollouts.planning() } }),
     }),
     openRoute({
       method: 'get',
