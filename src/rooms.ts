@@ -116,12 +116,12 @@ async function openFleet(
   const { state, mirrorRoot } = config.paths;
   const parts = { ...shared, folders: { state, mirrorRoot } };
   const inventories = new Inventories(parts);
-  const standings = new Standings({ ...parts, inventories });
   const impacts = createFleetImpacts({
     ...parts,
     observed: async () => [...(await observedNodes(shared.database)).values()],
   });
-  const rollouts = await openRollouts(config, { ...parts, inventories, impacts });
+  const { drivers, ...rollouts } = await openRollouts(config, { ...parts, inventories, impacts });
+  const standings = new Standings({ ...parts, inventories, balancers: drivers.balancers });
   return { inventories, standings, impacts, ...rollouts };
 }
 
@@ -132,7 +132,8 @@ async function openRollouts(
 ) {
   const time = { now: () => parts.clock.now(), sleep };
   const opened = await openDrivers(fleet, { state: paths.state, log: parts.log, time });
-  const { rollouts, runner } = createRollouts({ ...parts, ...opened });
+  const settings = { graceSeconds: fleet.graceSeconds };
+  const { rollouts, runner } = createRollouts({ ...parts, ...opened, settings });
   const rolloutRunner: Service = {
     name: runner.name,
     start: async () => {
@@ -143,7 +144,7 @@ async function openRollouts(
       await opened.close();
     },
   };
-  return { rollouts, rolloutRunner };
+  return { rollouts, rolloutRunner, drivers: opened.drivers };
 }
 
 function openPhp(

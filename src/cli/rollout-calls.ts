@@ -38,11 +38,11 @@ export function rolloutCalls(
     rollBackRollout: async (id: string, reason: string) =>
       await post(path(id, 'rollback'), { reason }, rolloutDetailSchema),
     heldNodes: async () => (await get('/api/fleet/held', heldListSchema)).held,
-    releaseNode: async (node: string, reason: string) =>
+    releaseNode: async (node: string, json: { readonly reason: string; readonly force: boolean }) =>
       await act({
         method: 'POST',
         path: `/api/fleet/nodes/${encodeURIComponent(node)}/release`,
-        json: { reason },
+        json,
       }),
   };
 }

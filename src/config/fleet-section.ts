@@ -29,6 +29,7 @@ export const fleetSection = z.strictObject({
   'node-command': optional.default(''),
   'nodes-at-once': whole(1, 1000).default(64),
   'call-seconds': whole(1, 3600).default(60),
+  'grace-seconds': whole(1, 86_400).default(300),
   'webhook-file': optional.default(''),
   'mail-server': optional
     .regex(/^(?:[A-Za-z0-9.-]+:[0-9]{1,5})?$/, 'has to be HOST:PORT, or empty')
@@ -60,6 +61,8 @@ export interface FleetSettings {
   readonly nodeCommand: readonly string[] | null;
   readonly nodesAtOnce: number;
   readonly callTimeoutMs: number;
+  /** How much longer than its own time a step on a node may stay unknown before its unit is held. */
+  readonly graceSeconds: number;
   /** A file with the webhook's address, which may have a secret in it. */
   readonly webhookFile: string | null;
   readonly mail: {
@@ -97,6 +100,7 @@ export function fleetSettings(
     nodeCommand: command.length === 0 ? null : command,
     nodesAtOnce: section['nodes-at-once'],
     callTimeoutMs: section['call-seconds'] * 1000,
+    graceSeconds: section['grace-seconds'],
     webhookFile: path(section['webhook-file']),
     mail: mailSettings(section, path),
     alerts: alertSettings(section),

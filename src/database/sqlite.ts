@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import SQLite from 'better-sqlite3';
 import { type DatabaseConnection, SqliteDialect, SqliteDriver } from 'kysely';
 import { AppError, isErrno, messageOf } from '../support/errors.ts';
+import { KeptStatements } from './kept-statements.ts';
 
 /** Rows of packages are several KiB each; SQLite's own 2 MB hold a few hundred of them. */
 const CACHE_KIB = 64 * 1024;
@@ -20,7 +21,7 @@ class EmbeddedDialect extends SqliteDialect {
   readonly #file: SQLite.Database;
 
   constructor(file: SQLite.Database) {
-    super({ database: file });
+    super({ database: new KeptStatements(file) });
     this.#file = file;
   }
 
@@ -33,7 +34,7 @@ class EmbeddedDriver extends SqliteDriver {
   readonly #file: SQLite.Database;
 
   constructor(file: SQLite.Database) {
-    super({ database: file });
+    super({ database: new KeptStatements(file) });
     this.#file = file;
   }
 

@@ -97,6 +97,7 @@ const CODES_BY_STATUS: readonly (readonly [number, readonly string[]])[] = [
       'key-source-gpg',
       'log-gap',
       'node-not-held',
+      'node-not-ready',
       'not-blocked',
       'not-pinned',
       'nothing-published',

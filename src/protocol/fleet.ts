@@ -157,6 +157,15 @@ export const fleetStatusSchema = z.object({
       ),
     }),
   ),
+  /** Which backend of each site serves, by the rollouts of the application, and what is not as it should be with its balancers. */
+  sites: z.array(
+    z.object({
+      site: z.string(),
+      live: z.enum(['blue', 'green']),
+      rollout: z.string().nullable(),
+      findings: z.array(z.string()),
+    }),
+  ),
   /** What is not as it should be, a sentence each. */
   flags: z.array(z.object({ node: z.string(), kind: z.string(), sentence: z.string() })),
 });

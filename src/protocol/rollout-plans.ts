@@ -26,6 +26,7 @@ export const policySchema = z.strictObject({
   onFailure: z.enum(['undo', 'hold']),
   phpDrain: z.boolean(),
   drainSeconds: seconds,
+  rebootSeconds: seconds,
   onDrainTimeout: z.enum(['fail', 'cut']),
   newSessions: z.enum(['upgraded-only', 'any-with-floor']),
   snapshot: z.enum(['none', 'lvm', 'btrfs']),

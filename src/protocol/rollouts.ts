@@ -17,7 +17,7 @@ import { planOutlineSchema, policyChangesSchema } from './rollout-plans.ts';
  *     POST /api/rollouts/:id/abort              rolloutReasonSchema -> rolloutSummarySchema                     (admin)
  *     POST /api/rollouts/:id/rollback           rolloutReasonSchema -> 201 rolloutDetailSchema                  (admin)
  *     GET  /api/fleet/held                      -> heldListSchema
- *     POST /api/fleet/nodes/:node/release       rolloutReasonSchema -> 204                                      (admin)
+ *     POST /api/fleet/nodes/:node/release       nodeReleaseSchema -> 204                                        (admin)
  *
  * `:id` may be the beginning of an id when no other rollout's begins with it. Times are in milliseconds since the epoch.
  *
@@ -46,6 +46,8 @@ export const rolloutRequestSchema = z.strictObject({
 export type RolloutRequestBody = z.input<typeof rolloutRequestSchema>;
 
 export const rolloutReasonSchema = z.strictObject({ reason });
+/** `force`: without a look at the node, which is what the journal says then. */
+export const nodeReleaseSchema = z.strictObject({ reason, force: z.boolean().default(false) });
 export const approveBodySchema = z.strictObject({
   /** `start`, or the stage that it lets begin; left out: the next approval that is missing. */
   of: z.string().min(1).max(200).optional(),

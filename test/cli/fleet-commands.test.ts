@@ -205,7 +205,7 @@ describe('rookery fleet held, release', () => {
     expect(JSON.parse(await printed('held', '--json'))).toMatchObject([
       { node: 'web1-1', rollout: id, since: expect.any(Number) },
     ]);
-    expect(await printed('release', 'web1-1', '--reason', 'new disk')).toBe(
+    expect(await farm.during(printed('release', 'web1-1', '--reason', 'new disk'))).toBe(
       'web1-1 is free: rollouts may touch it again.\n',
     );
     expect(await printed('held')).toBe('No node is held.\n');

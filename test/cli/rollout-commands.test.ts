@@ -152,7 +152,7 @@ describe('rookery rollout', () => {
     expect((await run(['fleet', 'held'])).stdout).toContain(`web2-3  ${short}`);
     const { stdout } = await run(['rollout', 'show', short, '--units']);
     expect(stdout).toMatch(/wave-3\/web2-3 +held +stop .*web2-3 +stop: web2-3 is still at it/);
-    const freed = await run(['fleet', 'release', 'web2-3', '--reason', 'New disk.']);
+    const freed = await farm.during(run(['fleet', 'release', 'web2-3', '--reason', 'New disk.']));
     expect(freed.stdout).toBe('web2-3 is free: rollouts may touch it again.\n');
     expect((await run(['fleet', 'held'])).stdout).toBe('No node is held.\n');
     await farm.report();
@@ -190,7 +190,7 @@ describe('rookery rollout', () => {
     expect(plain).toMatch(/web2 +\+  \+  H/);
     expect(plain).toMatch(/web3 +\+  \+\n/);
     expect(plain).toContain('failed 1, 2 are borne');
-    await run(['fleet', 'release', 'web2-3', '--reason', 'New disk.']);
+    await farm.during(run(['fleet', 'release', 'web2-3', '--reason', 'New disk.']));
   });
 });
 

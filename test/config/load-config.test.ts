@@ -109,6 +109,7 @@ describe('loadConfig', () => {
         nodeCommand: null,
         nodesAtOnce: 64,
         callTimeoutMs: 60_000,
+        graceSeconds: 300,
         webhookFile: null,
         mail: null,
         alerts: null,

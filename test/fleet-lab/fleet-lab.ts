@@ -15,6 +15,7 @@ import { HaproxyProcess } from '../fleet/haproxy-process.ts';
 import type { PhpNode } from '../php-node/node.ts';
 import { askMemcached, MEMCACHED, type Memcached, startMemcached } from '../support/memcached.ts';
 import { freePort } from '../support/rookery-process.ts';
+import { type LabNetwork, loopback } from './lab-network.ts';
 import {
   isSshdInstalled,
   killNode,
@@ -39,6 +40,8 @@ const NEEDS = [
 ];
 /** Releases of the application, the number of each. */
 const RELEASES = { v1: 1, v2: 2 };
+const CHECK_PATH = '/health.php';
+const STATE_FILE = 'haproxy.state';
 
 /** Debian's packages. */
 export const LAB_NEEDS =
@@ -60,13 +63,15 @@ export interface LabSettings {
   readonly trees: readonly string[];
   /** Called with the node that all others are copies of. */
   readonly prepare?: (template: PhpNode) => Promise<void>;
+  /** Whoever has made it ends it. */
+  readonly network?: LabNetwork;
   readonly haproxy?: { readonly newSessions?: 'upgraded-only' | 'any-with-floor' };
 }
 
 /**
  * A site on this machine: farms of nodes on addresses of 127/8 with real sshd, nginx, php-fpm and memcached, behind a real
- * HAProxy with the configuration that Rookery writes. Sessions are kept in SQLite. Nodes are not contained: they share the file
- * system and the processes' numbers. `stop` it.
+ * HAProxy with the configuration that Rookery writes. Sessions are kept in SQLite. Nodes share the file system, and without a
+ * network of namespaces the processes' numbers as well. `stop` it.
  */
 export class FleetLab {
   readonly site: Site;
@@ -131,6 +136,20 @@ export class FleetLab {
     }
   }
 
+  /** Gives the balancer another configuration, as its documentation says. */
+  async renewBalancer(configuration: string): Promise<void> {
+    await this.haproxy.reload(join(this.folder, STATE_FILE), configuration);
+  }
+
+  /** What `rookery fleet haproxy` has to be told of this lab. */
+  get balancerOptions(): readonly string[] {
+    return [
+      ...['--bind', this.url.replace('http://', ''), '--check-path', CHECK_PATH],
+      ...['--member-port', String(this.places.webPort), '--max-connections', '1000'],
+      ...['--state-file', join(this.folder, STATE_FILE)],
+    ];
+  }
+
   async stop(): Promise<void> {
     await stopAll(this.#started);
   }
@@ -165,9 +184,11 @@ async function startParts(
   const { folder, profile } = settings;
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o755);
-  const places = await makePlaces(folder, profile);
-  const farms = await planFarms(settings);
+  const network = settings.network ?? loopback();
+  const places = { network, ...(await makePlaces(folder, profile)) };
+  const farms = await planFarms(settings, network);
   for (const { cache } of farms) {
+    await network.addAddress(cache.host);
     started.memcached.push(await startMemcached(cache.host, cache.port));
   }
   const image = await makeImage(settings, { places, started, farms });
@@ -197,8 +218,10 @@ interface FarmPlan {
   readonly nodes: readonly NodePlan[];
 }
 
-async function planFarms({ farms, members }: LabSettings): Promise<FarmPlan[]> {
-  const net = `127.${64 + (process.pid % 128)}`;
+async function planFarms(
+  { farms, members }: LabSettings,
+  { net }: LabNetwork,
+): Promise<FarmPlan[]> {
   const port = await freePort();
   return Array.from({ length: farms }, (_, place) => {
     const [name, addresses] = [`web${place + 1}`, `${net}.${place + 1}`];
@@ -241,7 +264,7 @@ async function siteOf(farms: readonly FarmPlan[], nodes: readonly LabNode[]): Pr
   };
 }
 
-async function makePlaces(folder: string, profile: string): Promise<LabPlaces> {
+async function makePlaces(folder: string, profile: string): Promise<Omit<LabPlaces, 'network'>> {
   const keys = join(folder, 'keys');
   mkdirSync(keys, { mode: 0o700 });
   for (const name of ['host', 'client']) {
@@ -306,13 +329,17 @@ async function makeImage(
   const php = prefixAt(root);
   mkdirSync(php.path('etc/portage'), { recursive: true });
   php.put('setup.sh', settings.setupScript());
-  await runChecked(['sh', php.path('setup.sh'), '--prefix', root], { env: toolEnvironment() });
+  const home = ['--gnupg-home', php.path('etc/portage/gnupg')];
+  await runChecked(['sh', php.path('setup.sh'), '--prefix', root, ...home], {
+    env: toolEnvironment(),
+  });
   for (const tree of settings.trees) {
     await php.must(0, 'pull', tree, '--profile', settings.profile);
   }
   await settings.prepare?.(php);
   const [first] = made.farms;
   const address = (first?.cache.host ?? '').replace(/250$/, '251');
+  await made.places.network.addAddress(address);
   const plan = { farm: 'image', index: 0, address, memcached: `${address}:1` };
   const [tree = ''] = settings.trees;
   return await LabNode.image(php, { plan, places: made.places, tree, release: 'v1' });
@@ -323,7 +350,7 @@ async function startBalancer(
   site: Site,
   { port, webPort }: { readonly port: number; readonly webPort: number },
 ): Promise<HaproxyProcess> {
-  const stateFile = join(folder, 'haproxy.state');
+  const stateFile = join(folder, STATE_FILE);
   const [balancer] = site.balancers;
   const socket = balancer?.driver === 'haproxy' ? balancer.socket : '';
   const configuration = haproxyConfiguration(site, {
@@ -331,7 +358,7 @@ async function startBalancer(
     balancer: null,
     bind: `127.0.0.1:${port}`,
     memberPort: webPort,
-    checkPath: '/health.php',
+    checkPath: CHECK_PATH,
     socket: null,
     maxConnections: 1000,
     stateFile,

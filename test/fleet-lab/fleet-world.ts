@@ -2,13 +2,18 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PHP_INI } from '../../src/phptree/tree-templates.ts';
-import { rolloutDetailSchema } from '../../src/protocol/rollouts.ts';
+import {
+  rolloutDetailSchema,
+  type WaitReasonView,
+  whyListSchema,
+} from '../../src/protocol/rollouts.ts';
 import { run, toolEnvironment } from '../../src/support/processes.ts';
 import type { PhpNode } from '../php-node/node.ts';
 import { type RsyncDaemon, startRsync } from '../php-node/rsync-daemon.ts';
 import { insist } from '../support/insist.ts';
 import { MAIN, TestServer } from '../support/rookery-process.ts';
 import { FleetLab, knownHost } from './fleet-lab.ts';
+import { type LabNetwork, loopback } from './lab-network.ts';
 import type { LabNode } from './lab-node.ts';
 
 export const PROFILE = 'web';
@@ -31,12 +36,22 @@ export const ROLLOUT_MS = 300_000;
 /** Ends of a rollout. */
 const ENDS = ['aborted', 'done', 'done-with-held', 'paused', 'discarded'];
 
+/** A server that runs, and the command line for it. */
+export interface Rookery {
+  readonly server: TestServer;
+  /** Throws with what it said when it fails. */
+  readonly rookery: (...args: readonly string[]) => Promise<string>;
+}
+
 export interface WorldSettings {
   readonly farms: number;
   readonly members: number;
-  readonly prepare?: (template: PhpNode) => Promise<void>;
+  /** Called for where the nodes are; otherwise on the loopback. The world ends it. */
+  readonly network?: () => Promise<LabNetwork>;
   /** Called when the server runs, before nodes are made of it. */
-  readonly publish?: (world: { readonly server: TestServer }) => Promise<void>;
+  readonly publish?: (world: Rookery) => Promise<void>;
+  /** Called with the node that all others are copies of, a client of the server. */
+  readonly prepare?: (template: PhpNode, world: Rookery) => Promise<void>;
 }
 
 /** A real Rookery server, and a lab whose nodes are its clients. `stop` it. */
@@ -45,63 +60,68 @@ export class FleetWorld {
   readonly lab: FleetLab;
   /** PHP trees: the one that nodes serve at first, and another one. */
   readonly trees: readonly [string, string];
-  readonly #daemon: RsyncDaemon;
+  readonly #parts: Parts;
 
-  private constructor(parts: {
-    readonly server: TestServer;
-    readonly lab: FleetLab;
-    readonly trees: readonly [string, string];
-    readonly daemon: RsyncDaemon;
-  }) {
-    this.server = parts.server;
-    this.lab = parts.lab;
-    this.trees = parts.trees;
-    this.#daemon = parts.daemon;
+  private constructor(of: Pick<FleetWorld, 'server' | 'lab' | 'trees'>, parts: Parts) {
+    this.server = of.server;
+    this.lab = of.lab;
+    this.trees = of.trees;
+    this.#parts = parts;
   }
 
   static async open(folder: string, settings: WorldSettings): Promise<FleetWorld> {
     chmodSync(folder, 0o755);
     const phpFolder = join(folder, 'mirror-root/php');
     mkdirSync(phpFolder, { recursive: true });
-    const daemon = await startRsync(phpFolder, join(folder, 'rsyncd.conf'));
-    let server: TestServer | undefined;
+    const network = (await settings.network?.()) ?? loopback();
+    const parts: Parts = { network };
     try {
-      server = await startServer(folder, daemon);
-      await settings.publish?.({ server });
+      const { host } = network;
+      const daemon = await startRsync(phpFolder, join(folder, 'rsyncd.conf'), host);
+      parts.daemon = daemon;
+      const server = await startServer(folder, daemon, host);
+      parts.server = server;
+      const begun = rookeryOf(server);
+      await settings.publish?.(begun);
       const first = await importTree(server, []);
       const ini = join(folder, 'second.ini');
       writeFileSync(ini, PHP_INI.replace('memory_limit = 128M', 'memory_limit = 512M'));
       const second = await importTree(server, ['--php-ini', ini]);
       const script = await (await fetch(`${server.url}/setup/${PROFILE}/stable.sh`)).text();
+      const { farms, members, prepare } = settings;
       const lab = await FleetLab.start({
-        ...settings,
+        farms,
+        members,
+        network,
+        prepare: async (template) => await prepare?.(template, begun),
         folder: join(folder, 'lab'),
         profile: PROFILE,
         setupScript: () => script,
         trees: [first, second],
       });
-      const world = new FleetWorld({ server, lab, trees: [first, second], daemon });
-      writeFileSync(
-        join(folder, 'known-hosts'),
-        lab.nodes.map((node) => knownHost(node, lab.places)).join(''),
-      );
-      return world;
+      parts.lab = lab;
+      const { nodes, places } = lab;
+      const lines = nodes.map((node) => knownHost(node, places));
+      writeFileSync(join(folder, 'known-hosts'), lines.join(''));
+      return new FleetWorld({ server, lab, trees: [first, second] }, parts);
     } catch (error) {
-      await server?.program.kill();
-      await daemon.stop();
+      await stopAll(parts);
       throw error;
     }
   }
 
   async stop(): Promise<void> {
-    await this.lab.stop();
-    await this.server.program.kill();
-    await this.#daemon.stop();
+    await stopAll(this.#parts);
   }
 
   /** Runs a command against the server. Throws with what it said when it fails. */
   async rookery(...args: readonly string[]): Promise<string> {
     return await rookery(this.server, args);
+  }
+
+  /** Imports another tree, for nodes to be switched to; the id. */
+  async importTree(...more: readonly string[]): Promise<string> {
+    return await importTree(this.server, more);
   }
 
   /** The inventory of the lab, as an administrator writes it. */
@@ -152,7 +172,15 @@ export class FleetWorld {
       nodes.map(async (node) => {
         const token = join(this.server.folder, 'state/tokens/admin.token');
         const program = node.php.path('usr/local/sbin/rookery-node');
-        const command = [program, 'report', '--name', node.name, '--token-file', token];
+        const command = [
+          ...node.php.shell,
+          program,
+          'report',
+          '--name',
+          node.name,
+          '--token-file',
+          token,
+        ];
         const { exitCode, stdout, stderr } = await run(command, { env: toolEnvironment() });
         // 1: it was reported, and is no proof of a publication.
         if (exitCode > 1) {
@@ -185,6 +213,23 @@ export class FleetWorld {
     return id;
   }
 
+  /** Ends one that is paused. */
+  async aborted(id: string): Promise<RolloutSeen> {
+    const answer = await this.server.call('POST', `/api/rollouts/${id}/abort`, {
+      reason: 'a test',
+    });
+    if (answer.status !== 200) {
+      throw new Error(JSON.stringify(answer));
+    }
+    return await this.ended(id);
+  }
+
+  /** What it waits for. */
+  async why(id: string): Promise<readonly WaitReasonView[]> {
+    const { body } = await this.server.call('GET', `/api/rollouts/${id}/why`);
+    return whyListSchema.parse(body).reasons;
+  }
+
   async rollout(id: string): Promise<RolloutSeen> {
     return rolloutDetailSchema.parse((await this.server.call('GET', `/api/rollouts/${id}`)).body);
   }
@@ -206,7 +251,29 @@ const QUICK = {
   drainSeconds: 20,
 };
 
-async function startServer(folder: string, daemon: RsyncDaemon): Promise<TestServer> {
+/** What has to be stopped. */
+interface Parts {
+  readonly network: LabNetwork;
+  daemon?: RsyncDaemon;
+  server?: TestServer;
+  lab?: FleetLab;
+}
+
+/** What fails does not keep the others running. */
+async function stopAll({ network, daemon, server, lab }: Parts): Promise<void> {
+  const ends = await Promise.allSettled([lab?.stop(), server?.program.kill(), daemon?.stop()]);
+  await network.stop();
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed !== undefined) {
+    throw failed.reason;
+  }
+}
+
+function rookeryOf(server: TestServer): Rookery {
+  return { server, rookery: async (...args) => await rookery(server, args) };
+}
+
+async function startServer(folder: string, daemon: RsyncDaemon, host: string): Promise<TestServer> {
   const settings = [
     '[rsync]',
     `public-url = "${daemon.url.replace(/\/php$/, '')}"`,
@@ -215,8 +282,9 @@ async function startServer(folder: string, daemon: RsyncDaemon): Promise<TestSer
     `ssh-known-hosts = "${join(folder, 'known-hosts')}"`,
     // Where it is, the PATH of each node says: they share one file system.
     'node-program = "rookery-step"',
+    'grace-seconds = 2',
   ];
-  const server = await TestServer.create(folder, settings.join('\n'));
+  const server = await TestServer.create(folder, settings.join('\n'), 'server', host);
   mkdirSync(join(folder, 'profiles', PROFILE), { recursive: true });
   writeFileSync(join(folder, 'profiles', PROFILE, 'profile.toml'), PROFILE_TOML);
   await server.start();

@@ -1,15 +1,17 @@
-import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Member } from '../../src/fleet/inventory/inventory.ts';
 import { run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { PhpNode } from '../php-node/node.ts';
 import { WebServer } from '../php-node/web-server.ts';
+import type { LabNetwork } from './lab-network.ts';
 
 const SSHD = '/usr/sbin/sshd';
 
 /** What all nodes of a lab share. */
 export interface LabPlaces {
+  readonly network: LabNetwork;
   readonly profile: string;
   readonly sshPort: number;
   readonly webPort: number;
@@ -88,9 +90,12 @@ export class LabNode {
       ['sh', '-euc', script.join('\n'), 'sh', image, root, this.plan.address, plan.address],
       { env: toolEnvironment() },
     );
+    const { network } = this.#places;
     const node = new LabNode(prefixAt(root), plan, this.#places);
+    node.php.shell = network.shell(root);
     node.#settle();
     node.php.put('etc/php-site/pools/local.conf', node.#pool());
+    await network.addNode(root, plan.address);
     await node.init('boot');
     return node;
   }
@@ -133,7 +138,7 @@ export class LabNode {
 
   #settle(): void {
     const { php, plan } = this;
-    const { sshPort, webPort, hostKey, authorizedKeys, releases } = this.#places;
+    const { network, sshPort, webPort, hostKey, authorizedKeys, releases } = this.#places;
     copyFileSync(join(import.meta.dirname, 'node.sh'), php.path('node.sh'));
     mkdirSync(php.path('run'), { recursive: true });
     php.put('boot-id', 'boot-1\n');
@@ -143,7 +148,7 @@ export class LabNode {
       'start-command': `${init} web-start`,
       'running-command': `${init} web-running`,
       'reboot-command': `${init} reboot`,
-      'boot-id-file': php.path('boot-id'),
+      ...(network.hasBoots ? {} : { 'boot-id-file': php.path('boot-id') }),
       releases,
       'release-include': php.path('etc/web/release.conf'),
       'release-url': `http://${plan.address}:${webPort}/release.php`,
@@ -154,6 +159,8 @@ export class LabNode {
         .map(([key, value]) => `${key} = ${value}\n`)
         .join(''),
     );
+    php.put('etc/rookery/checks.d/page', pageCheck(`http://${plan.address}:${webPort}/index.php`));
+    chmodSync(php.path('etc/rookery/checks.d/page'), 0o755);
     const path = `${php.path('usr/local/sbin')}:${toolEnvironment()['PATH']}`;
     php.put(
       'etc/sshd_config',
@@ -163,7 +170,8 @@ export class LabNode {
         `HostKey ${hostKey}`,
         `AuthorizedKeysFile ${authorizedKeys}`,
         `PidFile ${php.path('run/sshd.pid')}`,
-        `SetEnv LAB_ROOT=${php.root} PATH=${path}`,
+        // A home of its own: what the user of this machine has in his is run by each session otherwise.
+        `SetEnv LAB_ROOT=${php.root} PATH=${path} HOME=${php.root}`,
         'StrictModes no',
         'UsePAM no',
         'PasswordAuthentication no',
@@ -176,7 +184,8 @@ export class LabNode {
 
   /** Calls `rookery-step` on the node, by hand. Returns what it says. */
   async step(...words: readonly string[]): Promise<string> {
-    const { stdout } = await runChecked([this.php.path('usr/local/sbin/rookery-step'), ...words], {
+    const program = this.php.path('usr/local/sbin/rookery-step');
+    const { stdout } = await runChecked([...this.php.shell, program, ...words], {
       env: toolEnvironment(),
       timeoutMs: 60_000,
     });
@@ -206,6 +215,20 @@ export class LabNode {
     return this.php.read('boot-id').trim();
   }
 
+  /** How often it was started anew. */
+  get reboots(): number {
+    return this.#lines('reboots');
+  }
+
+  /** How often its packages were merged, where emerge has a stand-in. */
+  get merges(): number {
+    return this.#lines('merges');
+  }
+
+  #lines(file: string): number {
+    return this.php.has(file) ? this.php.read(file).trim().split('\n').length : 0;
+  }
+
   /** The next reboot, whoever asks for it, is its last. */
   staysDown(does: boolean): void {
     const file = this.php.path('stays-down');
@@ -215,6 +238,18 @@ export class LabNode {
       rmSync(file, { force: true });
     }
   }
+}
+
+/** What administrators look at: a page that needs all that visitors need. */
+function pageCheck(url: string): string {
+  return [
+    '#!/bin/sh',
+    'if command -v curl > /dev/null; then',
+    `  exec curl -fsS --max-time 10 -o /dev/null ${url}`,
+    'fi',
+    `exec wget -q -T 10 -t 1 -O /dev/null ${url}`,
+    '',
+  ].join('\n');
 }
 
 /** A node whose root is a prefix: its programs know where they are. */

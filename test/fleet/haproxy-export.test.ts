@@ -123,6 +123,7 @@ describe('the configuration of HAProxy', () => {
   it('swaps the backends for the next upgrade, with a cookie of its own', () => {
     const text = haproxyConfiguration(SITE, { ...OPTIONS, live: 'green', generation: '2' });
     expect(text).toContain('default_backend green');
+    expect(text).toContain('\n    description rookery live=green generation=2\n');
     expect(text).toMatch(/backend blue\n(?:.*\n)*?.*ROOKERY_GEN=blue\.2;/);
     expect(text).toMatch(/backend blue\n(?:.*\n)*?.*server web1 .* disabled\n/);
   });

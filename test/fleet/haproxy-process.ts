@@ -36,16 +36,8 @@ export class HaproxyProcess {
     readonly stateFile: string;
   }): Promise<HaproxyProcess> {
     const { folder, configuration, socket, stateFile } = options;
-    const file = join(folder, 'haproxy.cfg');
-    writeFileSync(file, configuration);
     writeFileSync(stateFile, '1\n');
-    const { stderr, stdout } = await runChecked(['haproxy', '-c', '-f', file], {
-      env: toolEnvironment(),
-    });
-    const said = stdout.toString() + stderr;
-    if (/WARNING|ALERT/.test(said)) {
-      throw new Error(`haproxy -c is not content: ${said}`);
-    }
+    await configure(folder, configuration);
     const haproxy = new HaproxyProcess(folder, socket);
     await haproxy.#ready();
     return haproxy;
@@ -115,8 +107,14 @@ export class HaproxyProcess {
     );
   }
 
-  /** As its documentation says: state saved first, listeners handed over, the old process ends its requests. */
-  async reload(stateFile: string | null): Promise<void> {
+  /**
+   * As its documentation says: state saved first, listeners handed over, the old process ends its requests. With another configuration
+   * when one is given.
+   */
+  async reload(stateFile: string | null, configuration?: string): Promise<void> {
+    if (configuration !== undefined) {
+      await configure(this.#folder, configuration);
+    }
     if (stateFile !== null) {
       writeFileSync(stateFile, await this.tell('show servers state'));
     }
@@ -136,5 +134,17 @@ export class HaproxyProcess {
       killGroup(child, 'SIGKILL');
     }
     await Promise.all(all.map(async ({ ending }) => await ending));
+  }
+}
+
+async function configure(folder: string, configuration: string): Promise<void> {
+  const file = join(folder, 'haproxy.cfg');
+  writeFileSync(file, configuration);
+  const { stderr, stdout } = await runChecked(['haproxy', '-c', '-f', file], {
+    env: toolEnvironment(),
+  });
+  const said = stdout.toString() + stderr;
+  if (/WARNING|ALERT/.test(said)) {
+    throw new Error(`haproxy -c is not content: ${said}`);
   }
 }

@@ -32,6 +32,7 @@ import {
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeRepository } from './fake-repository.ts';
+import { NOBODY } from './no-balancers.ts';
 import { listenOnFreePort } from './test-server.ts';
 
 /** A real repository, with real tokens, behind the real listener. */
@@ -102,7 +103,7 @@ export async function openProofServer<C extends Clock>(
       proofs,
       inventories,
       rollouts: engine.rollouts,
-      standings: new Standings({ database, inventories, profiles, clock }),
+      standings: new Standings({ database, inventories, profiles, clock, balancers: NOBODY }),
       impacts,
       builds,
       schedules: new Scheduler({

@@ -1,3 +1,4 @@
+import { setTimeout as settled } from 'node:timers/promises';
 import {
   type Fates,
   GOOD_FATES,
@@ -93,6 +94,8 @@ export interface RolloutServer extends ProofServer<SimulatedTime> {
   readonly waitsFor: (id: string, kind: string) => Promise<WaitReason>;
   readonly ends: (id: string) => Promise<RolloutRecord>;
   readonly pass: (ms: number) => Promise<void>;
+  /** Lets time pass as long as this takes. */
+  readonly during: <T>(work: Promise<T>) => Promise<T>;
 }
 
 const FINAL = ['done', 'done-with-held', 'aborted', 'discarded'];
@@ -176,6 +179,7 @@ export async function startRolloutServer(folder: string, windows = ''): Promise<
     pass: async (ms) => {
       await pass(time, ms);
     },
+    during: async (work) => await passingDuring(work, time),
     reaches: async (id, unit, stepOrState) =>
       await until(id, ({ units }) => {
         const found = units.find((one) => one.unit === unit);
@@ -185,7 +189,7 @@ export async function startRolloutServer(folder: string, windows = ''): Promise<
       }),
     ends: async (id) => await until(id, ({ state }) => FINAL.includes(state)),
     close: async () => {
-      await stopped(runner.stop(), time);
+      await passingDuring(runner.stop(), time);
       await server.close();
     },
   };
@@ -203,14 +207,18 @@ async function pass(time: SimulatedTime, ms: number): Promise<void> {
   await time.runUntil(() => isOver);
 }
 
-async function stopped(stopping: Promise<void>, time: SimulatedTime): Promise<void> {
-  const end = stopping.then(() => 'over');
-  for (let turn = 0; turn < 1000; turn += 1) {
-    if ((await Promise.race([end, pass(time, STEP_MS)])) === 'over') {
-      return;
+async function passingDuring<T>(work: Promise<T>, time: SimulatedTime): Promise<T> {
+  const end = work.then(
+    () => 'over',
+    () => 'over',
+  );
+  for (let turn = 0; turn < MOST_TURNS; turn += 1) {
+    if ((await Promise.race([end, pass(time, 1000)])) === 'over') {
+      return await work;
     }
+    await settled(2);
   }
-  throw new Error('the engine does not stop');
+  throw new Error('it does not end');
 }
 
 /** What balancers have at first. */

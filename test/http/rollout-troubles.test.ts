@@ -118,7 +118,7 @@ describe('a step', () => {
     expect(other).toMatchObject({ code: 'rollout-refused' });
     const path = '/api/fleet/nodes/web1-1/release';
     expect((await post(path, {})).status).toBe(400);
-    expect((await post(path, { reason: 'New disk.' })).status).toBe(204);
+    expect((await farm.during(post(path, { reason: 'New disk.' }))).status).toBe(204);
     expect(await held()).toEqual([]);
     expect((await post(path, { reason: 'New disk.' })).body.code).toBe('node-not-held');
   });

@@ -30,6 +30,7 @@ import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
 import type { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
+import { NOBODY } from './no-balancers.ts';
 
 export const PUBLIC_KEY =
   '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nxjMEZ==\n-----END PGP PUBLIC KEY BLOCK-----\n';
@@ -166,7 +167,7 @@ export async function startTestServer(
     resign: noResign,
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     inventories,
-    standings: new Standings({ database, inventories, profiles, clock }),
+    standings: new Standings({ database, inventories, profiles, clock, balancers: NOBODY }),
     impacts,
     rollouts: openTestRollouts({
       database,

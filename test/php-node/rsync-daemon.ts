@@ -10,15 +10,19 @@ export interface RsyncDaemon {
 }
 
 /** A real rsync daemon that serves a folder as its module php. Settings go into the file. */
-export async function startRsync(phpFolder: string, settings: string): Promise<RsyncDaemon> {
+export async function startRsync(
+  phpFolder: string,
+  settings: string,
+  address = '127.0.0.1',
+): Promise<RsyncDaemon> {
   const port = await freePort();
-  const url = `rsync://127.0.0.1:${port}/php`;
+  const url = `rsync://${address}:${port}/php`;
   writeFileSync(
     settings,
     `use chroot = no\n[php]\npath = ${phpFolder}\nread only = yes\nlist = no\n`,
   );
   const program = ['rsync', '--daemon', '--no-detach', `--config=${settings}`];
-  const command = [...program, '--address=127.0.0.1', `--port=${port}`];
+  const command = [...program, `--address=${address}`, `--port=${port}`];
   const child = spawnGroup(command, { env: toolEnvironment() }, 'ignore');
   const ending = ended(child, command);
   await poll('the rsync daemon to answer', async () => {

@@ -4,6 +4,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -21,11 +22,11 @@ import { exists } from '../../src/support/files.ts';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { makeStepNode, type StepNode } from '../fleet/step-node.ts';
 import {
-  findPortage,
   type GentooPrefix,
   makeGentooPrefix,
   makeOverlay,
   portageSuite,
+  writeEmerge,
 } from '../support/gentoo-prefix.ts';
 
 const [name, isSkipped] = portageSuite('the step merge with real Portage');
@@ -74,13 +75,7 @@ function ebuild(version: number): string {
     await setUp(`${uri}/binhost/web-v3/stable`);
     node = await makeStepNode(client.folder);
     const wrapper = join(folder, 'emerge');
-    const { PATH, ...rest } = client.env;
-    const lines = Object.entries({ ...rest, PATH }).filter(([key]) => key !== 'PORTAGE_CONFIGROOT');
-    writeFileSync(
-      wrapper,
-      `#!/bin/sh\n${lines.map(([key, value]) => `export ${key}='${value}'`).join('\n')}\nexec ${findPortage()?.bin}/emerge "$@"\n`,
-      { mode: 0o755 },
-    );
+    await writeEmerge(client, wrapper);
     await node.set(
       `emerge-command = ${wrapper}`,
       'emerge-options = --ask --usepkgonly=n --getbinpkgonly=n --rebuilt-binaries=n',
@@ -241,6 +236,24 @@ function ebuild(version: number): string {
         1,
         expect.stringContaining('not good: the publication merged here is web-v3 stable 1'),
       ]);
+    },
+    LONG,
+  );
+
+  it(
+    'makes no backup of what it replaces, whatever FEATURES say',
+    async () => {
+      const conf = readFileSync(client.makeConf, 'utf8');
+      writeFileSync(
+        client.makeConf,
+        `${conf}FEATURES="\${FEATURES} unmerge-backup downgrade-backup"\n`,
+      );
+      expect(await merge(2)).not.toContain('quickpkg');
+      expect(await merge(1)).not.toContain('quickpkg');
+      const packages = join(client.folder, 'var/lib/rookery/step/configuration/packages');
+      const left = readdirSync(packages, { recursive: true, encoding: 'utf8' });
+      expect(left.filter((path) => path.includes('hello-'))).toEqual([]);
+      writeFileSync(client.makeConf, conf);
     },
     LONG,
   );

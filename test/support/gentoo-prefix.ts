@@ -107,6 +107,19 @@ export async function makeGentooPrefix(options: {
   };
 }
 
+/**
+ * Writes a program that is the `emerge` of a prefix, for those who call it in an environment of their own.
+ * PORTAGE_CONFIGROOT is theirs to set.
+ */
+export async function writeEmerge({ env }: GentooPrefix, path: string): Promise<void> {
+  const place = findPortage();
+  const lines = Object.entries(env)
+    .filter(([key]) => key !== 'PORTAGE_CONFIGROOT')
+    .map(([key, value]) => `export ${key}='${value}'`);
+  const text = ['#!/bin/sh', ...lines, `exec ${place?.bin}/emerge "$@"`, ''].join('\n');
+  await writeFile(path, text, { mode: 0o755 });
+}
+
 /** An ebuild repository named `lab` with the profile `test`. Ebuilds by `category/pn/pf.ebuild`. */
 export async function makeOverlay(
   folder: string,

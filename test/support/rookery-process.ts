@@ -107,17 +107,22 @@ export class TestServer {
   readonly folder: string;
   readonly program: Program;
 
-  private constructor(folder: string, port: number, name: string) {
+  private constructor(folder: string, url: string, name: string) {
     this.folder = folder;
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = url;
     this.program = new Program(['serve', '--config', join(folder, `${name}.toml`)], {
       cwd: folder,
       logFile: join(folder, `${name}.log`),
     });
   }
 
-  /** Several of different names share the folders. */
-  static async create(folder: string, settings = '', name = 'server'): Promise<TestServer> {
+  /** Several of different names share the folders. `host`: the address that it listens at. */
+  static async create(
+    folder: string,
+    settings = '',
+    name = 'server',
+    host = '127.0.0.1',
+  ): Promise<TestServer> {
     await requireFreshBuild();
     await mkdir(join(folder, 'profiles'), { recursive: true });
     const port = await freePort();
@@ -125,6 +130,7 @@ export class TestServer {
       join(folder, `${name}.toml`),
       [
         '[http]',
+        `host = "${host}"`,
         `port = ${port}`,
         '[paths]',
         'state = "state"',
@@ -134,7 +140,7 @@ export class TestServer {
         '',
       ].join('\n'),
     );
-    return new TestServer(folder, port, name);
+    return new TestServer(folder, `http://${host}:${port}`, name);
   }
 
   /** Starts it and waits until it is ready, as long as `poll` does. Returns how long that took, in ms. */

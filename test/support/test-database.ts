@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { Client } from 'pg';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { removeDatabase } from '../../src/database/replace-database.ts';
-import type { Clock } from '../../src/support/clock.ts';
+import { type Clock, systemClock } from '../../src/support/clock.ts';
 import { newId } from '../../src/support/ids.ts';
 
 /** Whether this run of the test file is the one on PostgreSQL: see jest.config.mjs. */
@@ -23,9 +24,10 @@ export async function openTestDatabase(path: string, clock: Clock): Promise<Data
   return await openDatabase(await testPlace(path), clock);
 }
 
-/** Where the database of this path is, as `openDatabase` takes it. */
+/** Where the database of this path is, as `openDatabase` takes it. A new one has all tables already. */
 export async function testPlace(path: string): Promise<string> {
   if (!IS_POSTGRESQL) {
+    await placeTables(path);
     return path;
   }
   const name = nameOf(path);
@@ -71,6 +73,23 @@ export async function copyTestDatabase(path: string): Promise<() => Promise<void
       await client.query(`alter database "${copy}" rename to "${name}"`);
     });
   };
+}
+
+/**
+ * Puts a copy of the empty database that test files share where there is none yet (`share-tables.mjs`). Of several that
+ * make it at once, one stays. Programs that tests start do not know of it: they make their tables themselves.
+ */
+async function placeTables(path: string): Promise<void> {
+  const shared = process.env['ROOKERY_TEST_TABLES'];
+  if (shared === undefined || existsSync(path)) {
+    return;
+  }
+  if (!existsSync(shared)) {
+    const own = `${shared}.${newId('tables')}`;
+    await (await openDatabase(own, systemClock)).destroy();
+    await rename(own, shared);
+  }
+  await copyFile(shared, path);
 }
 
 /** The URL of a database of the server of this run. */

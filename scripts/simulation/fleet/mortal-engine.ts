@@ -1,7 +1,7 @@
 import type { Drivers } from '../../../src/fleet/drivers/ports.ts';
 import type { EngineContext } from '../../../src/fleet/rollout/rollout-context.ts';
 
-type Parts = Pick<EngineContext, 'drivers' | 'transact'>;
+type Parts = Pick<EngineContext, 'drivers' | 'transact' | 'time'>;
 
 /** Kills engines at calls that they make: before one is made, or after it, without its answer. What comes later from a dead one is never done. */
 export class MortalEngine {
@@ -24,7 +24,7 @@ export class MortalEngine {
   }
 
   /** The parts of one engine. */
-  wrap({ drivers, transact }: Parts): Parts {
+  wrap({ drivers, transact, time }: Parts): Parts {
     const life = { isOver: false };
     const call = async <T>(act: () => Promise<T>): Promise<T> => await this.#call(life, act);
     const { nodes, balancers, caches, notifier } = drivers;
@@ -48,6 +48,15 @@ export class MortalEngine {
     return {
       drivers: wrapped,
       transact: async (work) => await call(async () => await transact(work)),
+      time: {
+        now: () => time.now(),
+        sleep: async (ms, signal) => {
+          await time.sleep(ms, signal);
+          if (life.isOver) {
+            await never();
+          }
+        },
+      },
     };
   }
 

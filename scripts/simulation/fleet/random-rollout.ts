@@ -20,10 +20,11 @@ export function pick<T>(random: Random, all: readonly T[]): T {
   return found;
 }
 
-const NIGHT: Window = {
+/** Opens half an hour after a simulation begins. */
+const AFTERNOON: Window = {
   days: [1, 2, 3, 4, 5, 6, 7],
-  from: '20:00',
-  to: '06:00',
+  from: '13:30',
+  to: '23:00',
   timeZone: 'Europe/Berlin',
 };
 
@@ -33,7 +34,7 @@ export function randomRollout(random: Random): Planned {
     const planned = plannedFor(pick(random, ROLLOUT_KINDS), randomShape(random), {
       policy: randomPolicy(random),
       balancers: pick(random, [1, 2, 2]),
-      windows: random() < 0.2 ? [NIGHT] : [],
+      windows: random() < 0.2 ? [AFTERNOON] : [],
     });
     if (planned !== undefined) {
       return planned;

@@ -18,7 +18,10 @@ export interface RolloutOutcome {
   readonly broken: string | undefined;
 }
 
-const MOST_MS = 60 * 24 * 3_600_000;
+/** No rollout takes longer, whatever happens. */
+const MOST_MS = 14 * 24 * 3_600_000;
+/** In a large fleet, what happens within a second is one event after the other. */
+const LARGE_GRAIN_MS = 1000;
 
 /** A small fleet, a plan, and troubles, all of this seed. */
 export async function simulateRollout(seed: number): Promise<RolloutOutcome> {
@@ -39,18 +42,17 @@ export async function simulateLarge(
   kind: RolloutKind,
   { nodes, farms, seed }: { readonly nodes: number; readonly farms: number; readonly seed: number },
 ): Promise<RolloutOutcome> {
-  return await simulate(largeRollout(kind, nodes, farms), seeded(seed), {
-    steps: 0.05,
-    world: 0.5,
-  });
+  const badness = { steps: 0.05, world: 0.5 };
+  return await simulate(largeRollout(kind, nodes, farms), seeded(seed), badness, LARGE_GRAIN_MS);
 }
 
 async function simulate(
   planned: Planned,
   random: () => number,
   badness: Badness,
+  grainMs = 1,
 ): Promise<RolloutOutcome> {
-  const world = await SimulatedRollout.open(planned, randomFates(random, badness));
+  const world = await SimulatedRollout.open(planned, randomFates(random, badness), grainMs);
   const troubles = new Troubles(world, random, badness);
   const begunAt = world.time.now();
   try {
@@ -58,7 +60,7 @@ async function simulate(
     troubles.begin();
     await world.time.runUntil(() => world.isEnded || world.watched.broken !== undefined, MOST_MS);
   } catch (error) {
-    world.watched.breaks(`it does not end: ${String(error)}`);
+    world.watched.breaks(`it does not end: ${String(error)}; it is ${await world.waits()}`);
   }
   const units: Record<string, number> = {};
   for (const { state } of await unitStatesOf(world.database, planned.plan.id)) {
@@ -88,6 +90,7 @@ async function lookAtTheEnd(
   units: Readonly<Record<string, number>>,
   { steps, world }: Badness,
 ): Promise<void> {
+  watched.lookAtAll();
   const open = ['running', 'undoing', 'waiting'].filter((state) => units[state] !== undefined);
   if (open.length > 0) {
     watched.breaks(`it has ended, and units are ${open.join(' and ')}`);

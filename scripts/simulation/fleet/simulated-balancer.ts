@@ -11,23 +11,36 @@ import type { SimulatedTime } from './simulated-time.ts';
 
 interface Entry {
   readonly server: BalancerServer;
+  readonly index: number;
   to: AdminState;
   /** Until when requests are in flight that came before it was drained. */
   busyUntil: number;
 }
 
+/** A farm's servers in both backends, and its members. */
+interface FarmEntries {
+  readonly backends: readonly Entry[];
+  readonly members: readonly Entry[];
+}
+
+type Said = BalancerReading['servers'][number];
+
 const BACKENDS: readonly Backend[] = ['blue', 'green'];
 
-/** A balancer of a site. What it was told is lost when it is started anew. */
+/** A balancer of a site. What it was told is lost when it is started anew. An answer costs what has changed since the one before. */
 export class SimulatedBalancer {
   readonly site: string;
   readonly #time: SimulatedTime;
   readonly #isUp: (server: BalancerServer) => boolean;
   readonly #requestMs: () => number;
   readonly #onChange: () => void;
-  readonly #entries: Map<string, Entry>;
+  readonly #entries = new Map<string, Entry>();
+  readonly #farms = new Map<string, FarmEntries>();
   /** The farm of each node. */
-  readonly #farms: ReadonlyMap<string, string>;
+  readonly #farmOf = new Map<string, string>();
+  readonly #said: Said[] = [];
+  readonly #changed = new Set<Entry>();
+  readonly #busy = new Set<Entry>();
   #starts = 1;
   isAway = false;
 
@@ -46,19 +59,15 @@ export class SimulatedBalancer {
     this.#isUp = hooks.isUp;
     this.#requestMs = hooks.requestMs;
     this.#onChange = hooks.onChange;
-    this.#farms = new Map(
-      site.farms.flatMap(({ name, members }) => members.map(({ node }) => [node, name])),
-    );
-    const servers = site.farms.flatMap((farm): BalancerServer[] => [
-      ...BACKENDS.map((backend) => ({ kind: 'farm' as const, farm: farm.name, backend })),
-      ...farm.members.map(({ node }) => ({ kind: 'member' as const, node })),
-    ]);
-    this.#entries = new Map(
-      servers.map((server) => [
-        nameOfServer(server),
-        { server, to: defaultOf(server), busyUntil: 0 },
-      ]),
-    );
+    for (const { name, members } of site.farms) {
+      this.#farms.set(name, {
+        backends: BACKENDS.map((backend) => this.#add({ kind: 'farm', farm: name, backend })),
+        members: members.map(({ node }) => this.#add({ kind: 'member', node })),
+      });
+      for (const { node } of members) {
+        this.#farmOf.set(node, name);
+      }
+    }
   }
 
   /** It is started anew, with what its configuration says. */
@@ -66,6 +75,7 @@ export class SimulatedBalancer {
     this.#starts += 1;
     for (const entry of this.#entries.values()) {
       entry.to = defaultOf(entry.server);
+      this.#changed.add(entry);
     }
     this.#onChange();
   }
@@ -79,40 +89,73 @@ export class SimulatedBalancer {
       }
       if (entry.to === 'ready' && to !== 'ready') {
         entry.busyUntil = this.#time.now() + this.#requestMs();
+        this.#busy.add(entry);
       }
       entry.to = to;
+      this.#note(entry);
     }
     this.#onChange();
+  }
+
+  /** Something has happened to a node of the site. */
+  nodeChanged(node: string): void {
+    const farm = this.#farms.get(this.#farmOf.get(node) ?? '');
+    for (const entry of [this.#entries.get(`member:${node}`), ...(farm?.backends ?? [])]) {
+      if (entry !== undefined) {
+        this.#changed.add(entry);
+      }
+    }
   }
 
   read(): BalancerReading {
     this.#requireThere();
     const now = this.#time.now();
-    return {
-      incarnation: `${this.#starts}`,
-      servers: [...this.#entries.values()].map(({ server, to, busyUntil }) => ({
-        server,
-        to,
-        isUp: this.#isUp(server),
-        inFlight: (to === 'ready' && this.#isReached(server)) || now < busyUntil ? 1 : 0,
-      })),
-    };
+    for (const entry of this.#busy) {
+      if (now >= entry.busyUntil) {
+        this.#busy.delete(entry);
+        this.#note(entry);
+      }
+    }
+    for (const entry of this.#changed) {
+      this.#said[entry.index] = this.#say(entry, now);
+    }
+    this.#changed.clear();
+    return { incarnation: `${this.#starts}`, servers: [...this.#said] };
   }
 
   adminOf(name: string): AdminState {
     return this.#entries.get(name)?.to ?? 'maint';
   }
 
+  #add(server: BalancerServer): Entry {
+    const entry = { server, index: this.#entries.size, to: defaultOf(server), busyUntil: 0 };
+    this.#entries.set(nameOfServer(server), entry);
+    this.#changed.add(entry);
+    return entry;
+  }
+
+  /** Whether members are reached depends on the servers of their farm. */
+  #note(entry: Entry): void {
+    this.#changed.add(entry);
+    if (entry.server.kind === 'farm') {
+      for (const member of this.#farms.get(entry.server.farm)?.members ?? []) {
+        this.#changed.add(member);
+      }
+    }
+  }
+
+  #say({ server, to, busyUntil }: Entry, now: number): Said {
+    const hasRequests = (to === 'ready' && this.#isReached(server, now)) || now < busyUntil;
+    return { server, to, isUp: this.#isUp(server), inFlight: hasRequests ? 1 : 0 };
+  }
+
   /** Visitors come to a member through its farm: while no server of that is ready, and the last requests are over, nobody does. */
-  #isReached(server: BalancerServer): boolean {
-    const farm = server.kind === 'member' ? this.#farms.get(server.node) : undefined;
-    return (
-      farm === undefined ||
-      BACKENDS.some((backend) => {
-        const entry = this.#entries.get(nameOfServer({ kind: 'farm', farm, backend }));
-        return entry?.to === 'ready' || this.#time.now() < (entry?.busyUntil ?? 0);
-      })
-    );
+  #isReached(server: BalancerServer, now: number): boolean {
+    if (server.kind === 'farm') {
+      return true;
+    }
+    const farm = this.#farms.get(this.#farmOf.get(server.node) ?? '');
+    return (farm?.backends ?? []).some(({ to, busyUntil }) => to === 'ready' || now < busyUntil);
   }
 
   #requireThere(): void {

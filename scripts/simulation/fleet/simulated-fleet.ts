@@ -62,7 +62,7 @@ export class SimulatedFleet {
     const serves = options.serves ?? { release: 'r1', tree: 'php-1' };
     const members = inventory.sites.flatMap((site) => site.farms.flatMap((farm) => farm.members));
     const sites = new Map(
-      inventory.sites.flatMap((site) => site.farms.map((farm) => [farm.name, site.name])),
+      inventory.sites.flatMap((site) => site.farms.map((farm) => [farm.name, site])),
     );
     this.nodes = new Map(
       members.map((member) => [
@@ -70,7 +70,7 @@ export class SimulatedFleet {
         new SimulatedNode(member.node, time, serves, {
           timestampOf: options.timestampOf ?? ((serial) => serial * 1000),
           onChange: () => {
-            this.onChange(member.farm, sites.get(member.farm) ?? '');
+            this.#nodeChanged(member, sites.get(member.farm));
           },
         }),
       ]),
@@ -136,6 +136,15 @@ export class SimulatedFleet {
       throw new Error(`there is no balancer ${name}`);
     }
     return found;
+  }
+
+  #nodeChanged({ node, farm }: Member, site: Site | undefined): void {
+    if (site !== undefined) {
+      for (const { name } of site.balancers) {
+        this.balancer(site, name).nodeChanged(node);
+      }
+      this.onChange(farm, site.name);
+    }
   }
 
   #balancer(site: Site, time: SimulatedTime): SimulatedBalancer {

@@ -36,6 +36,8 @@ export class SimulatedNode {
   readonly #onChange: (node: SimulatedNode) => void;
   #boots = 1;
   #awayUntil = 0;
+  /** Whether its web server is started at the end of the boot under way. */
+  #servesAfterBoot = true;
   #isDead = false;
   #isCut = false;
 
@@ -65,6 +67,10 @@ export class SimulatedNode {
     return !this.#isDead && this.#time.now() >= this.#awayUntil && this.isWebRunning;
   }
 
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
   get isBooting(): boolean {
     return this.#time.now() < this.#awayUntil;
   }
@@ -73,6 +79,12 @@ export class SimulatedNode {
   die(): void {
     this.#isDead = true;
     this.#interruptAll();
+    this.#onChange(this);
+  }
+
+  /** Its web server ends, and nobody has told it to. */
+  stopServing(): void {
+    this.isWebRunning = false;
     this.#onChange(this);
   }
 
@@ -168,12 +180,17 @@ export class SimulatedNode {
   #restart(): void {
     this.#interruptAll();
     this.#boots += 1;
-    this.#awayUntil = this.#time.now() + BOOT_SECONDS * 1000;
-    const wasRunning = this.isWebRunning;
+    if (!this.isBooting) {
+      this.#servesAfterBoot = this.isWebRunning;
+    }
+    const until = this.#time.now() + BOOT_SECONDS * 1000;
+    this.#awayUntil = until;
     this.isWebRunning = false;
-    this.#time.at(this.#awayUntil, () => {
-      this.isWebRunning = wasRunning;
-      this.#onChange(this);
+    this.#time.at(until, () => {
+      if (this.#awayUntil === until) {
+        this.isWebRunning = this.#servesAfterBoot;
+        this.#onChange(this);
+      }
     });
     this.#onChange(this);
   }

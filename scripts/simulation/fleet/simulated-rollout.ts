@@ -4,7 +4,7 @@ import { Readings } from '../../../src/fleet/rollout/readings.ts';
 import type { EngineContext } from '../../../src/fleet/rollout/rollout-context.ts';
 import { DEFAULT_SETTINGS, transactor } from '../../../src/fleet/rollout/rollout-context.ts';
 import { RolloutRunner } from '../../../src/fleet/rollout/rollout-runner.ts';
-import { insertRollout } from '../../../src/fleet/rollout/rollout-store.ts';
+import { insertRollout, standingOf } from '../../../src/fleet/rollout/rollout-store.ts';
 import { approve, start } from '../../../src/fleet/rollout/steer-rollout.ts';
 import { Journal } from '../../../src/journal/journal.ts';
 import { Locks } from '../../../src/support/locks.ts';
@@ -16,6 +16,8 @@ import { SimulatedTime } from './simulated-time.ts';
 import { WatchedFleet } from './watched-fleet.ts';
 
 const PERSON = 'token:operator';
+/** How often an engine looks when nothing tells it, ms. */
+export const LOOK_MS = 60_000;
 
 /** One rollout by the real engine, on a simulated fleet that is watched and a database in memory that outlives engines. */
 export class SimulatedRollout {
@@ -43,8 +45,13 @@ export class SimulatedRollout {
     });
   }
 
-  static async open(planned: Planned, fates: Partial<Fates> = {}): Promise<SimulatedRollout> {
-    const time = new SimulatedTime();
+  /** `grainMs`: of its time. */
+  static async open(
+    planned: Planned,
+    fates: Partial<Fates> = {},
+    grainMs = 1,
+  ): Promise<SimulatedRollout> {
+    const time = new SimulatedTime(undefined, grainMs);
     const database = await openDatabase(':memory:', time);
     return new SimulatedRollout(planned, { ...GOOD_FATES, ...fates }, time, database);
   }
@@ -77,8 +84,16 @@ export class SimulatedRollout {
     await this.newEngine();
   }
 
+  /** What the rollout has last said that it waits for, and why it is in its state. */
+  async waits(): Promise<string> {
+    const row = await standingOf(this.database, this.planned.plan.id);
+    return `${row?.state ?? ''} ${row?.because ?? ''} ${row?.waits_json ?? ''}`;
+  }
+
   /** An engine, instead of the one that was killed. */
   async newEngine(): Promise<void> {
+    // Nothing is left of it: whatever it still wanted to do is never done.
+    void this.#runner?.stop();
     this.mortal.revive();
     this.#runner = new RolloutRunner(this.#context(), this.#journal);
     await this.#runner.start();
@@ -88,21 +103,20 @@ export class SimulatedRollout {
     const { time } = this;
     const drivers = this.watched.wrap(this.fleet.drivers());
     const { desk } = this;
-    const parts = this.mortal.wrap({ drivers, transact: desk.transact });
+    const parts = this.mortal.wrap({ drivers, transact: desk.transact, time });
     return {
       ...desk,
       ...parts,
-      time,
       log: silentLog(),
-      judges: fleetGates(parts.drivers, new Readings(parts.drivers.balancers, time)),
+      judges: fleetGates(parts.drivers, new Readings(parts.drivers.balancers, parts.time)),
       timestampOf: async ({ serial }) => serial * 1000,
       isProven: async () => null,
       locks: new Locks(),
       settings: {
         ...DEFAULT_SETTINGS,
         pollMs: { first: 1000, most: 30_000 },
-        lookMs: 10_000,
-        watchMs: 10_000,
+        lookMs: LOOK_MS,
+        watchMs: LOOK_MS,
       },
     };
   }

@@ -10,12 +10,15 @@ interface Due {
 
 /** Time that passes when nothing else is to be done: from one thing that is due to the next. */
 export class SimulatedTime implements Time {
+  readonly #grainMs: number;
   #now: number;
   #order = 0;
   readonly #due = new Heap<Due>((one, other) => one.at - other.at || one.order - other.order);
 
-  constructor(start = Date.UTC(2026, 0, 5, 12)) {
+  /** `grainMs`: what is due within one of these is due at its end, all of it at the same moment. */
+  constructor(start = Date.UTC(2026, 0, 5, 12), grainMs = 1) {
     this.#now = start;
+    this.#grainMs = grainMs;
   }
 
   now(): number {
@@ -25,7 +28,8 @@ export class SimulatedTime implements Time {
   /** Calls this when it is due. */
   at(ms: number, act: () => void): void {
     this.#order += 1;
-    this.#due.push({ at: Math.max(ms, this.#now), order: this.#order, act });
+    const at = Math.ceil(Math.max(ms, this.#now) / this.#grainMs) * this.#grainMs;
+    this.#due.push({ at, order: this.#order, act });
   }
 
   after(ms: number, act: () => void): void {

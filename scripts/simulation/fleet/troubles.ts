@@ -1,17 +1,21 @@
 import type { NodeCommand } from '../../../src/fleet/plan/plan.ts';
+import { wishesOf } from '../../../src/fleet/rollout/fleet-store.ts';
 import { abort, pause, resume } from '../../../src/fleet/rollout/steer-rollout.ts';
 import { isAppError } from '../../../src/support/errors.ts';
 import { pick, type Random } from './random-rollout.ts';
 import { type Fates, SECONDS } from './simulated-fleet.ts';
 import type { StepFate } from './simulated-node.ts';
-import type { SimulatedRollout } from './simulated-rollout.ts';
+import { LOOK_MS, type SimulatedRollout } from './simulated-rollout.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
+/** Between two looks at a balancer that was started anew. */
+const LOOK = 10 * SECOND;
 /** How long a balancer that answers may go on without what it has forgotten, beside a living engine. */
-const FORGETS_MS = MINUTE;
-/** After so many looks at a rollout that is paused, a person gives up. */
+const FORGETS_MS = 3 * LOOK_MS;
+/** After so many looks at a rollout that is paused, and one for each of so many nodes, a person gives up. */
 const MOST_LOOKS = 12;
+const NODES_PER_LOOK = 10;
 
 /** How bad a world is: 0, nothing ever happens; 1, something all the time. */
 export interface Badness {
@@ -23,7 +27,7 @@ export interface Badness {
 export function randomFates(random: Random, { steps }: Badness): Fates {
   return {
     step: (_, command) => fateOf(command, random, steps),
-    requestMs: () => random() * (random() < 0.05 ? 120 : 5) * SECOND,
+    requestMs: () => random() * (random() < 0.05 * steps ? 120 : 5) * SECOND,
     losesCache: () => random() < 0.1 * steps,
   };
 }
@@ -133,19 +137,26 @@ export class Troubles {
 
   /** Whether the engine has told a balancer again what it had forgotten, once both were there for long enough. */
   #remembers(site: string, name: string, calmMs: number): void {
-    const { fleet, mortal, time, watched } = this.#world;
-    const look = 10 * SECOND;
-    time.after(look, () => {
-      const isThere = !mortal.isDead && !fleet.balancer({ name: site }, name).isAway;
-      const forgotten = watched.forgotten({ name: site }, name);
-      if (this.#world.isEnded || (forgotten === undefined && isThere)) {
-        return;
-      }
-      if (forgotten !== undefined && isThere && calmMs > FORGETS_MS) {
-        watched.breaks(forgotten);
-      }
-      this.#remembers(site, name, isThere ? calmMs + look : 0);
+    this.#world.time.after(LOOK, () => {
+      this.#looksAt(site, name, calmMs).catch((error: unknown) => {
+        this.#world.watched.breaks(String(error));
+      });
     });
+  }
+
+  async #looksAt(site: string, name: string, calmMs: number): Promise<void> {
+    const { fleet, mortal, watched, database } = this.#world;
+    const wishes = await wishesOf(database, site);
+    const wanted = new Map(wishes.map(({ server, admin_state: to }) => [server, to]));
+    const isThere = !mortal.isDead && !fleet.balancer({ name: site }, name).isAway;
+    const forgotten = watched.forgotten({ name: site }, name, wanted);
+    if (this.#world.isEnded || (forgotten === undefined && isThere)) {
+      return;
+    }
+    if (forgotten !== undefined && isThere && calmMs > FORGETS_MS) {
+      watched.breaks(forgotten);
+    }
+    this.#remembers(site, name, isThere ? calmMs + LOOK : 0);
   }
 
   /** Killed at one of its next calls; another one takes over. */
@@ -171,7 +182,9 @@ export class Troubles {
     this.#world.time.after(10 * MINUTE, () => {
       if (this.#world.watched.state === 'paused') {
         this.#looks += 1;
-        const isPatient = this.#looks < MOST_LOOKS && this.#random() < 0.9;
+        const most = MOST_LOOKS + this.#nodes.length / NODES_PER_LOOK;
+        const isPatient = this.#looks < most && this.#random() < 1 - 1 / most;
+        this.#repair();
         this.#steer(async ({ desk, planned: { plan } }) => {
           await (isPatient
             ? resume(desk, plan.id, 'token:operator')
@@ -182,6 +195,15 @@ export class Troubles {
         this.#personLooks();
       }
     });
+  }
+
+  /** Some of the nodes that are dead are brought back. */
+  #repair(): void {
+    for (const node of this.#world.fleet.nodes.values()) {
+      if (node.isDead && this.#random() < 0.5) {
+        node.revive();
+      }
+    }
   }
 
   #steer(act: (world: SimulatedRollout) => Promise<void>): void {

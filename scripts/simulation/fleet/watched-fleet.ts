@@ -5,6 +5,7 @@ import {
   type BegunUnit,
   type FailedUnit,
   type FarmMoment,
+  type FarmServer,
   type FleetMoment,
   type MemberMoment,
   nextCache,
@@ -27,6 +28,11 @@ export interface Told {
 /** Those that a rollout says of itself by their own name. */
 const OTHER_STATES = ['paused', 'aborting', 'aborted', 'done', 'done-with-held'] as const;
 
+/** Between two looks at everything. */
+const EVENTS_BETWEEN = 2000;
+/** Whether a rollout did it is told by what was there before. */
+const BY_CHANGE: readonly string[] = ['I3'];
+
 /**
  * The simulated fleet as the invariants look at it, from what really is there. Of balancers it has what they were told: what one has
  * forgotten that was started anew is nobody's deed, and that it is told again is looked at apart.
@@ -36,6 +42,7 @@ export class WatchedFleet {
   broken: string | undefined;
   events = 0;
   state: RolloutState = 'draft';
+  /** What the rollout has to account for at its end: what it only fetched something for was its own only if it served before. */
   readonly touched = new Set<string>();
   readonly #plan: RolloutPlan;
   readonly #fleet: SimulatedFleet;
@@ -47,7 +54,8 @@ export class WatchedFleet {
   readonly #canaries: ReadonlySet<string>;
   /** Units that visitors might notice. */
   readonly #noticeable: ReadonlySet<string>;
-  readonly #told = new Map<string, Map<string, AdminState>>();
+  /** Of each site, what each of its balancers was told. */
+  readonly #told = new Map<string, Map<string, Map<string, AdminState>>>();
   readonly #outBy = new Set<string>();
   readonly #held = new Map<string, string>();
   readonly #busy = new Set<string>();
@@ -115,7 +123,7 @@ export class WatchedFleet {
             }
           }
           await drivers.balancers.set(site, balancer, changes);
-          const told = this.#toldTo(site, balancer.name);
+          const told = this.#toldTo(site.name, balancer.name);
           for (const { server, to } of changes) {
             told.set(nameOfServer(server), to);
           }
@@ -125,12 +133,23 @@ export class WatchedFleet {
     };
   }
 
-  /** What a balancer has otherwise than it was told; undefined: nothing. */
-  forgotten(site: Pick<Site, 'name'>, balancer: string): string | undefined {
-    const told = [...this.#toldTo(site, balancer)];
+  /**
+   * What a balancer has neither as it was told nor as is wanted of it now, by the names of servers: what it did not hear while it
+   * was away may be what it has come to by forgetting. Undefined: nothing.
+   */
+  forgotten(
+    site: Pick<Site, 'name'>,
+    balancer: string,
+    wanted: ReadonlyMap<string, string>,
+  ): string | undefined {
     const now = this.#fleet.balancer(site, balancer);
-    const other = told.find(([server, to]) => now.adminOf(server) !== to);
-    return other && `${balancer} of ${site.name} was told ${other.join(' ')} and forgot it`;
+    for (const [server, to] of this.#toldTo(site.name, balancer)) {
+      const has = now.adminOf(server);
+      if (has !== to && has !== wanted.get(server)) {
+        return `${balancer} of ${site.name} was told ${server} ${to}, forgot it, and has ${has}`;
+      }
+    }
+    return undefined;
   }
 
   /** Notes an event of the journal. */
@@ -163,9 +182,10 @@ export class WatchedFleet {
       const isCanary = this.#canaries.has(unit);
       this.#failed = [...this.#failed, { unit, farm, profile, isCanary }];
     }
+    const members = this.#farmNow(farm).members;
     for (const node of nodes) {
-      // What only fetched something has no part in whether its node serves.
-      if (this.#noticeable.has(unit)) {
+      const serves = members.some((member) => member.node === node && member.isServing);
+      if (state === 'running' && (serves || this.#noticeable.has(unit))) {
         this.touched.add(node);
       }
       if (state === 'running' || state === 'undoing') {
@@ -204,6 +224,24 @@ export class WatchedFleet {
     }
   }
 
+  /** Looks at everything anew, whatever is known: what is there has to be what changes have led to. */
+  lookAtAll(): void {
+    const known = JSON.stringify(this.#sites.map(({ farms }) => farms.map(withoutCache)));
+    const now = this.#inventory.sites.map((site) =>
+      site.farms.map((farm) => withoutCache(this.#farmMoment(site, farm))),
+    );
+    if (JSON.stringify(now) !== known) {
+      this.breaks('the fleet has changed, and nobody has said so');
+    }
+    const moment = this.#moment([], []);
+    const broken = violations(moment, { ...moment, sites: [] }).find(
+      ({ invariant, cause }) => cause === 'rollout' && !BY_CHANGE.includes(invariant),
+    );
+    if (broken !== undefined) {
+      this.breaks(`${broken.invariant}: ${broken.sentence}`);
+    }
+  }
+
   #change(farms: readonly string[], isFlushed = false, begun: readonly BegunUnit[] = []): void {
     for (const name of farms) {
       const { place, site, farm, old, before } = this.#placeOf(name);
@@ -215,6 +253,10 @@ export class WatchedFleet {
       });
     }
     this.#look(begun, []);
+  }
+
+  #farmNow(name: string): FarmMoment {
+    return this.#placeOf(name).before;
   }
 
   #placeOf(name: string) {
@@ -231,7 +273,19 @@ export class WatchedFleet {
 
   #look(begun: readonly BegunUnit[], ran: readonly StepRun[]): void {
     this.events += 1;
-    const now: FleetMoment = {
+    const now = this.#moment(begun, ran);
+    const broken = violations(now, this.#before).find(({ cause }) => cause === 'rollout');
+    this.#before = now;
+    if (broken !== undefined) {
+      this.breaks(`${broken.invariant}: ${broken.sentence}`);
+    }
+    if (this.events % EVENTS_BETWEEN === 0) {
+      this.lookAtAll();
+    }
+  }
+
+  #moment(begun: readonly BegunUnit[], ran: readonly StepRun[]): FleetMoment {
+    return {
       at: this.#time.now(),
       sites: this.#sites,
       rollouts:
@@ -253,35 +307,33 @@ export class WatchedFleet {
       visits: [],
       releases: ['v1', 'v2'],
     };
-    const broken = violations(now, this.#before).find(({ cause }) => cause === 'rollout');
-    this.#before = now;
-    if (broken !== undefined) {
-      this.breaks(`${broken.invariant}: ${broken.sentence}`);
-    }
   }
 
   #farmMoment(site: Site, farm: Farm): FarmMoment {
     const { name, maxOut, minServing } = farm;
-    const members = farm.members.map((member) => this.#memberMoment(site, member));
-    const releases = members.flatMap(({ release }) => (release === null ? [] : [release]));
+    const told = [...this.#toldAt(site.name).values()];
+    const count = site.balancers.length;
+    const members = farm.members.map((member) => this.#memberMoment(told, count, member));
+    const backend = (of: Backend): FarmServer => ({
+      admin: adminOf(told, count, { kind: 'farm', farm: name, backend: of }, WEAKEST),
+    });
     return {
       farm: name,
       maxOut,
       minServing,
-      backends: {
-        blue: { admin: this.#admin(site, { kind: 'farm', farm: name, backend: 'blue' }, WEAKEST) },
-        green: {
-          admin: this.#admin(site, { kind: 'farm', farm: name, backend: 'green' }, WEAKEST),
-        },
-      },
+      backends: { blue: backend('blue'), green: backend('green') },
       members,
-      cache: { writers: [...new Set(releases)], isStale: false },
+      cache: { writers: writersAt(members), isStale: false },
     };
   }
 
-  #memberMoment(site: Site, { node, profile, weight }: Farm['members'][number]): MemberMoment {
+  #memberMoment(
+    told: readonly AtBalancer[],
+    count: number,
+    { node, profile, weight }: Farm['members'][number],
+  ): MemberMoment {
     const simulated = this.#fleet.node({ node });
-    const admin = this.#admin(site, { kind: 'member', node }, WEAKEST.toReversed());
+    const admin = adminOf(told, count, { kind: 'member', node }, STRONGEST);
     return {
       node,
       profile,
@@ -299,18 +351,16 @@ export class WatchedFleet {
     };
   }
 
-  #admin(site: Site, server: BalancerServer, order: readonly AdminState[]): AdminState {
-    const name = nameOfServer(server);
-    const said = site.balancers.map(
-      (balancer) => this.#toldTo(site, balancer.name).get(name) ?? atFirst(server),
-    );
-    return order.find((state) => said.includes(state)) ?? 'ready';
+  #toldTo(site: string, balancer: string): Map<string, AdminState> {
+    const at = this.#toldAt(site);
+    const told = at.get(balancer) ?? new Map<string, AdminState>();
+    at.set(balancer, told);
+    return told;
   }
 
-  #toldTo(site: Pick<Site, 'name'>, balancer: string): Map<string, AdminState> {
-    const key = JSON.stringify([site.name, balancer]);
-    const told = this.#told.get(key) ?? new Map<string, AdminState>();
-    this.#told.set(key, told);
+  #toldAt(site: string): Map<string, Map<string, AdminState>> {
+    const told = this.#told.get(site) ?? new Map<string, Map<string, AdminState>>();
+    this.#told.set(site, told);
     return told;
   }
 
@@ -320,6 +370,34 @@ export class WatchedFleet {
 }
 
 const WEAKEST: readonly AdminState[] = ['ready', 'drain', 'maint'];
+const STRONGEST = WEAKEST.toReversed();
+/** What a balancer was told that is not there was told nothing. */
+type AtBalancer = ReadonlyMap<string, AdminState>;
+
+/** The first of this order that any balancer of the site was told of a server. */
+function adminOf(
+  told: readonly AtBalancer[],
+  balancers: number,
+  server: BalancerServer,
+  order: readonly AdminState[],
+): AdminState {
+  const name = nameOfServer(server);
+  const said = told.map((at) => at.get(name) ?? atFirst(server));
+  if (told.length < balancers) {
+    said.push(atFirst(server));
+  }
+  return order.find((state) => said.includes(state)) ?? 'ready';
+}
+
+function writersAt(members: readonly MemberMoment[]): readonly string[] {
+  const releases = members.flatMap(({ release }) => (release === null ? [] : [release]));
+  return [...new Set(releases)];
+}
+
+function withoutCache(farm: FarmMoment): Omit<FarmMoment, 'cache'> {
+  const { cache: _, ...rest } = farm;
+  return rest;
+}
 
 function atFirst(server: BalancerServer): AdminState {
   return server.kind === 'farm' && (server.backend satisfies Backend) === 'green'

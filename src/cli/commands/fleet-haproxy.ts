@@ -18,6 +18,10 @@ import {
   type ServerOptions,
 } from '../command-context.ts';
 
+const FIRST_GENERATION = '1';
+/** Of the id of a rollout: as it is shown everywhere. */
+const GENERATION_LENGTH = 12;
+
 interface HaproxyCommandOptions extends ServerOptions {
   readonly inventory?: string;
   readonly pattern: HaproxyPattern;
@@ -28,8 +32,8 @@ interface HaproxyCommandOptions extends ServerOptions {
   readonly socket?: string;
   readonly maxConnections: number;
   readonly stateFile: string;
-  readonly live: Backend;
-  readonly generation: string;
+  readonly live?: Backend;
+  readonly generation?: string;
   readonly newSessions: RolloutPolicy['newSessions'];
 }
 
@@ -66,11 +70,15 @@ export function fleetHaproxyCommand(context: CommandContext): Command {
         '/var/lib/haproxy/server-state',
       )
       .addOption(
-        new Option('--live <backend>', 'the backend whose farms serve today')
-          .choices(['blue', 'green'])
-          .default('blue'),
+        new Option(
+          '--live <backend>',
+          'the backend whose farms serve today (default: the one that rollouts have moved them to; blue with --inventory)',
+        ).choices(['blue', 'green']),
       )
-      .option('--generation <word>', 'a word that no earlier upgrade of the site had', '1')
+      .option(
+        '--generation <word>',
+        'a word that no earlier upgrade of the site had (default: of the last rollout that moved all farms; 1 before the first)',
+      )
       .addOption(
         new Option('--new-sessions <where>', 'where new visitors go while two releases serve')
           .choices(['any-with-floor', 'upgraded-only'])
@@ -83,13 +91,32 @@ export function fleetHaproxyCommand(context: CommandContext): Command {
       throw new AppError('haproxy-not-possible', `The inventory has no site "${name}".`);
     }
     const { balancer = null, socket = null, ...rest } = options;
-    context.output.raw(haproxyConfiguration(site, { ...rest, balancer, socket }));
+    const serving = await servingOf(name, options, context);
+    context.output.raw(haproxyConfiguration(site, { ...rest, ...serving, balancer, socket }));
   });
   return addExample(
     command,
     'rookery fleet haproxy berlin > /etc/haproxy/haproxy.cfg',
     'rookery fleet haproxy berlin --live green --generation 2026.12',
   );
+}
+
+/** What is not said, the server knows: it has moved the farms. */
+async function servingOf(
+  name: string,
+  options: HaproxyCommandOptions,
+  context: CommandContext,
+): Promise<{ readonly live: Backend; readonly generation: string }> {
+  const { live, generation, inventory } = options;
+  if (inventory !== undefined || (live !== undefined && generation !== undefined)) {
+    return { live: live ?? 'blue', generation: generation ?? FIRST_GENERATION };
+  }
+  const { sites } = await (await connect(options, context)).fleetStatus();
+  const site = sites.find((one) => one.site === name);
+  return {
+    live: live ?? site?.live ?? 'blue',
+    generation: generation ?? site?.rollout?.slice(0, GENERATION_LENGTH) ?? FIRST_GENERATION,
+  };
 }
 
 /** Throws `inventory-refused` when the file is none. */

@@ -37,19 +37,26 @@ export function fleetHeldCommand(context: CommandContext): Command {
   return addExample(command, 'rookery fleet held');
 }
 
+interface ReleaseOptions extends ServerOptions {
+  readonly reason: string;
+  readonly force: boolean;
+}
+
 /** `rookery fleet release`. */
 export function fleetReleaseCommand(context: CommandContext): Command {
   const command = addServerOptions(
     new Command('release')
-      .description('give a held node free: it serves again, or you say that it may')
+      .description('give a held node free once it can serve, and let balancers take it in again')
       .argument('<node>'),
   )
     .requiredOption(
       '--reason <text>',
       'what was wrong, and what was done; it stands in the journal',
     )
-    .action(async (node: string, options: ServerOptions & { readonly reason: string }) => {
-      await (await connect(options, context)).releaseNode(node, options.reason);
+    .option('--force', 'without a look at the node; the journal says so', false)
+    .action(async (node: string, options: ReleaseOptions) => {
+      const { reason, force } = options;
+      await (await connect(options, context)).releaseNode(node, { reason, force });
       context.output.line(`${node} is free: rollouts may touch it again.`);
     });
   return addExample(command, 'rookery fleet release web7-3 --reason "new disk"');

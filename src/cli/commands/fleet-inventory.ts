@@ -166,7 +166,7 @@ const COLORS: Readonly<Record<State, Color>> = {
   unreported: 'dim',
 };
 
-function tellStatus({ farms, flags, revision }: FleetStatusView, output: Output): void {
+function tellStatus({ farms, flags, revision, sites }: FleetStatusView, output: Output): void {
   if (revision === null) {
     output.line(
       'There is no inventory yet; import one with: rookery fleet import FILE --reason TEXT',
@@ -174,7 +174,10 @@ function tellStatus({ farms, flags, revision }: FleetStatusView, output: Output)
   } else {
     tellGrid(farms, output);
   }
-  for (const { sentence } of flags) {
+  for (const sentence of [
+    ...flags.map((flag) => flag.sentence),
+    ...sites.flatMap(({ findings }) => findings),
+  ]) {
     output.line(sentence);
   }
   const members = farms.flatMap((farm) => farm.members);

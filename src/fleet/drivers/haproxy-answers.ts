@@ -20,6 +20,8 @@ export interface ServerState {
 export interface HaproxyAnswer {
   /** Process and when it began: another one has forgotten what the one before was told. */
   readonly incarnation: string;
+  /** `description` of the section `global`; empty: it has none. */
+  readonly description: string;
   readonly states: readonly ServerState[];
   readonly counters: readonly ServerCounters[];
 }
@@ -47,6 +49,7 @@ export function parseHaproxy(text: string): HaproxyAnswer | undefined {
   }
   return {
     incarnation: `${pid}-${info.get('Start_time_sec') ?? ''}`,
+    description: info.get('description') ?? '',
     states: states.map(stateOf),
     counters: counters
       .filter((row) => row.get('svname') !== 'FRONTEND' && row.get('svname') !== 'BACKEND')

@@ -1,6 +1,7 @@
 import { AppError, messageOf } from '../../support/errors.ts';
 import type { Balancer, HaproxyBalancer, Site } from '../inventory/inventory.ts';
 import { type HaproxyAnswer, parseHaproxy, type ServerCounters } from './haproxy-answers.ts';
+import { readDescription } from './haproxy-description.ts';
 import type { HaproxySockets } from './haproxy-socket.ts';
 import type { BalancerChange, BalancerDriver, BalancerReading, BalancerServer } from './ports.ts';
 
@@ -53,7 +54,12 @@ export class HaproxyDriver implements BalancerDriver {
             inFlight: scur === undefined ? null : scur + (numbers?.get('qcur') ?? 0),
           };
     });
-    return { incarnation: answer.incarnation, servers };
+    const configured = readDescription(answer.description);
+    return {
+      incarnation: answer.incarnation,
+      servers,
+      ...(configured !== undefined && { configured }),
+    };
   }
 
   /** What the balancer has counted for each member of the site, by node. Throws `balancer-unreachable`. */

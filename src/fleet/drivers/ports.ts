@@ -77,12 +77,20 @@ export interface BalancerChange {
 export interface BalancerReading {
   /** Another one than before: the balancer was started anew and may have forgotten what it was told. */
   readonly incarnation: string;
+  /** What the configuration says of itself that Rookery has printed; absent: it is another one, and nobody can tell. */
+  readonly configured?: BalancerConfiguration;
   readonly servers: readonly (BalancerChange & {
     /** What its checks say. */
     readonly isUp: boolean;
     /** Requests in flight; null when this balancer cannot say. */
     readonly inFlight: number | null;
   })[];
+}
+
+/** Which backend the configuration of a balancer takes for the one that serves, and the word of its cookie for the next one. */
+export interface BalancerConfiguration {
+  readonly live: Backend;
+  readonly generation: string;
 }
 
 export interface CacheDriver {

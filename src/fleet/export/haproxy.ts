@@ -1,4 +1,5 @@
 import { AppError } from '../../support/errors.ts';
+import { describeConfiguration } from '../drivers/haproxy-description.ts';
 import type { Farm, HaproxyBalancer, Member, Site } from '../inventory/inventory.ts';
 import { backendRules, backendSections } from './haproxy-backends.ts';
 import { farmListener, type HaproxyOptions, type HaproxySite } from './haproxy-site.ts';
@@ -92,6 +93,9 @@ function globalSection({ site, balancer, options }: HaproxySite): string[] {
     `#   echo "show servers state" | socat stdio ${socket} > ${options.stateFile}`,
     `# Before the first start: echo 1 > ${options.stateFile}`,
     'global',
+    ...(options.pattern === 'generation-cookie'
+      ? [`    description ${describeConfiguration(options)}`]
+      : []),
     `    maxconn ${options.maxConnections}`,
     `    stats socket ${socket}${socket.startsWith('/') ? ' mode 660' : ''} level admin expose-fd listeners`,
     `    server-state-file ${options.stateFile}`,

@@ -3,6 +3,7 @@ import { requirePeak } from './app-capacity.ts';
 import { type AppFarm, appSteps } from './app-steps.ts';
 import { farmsInOrder } from './farm-order.ts';
 import { type Findings, grouped, someOf } from './findings.ts';
+import { outdatedBalancers } from './outdated-balancers.ts';
 import { phpTargets, pullSteps } from './php-trees.ts';
 import type { Backend, Stage } from './plan.ts';
 import type { PlanInput } from './plan-input.ts';
@@ -88,6 +89,7 @@ function siteFarms(
     findings.remark(`Nothing is done in ${site.name}: its farms already serve it.`);
     return [];
   }
+  requireNewConfigurations(site, input, findings);
   for (const farm of todo) {
     requireFarm(farm.name, byFarm.get(farm.name) ?? [], input, findings);
   }
@@ -149,6 +151,22 @@ function backendsOf(site: Site, input: PlanInput, findings: Findings): Ways | nu
     return null;
   }
   return { from, to, done };
+}
+
+/** With the configuration of the upgrade before, who has seen that upgrade would not be let to the next one. */
+function requireNewConfigurations(
+  site: Site,
+  { live, configured }: PlanInput,
+  findings: Findings,
+): void {
+  const said = configured?.get(site.name) ?? new Map();
+  for (const { balancer, sentence } of outdatedBalancers(
+    site,
+    live.get(site.name) ?? 'blue',
+    said,
+  )) {
+    findings.problem('balancer-outdated', balancer, sentence);
+  }
 }
 
 function requireFarmServers(site: Site, findings: Findings): void {

@@ -37,7 +37,7 @@ function sayOfRelease(
     );
   } else {
     findings.remark(
-      `This takes back the rollout ${reverses}, and visitors that have seen the newer release get ${name}: their sessions have to be invalidated, and a second person has to approve it.`,
+      `This takes back the rollout ${reverses}, and visitors that have seen the newer release get ${name}: their sessions have to be invalidated, and a second person has to approve it. Their cookie binds them to the backend of the newer one: before the start, give the balancers a configuration with another generation.`,
     );
   }
   findings.remark(

@@ -13,6 +13,7 @@ import {
 } from './os-packages.ts';
 import type { Action, Stage, Step } from './plan.ts';
 import type { PlanInput } from './plan-input.ts';
+import type { RolloutPolicy } from './policy.ts';
 import { canaryStages, prefetchStage, waveStages } from './stages.ts';
 import { gateStep, onNodes, stepOf, TIMEOUTS, takeIn, takeOut } from './steps.ts';
 import type { Target } from './targets.ts';
@@ -55,7 +56,7 @@ function disruptiveSteps(target: OsTarget, input: PlanInput): readonly Step[] {
     ...snapshotStep(target, input),
     stepOf('stop', stop, TIMEOUTS.web, [start, checkOf(target, null)]),
     mergeStep(target, input, wayBack(target, input, wake)),
-    ...wake.map((action) => stepOf(...wakeStep(action))),
+    ...wake.map((action) => wakeStep(action, policy)),
     stepOf('start', start, TIMEOUTS.web, [stop]),
     stepOf('check', checkOf(target, target.impact.to), TIMEOUTS.check),
     ...takeIn(nodes),
@@ -75,10 +76,10 @@ function wakeUp({ member, impact }: OsTarget): readonly Action[] {
     : [onNodes([member.node], { name: 'restart-services', services })];
 }
 
-function wakeStep(action: Action): readonly [string, Action, number] {
+function wakeStep(action: Action, { rebootSeconds }: RolloutPolicy): Step {
   return action.do === 'node' && action.run.name === 'reboot'
-    ? ['reboot', action, TIMEOUTS.reboot]
-    : ['restart', action, TIMEOUTS.services];
+    ? stepOf('reboot', action, rebootSeconds)
+    : stepOf('restart', action, TIMEOUTS.services);
 }
 
 function wayBack(

@@ -2,6 +2,7 @@ import type { Impact } from '../impact/impact.ts';
 import type { Inventory } from '../inventory/inventory.ts';
 import type { ObservedNode } from '../observed/observed-node.ts';
 import type { Artefacts, PublicationRef } from './artefact.ts';
+import type { ConfiguredBalancers } from './outdated-balancers.ts';
 import type { Backend, RolloutKind } from './plan.ts';
 import type { RolloutPolicy } from './policy.ts';
 
@@ -20,6 +21,8 @@ export interface PlanInput {
   readonly live: ReadonlyMap<string, Backend>;
   /** Farms that serve in another backend than the live one of their site: it was left between two releases. */
   readonly farmBackends?: ReadonlyMap<string, Backend>;
+  /** Of each site, what the configurations of its balancers say; absent: not looked at. */
+  readonly configured?: ReadonlyMap<string, ConfiguredBalancers>;
   /** Of each profile, the words of CPU_FLAGS_X86 that its packages use; absent: not looked at. */
   readonly cpuFlags?: ReadonlyMap<string, readonly string[]>;
   /** Nodes that no plan touches, with the reason. */

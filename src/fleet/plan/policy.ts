@@ -28,6 +28,8 @@ export interface RolloutPolicy {
   readonly phpDrain: boolean;
   /** When requests in flight do not end in time. */
   readonly drainSeconds: number;
+  /** How long a node may take to come back from a restart. */
+  readonly rebootSeconds: number;
   readonly onDrainTimeout: 'fail' | 'cut';
   /** Kind 3: where new sessions may go while both versions serve. */
   readonly newSessions: 'upgraded-only' | 'any-with-floor';
@@ -67,6 +69,7 @@ export const DEFAULT_POLICY: RolloutPolicy = {
   onFailure: 'undo',
   phpDrain: true,
   drainSeconds: 60,
+  rebootSeconds: 900,
   onDrainTimeout: 'fail',
   newSessions: 'any-with-floor',
   snapshot: 'none',

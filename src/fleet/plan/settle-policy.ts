@@ -48,6 +48,7 @@ function requireSeconds(policy: RolloutPolicy, findings: Findings): void {
     canarySoakSeconds: policy.canarySoakSeconds,
     soakSeconds: policy.soakSeconds,
     drainSeconds: policy.drainSeconds,
+    rebootSeconds: policy.rebootSeconds,
     freshSeconds: policy.freshSeconds,
   };
   for (const [name, value] of Object.entries(seconds)) {

@@ -13,7 +13,6 @@ export const TIMEOUTS = {
   merge: 3600,
   rescan: 300,
   services: 300,
-  reboot: 900,
   activate: 300,
   check: 180,
 } as const;

@@ -18,27 +18,61 @@ export interface SeenFarm {
   readonly before: FarmMoment | null;
 }
 
+interface Changes {
+  readonly moment: FleetMoment;
+  readonly before: FleetMoment | null;
+  readonly sites: readonly { readonly site: SiteMoment; readonly before: SiteMoment | null }[];
+  readonly farms: readonly SeenFarm[];
+}
+
+/** Of the moment that was asked about last: one invariant after the other asks the same. */
+let last: Changes | undefined;
+
+function changesOf(moment: FleetMoment, before: FleetMoment | null): Changes {
+  if (last === undefined || last.moment !== moment || last.before !== before) {
+    const sites = sitesThatChanged(moment, before);
+    last = { moment, before, sites, farms: farmsThatChanged(sites) };
+  }
+  return last;
+}
+
+function sitesThatChanged(moment: FleetMoment, before: FleetMoment | null): Changes['sites'] {
+  const changed: { site: SiteMoment; before: SiteMoment | null }[] = [];
+  for (const [index, site] of moment.sites.entries()) {
+    const same = before?.sites[index];
+    const old = same?.site === site.site ? same : before?.sites.find((it) => it.site === site.site);
+    if (old !== site) {
+      changed.push({ site, before: old ?? null });
+    }
+  }
+  return changed;
+}
+
+function farmsThatChanged(sites: Changes['sites']): readonly SeenFarm[] {
+  const changed: SeenFarm[] = [];
+  for (const { site, before } of sites) {
+    for (const [index, farm] of site.farms.entries()) {
+      const same = before?.farms[index];
+      const old =
+        same?.farm === farm.farm ? same : before?.farms.find((it) => it.farm === farm.farm);
+      if (old !== farm) {
+        changed.push({ site, farm, before: old ?? null });
+      }
+    }
+  }
+  return changed;
+}
+
 /** Sites that are not the same object as before. */
 export function changedSites(
   moment: FleetMoment,
   before: FleetMoment | null,
 ): readonly { readonly site: SiteMoment; readonly before: SiteMoment | null }[] {
-  return moment.sites.flatMap((site, index) => {
-    const same = before?.sites[index];
-    const old = same?.site === site.site ? same : before?.sites.find((it) => it.site === site.site);
-    return old === site ? [] : [{ site, before: old ?? null }];
-  });
+  return changesOf(moment, before).sites;
 }
 
 export function changedFarms(moment: FleetMoment, before: FleetMoment | null): readonly SeenFarm[] {
-  return changedSites(moment, before).flatMap(({ site, before: oldSite }) =>
-    site.farms.flatMap((farm, index) => {
-      const same = oldSite?.farms[index];
-      const old =
-        same?.farm === farm.farm ? same : oldSite?.farms.find((it) => it.farm === farm.farm);
-      return old === farm ? [] : [{ site, farm, before: old ?? null }];
-    }),
-  );
+  return changesOf(moment, before).farms;
 }
 
 export function changedRollouts(

@@ -5,28 +5,36 @@ import { Slots } from './slots.ts';
 import type { UnitProgress } from './unit-journal.ts';
 import type { FleetIndex } from './unit-scene.ts';
 
-/** What the choice is made of. */
+/** What the choice is made of, beside the units that are under way. */
 export interface Situation {
   readonly policy: RolloutPolicy;
   readonly fleet: FleetIndex;
-  /** Units under way, of all stages. */
-  readonly running: readonly UnitProgress[];
   /** Nodes that are held, with the reason. */
   readonly held: ReadonlyMap<string, string>;
+  /** Whether the balancers of a site were asked: without that, nothing of it begins. */
+  readonly isRead: (site: string) => boolean;
   /** What balancers say of a member at this moment. */
   readonly member: (site: string, node: string) => 'serving' | 'out' | 'unknown';
   /** Whether a window of the site is open, and if not, when the next one opens. */
   readonly window: (site: Site) => { readonly isOpen: boolean; readonly opensAt: number | null };
+  /** Why the unit could not begin a short while ago, where nothing has happened since that would change it. */
+  readonly known: (unit: UnitProgress) => Blocked | undefined;
   /** A plan that takes back another one may find members that do not serve. */
   readonly isWayBack: boolean;
 }
 
 export interface Choice {
-  /** Units that may begin now, all of them together. */
+  /** Units that may begin now, all of them together. They count as being under way from now on. */
   readonly begin: readonly UnitProgress[];
+  /** Of the nodes of these, in units that visitors do not notice, those that do not serve. */
+  readonly out: ReadonlySet<string>;
+  /** Units that could not begin for other reasons than limits and windows. */
+  readonly ruled: ReadonlyMap<UnitProgress, Blocked>;
   /** Units whose farm has a held node, or another weakness that is not the rollout's: their stage does not wait for them. */
   readonly left: ReadonlyMap<UnitProgress, Blocked>;
   readonly waits: readonly WaitReason[];
+  /** Sites whose balancers have to be asked first: then the choice has to be made anew. */
+  readonly unread: ReadonlySet<string>;
 }
 
 export interface Blocked {
@@ -39,33 +47,42 @@ export interface Blocked {
  * Which of the units that their stage lets begin may do so now. A slot is free when its holder was seen to serve again:
  * members count as out that a unit is about to take out, that balancers do not show as serving, and that are held.
  */
-export function chooseUnits(candidates: readonly UnitProgress[], situation: Situation): Choice {
-  const slots = new Slots(situation.policy.limits, situation.fleet);
-  const taken = new Taken(situation);
-  for (const unit of situation.running) {
-    slots.take(unit);
-    taken.take(unit);
-  }
+export function chooseUnits(
+  candidates: readonly UnitProgress[],
+  busy: BusyUnits,
+  situation: Situation,
+): Choice {
+  const { slots } = busy;
+  const rules = new Rules(busy, situation);
   const begin: UnitProgress[] = [];
-  const held = new Map<UnitProgress, Blocked>();
+  const unread = new Set<string>();
+  const blocked = new Map<UnitProgress, Blocked>();
+  const ruled = new Map<UnitProgress, Blocked>();
   for (const candidate of candidates) {
-    const limit = slots.missing(candidate);
-    const why =
-      limit === undefined
-        ? (windowOf(candidate, situation) ?? taken.missing(candidate))
-        : { kind: 'limit' as const, sentence: limit, until: null };
-    if (why === undefined) {
+    const limit = limitOf(candidate, slots) ?? windowOf(candidate, situation);
+    const why = limit ?? situation.known(candidate) ?? rules.missing(candidate);
+    if (why === undefined || why === 'unread') {
       begin.push(candidate);
-      slots.take(candidate);
-      taken.take(candidate);
+      busy.take(candidate);
+      if (why === 'unread') {
+        unread.add(candidate.unit.site);
+      }
     } else {
-      held.set(candidate, why);
-      if (limit !== undefined && slots.isFull) {
+      blocked.set(candidate, why);
+      if (limit === undefined) {
+        ruled.set(candidate, why);
+      } else if (slots.isFull) {
         break;
       }
     }
   }
-  return { begin, left: leftBehind(held), waits: reasonsOf(held) };
+  if (unread.size > 0) {
+    begin.splice(0).forEach((unit) => {
+      busy.release(unit);
+    });
+  }
+  const out = new Set(begin.flatMap((unit) => rules.outBefore(unit)));
+  return { begin, out, ruled, left: leftBehind(blocked), waits: reasonsOf(blocked), unread };
 }
 
 const LEFT: readonly Blocked['kind'][] = ['held', 'farm-weakened', 'capacity', 'gone'];
@@ -85,6 +102,11 @@ function reasonsOf(all: ReadonlyMap<UnitProgress, Blocked>): WaitReason[] {
   return [...reasons.values()];
 }
 
+function limitOf(unit: UnitProgress, slots: Slots): Blocked | undefined {
+  const sentence = slots.missing(unit);
+  return sentence === undefined ? undefined : { kind: 'limit', sentence, until: null };
+}
+
 function windowOf({ unit, effect }: UnitProgress, situation: Situation): Blocked | undefined {
   const site = situation.fleet.site(unit.site);
   if (!situation.policy.obeysWindows || !effect.isNoticeable || site === undefined) {
@@ -96,33 +118,70 @@ function windowOf({ unit, effect }: UnitProgress, situation: Situation): Blocked
     : { kind: 'window', sentence: `No window of ${site.name} is open.`, until: opensAt };
 }
 
-/** Who is out, or about to be. */
-class Taken {
-  readonly #situation: Situation;
-  /** Members of units under way that are taken out by them. */
-  readonly #members = new Set<string>();
-  /** Of each site, the farms that units under way take out. */
+/** Units that are under way, or about to be: what they take of the limits, and who is out because of them. */
+export class BusyUnits {
+  readonly slots: Slots;
+  /** Members that are taken out by them. */
+  readonly members = new Set<string>();
   readonly #farms = new Map<string, Set<string>>();
 
-  constructor(situation: Situation) {
+  constructor(policy: RolloutPolicy, fleet: FleetIndex) {
+    this.slots = new Slots(policy.limits, fleet);
+  }
+
+  take(unit: UnitProgress): void {
+    this.slots.take(unit);
+    const { site, farm, nodes } = unit.unit;
+    if (unit.effect.takesMembersOut || unit.effect.takesFarmOut) {
+      for (const node of nodes) {
+        this.members.add(node);
+      }
+    }
+    if (unit.effect.takesFarmOut) {
+      this.#farms.set(site, (this.#farms.get(site) ?? new Set()).add(farm));
+    }
+  }
+
+  release(unit: UnitProgress): void {
+    this.slots.release(unit);
+    const { site, farm, nodes } = unit.unit;
+    if (unit.effect.takesMembersOut || unit.effect.takesFarmOut) {
+      for (const node of nodes) {
+        this.members.delete(node);
+      }
+    }
+    if (unit.effect.takesFarmOut) {
+      this.#farms.get(site)?.delete(farm);
+    }
+  }
+
+  /** Farms of a site that are taken out as a whole. */
+  farmsOf(site: string): readonly string[] {
+    return [...(this.#farms.get(site) ?? [])];
+  }
+}
+
+/** What has to be so before a unit begins, but for limits and windows. */
+class Rules {
+  readonly #busy: BusyUnits;
+  readonly #situation: Situation;
+
+  constructor(busy: BusyUnits, situation: Situation) {
+    this.#busy = busy;
     this.#situation = situation;
   }
 
-  take({ unit, effect }: UnitProgress): void {
-    if (effect.takesMembersOut || effect.takesFarmOut) {
-      for (const node of unit.nodes) {
-        this.#members.add(node);
-      }
-    }
-    if (effect.takesFarmOut) {
-      this.#farms.set(unit.site, (this.#farms.get(unit.site) ?? new Set()).add(unit.farm));
-    }
+  /** Of a unit that visitors do not notice, the nodes that do not serve now. */
+  outBefore({ unit, effect }: UnitProgress): readonly string[] {
+    return effect.isNoticeable
+      ? []
+      : unit.nodes.filter((node) => this.#situation.member(unit.site, node) === 'out');
   }
 
   /** Why the unit cannot begin; undefined when it can. */
-  missing(candidate: UnitProgress): Blocked | undefined {
+  missing(candidate: UnitProgress): Blocked | 'unread' | undefined {
     const { unit, effect } = candidate;
-    const { fleet, held } = this.#situation;
+    const { fleet, held, isRead } = this.#situation;
     const site = fleet.site(unit.site);
     const farm = fleet.farm(unit.farm);
     const gone = unit.nodes.find((node) => fleet.member(node)?.farm !== unit.farm);
@@ -133,6 +192,9 @@ class Taken {
     const own = unit.nodes.find((node) => held.has(node));
     if (own !== undefined) {
       return blocked('held', `${own} is held: ${held.get(own) ?? ''}`);
+    }
+    if (!isRead(unit.site)) {
+      return 'unread';
     }
     if (!effect.isNoticeable) {
       return undefined;
@@ -186,7 +248,7 @@ class Taken {
   #weakened(farm: Farm, out: readonly string[], own: number): Blocked {
     const { held } = this.#situation;
     const names = out.map((node) => (held.has(node) ? `${node} (held)` : node)).join(', ');
-    const foreign = out.filter((node) => !this.#members.has(node) || held.has(node));
+    const foreign = out.filter((node) => !this.#busy.members.has(node) || held.has(node));
     return foreign.length === 0
       ? {
           kind: 'limit',
@@ -200,7 +262,7 @@ class Taken {
   }
 
   #siteMissing({ unit }: UnitProgress, site: Site): Blocked | undefined {
-    const taken = [...(this.#farms.get(site.name) ?? [])].find((farm) => farm !== unit.farm);
+    const taken = this.#busy.farmsOf(site.name).find((farm) => farm !== unit.farm);
     if (taken !== undefined) {
       return { kind: 'limit', sentence: `${taken} of ${site.name} is out.`, until: null };
     }
@@ -240,7 +302,7 @@ class Taken {
       if (without.includes(node)) {
         continue;
       }
-      if (held.has(node) || (countsTaken && this.#members.has(node))) {
+      if (held.has(node) || (countsTaken && this.#busy.members.has(node))) {
         out.push(node);
         continue;
       }

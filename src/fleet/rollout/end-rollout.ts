@@ -1,11 +1,14 @@
 import type { HeldNodeRow } from '../../database/tables.ts';
 import { forgetReadyMembers, heldNodes, removeLocks } from './fleet-store.ts';
+import type { SiteReading } from './readings.ts';
 import type { RolloutState } from './rollout.ts';
+import type { TouchedNodes } from './touched-nodes.ts';
 import type { UnitProgress } from './unit-journal.ts';
 import { Poll, type UnitScene } from './unit-scene.ts';
 
 export interface Ended {
   readonly units: readonly UnitProgress[];
+  readonly touched: TouchedNodes;
   readonly as: 'done' | 'aborted';
 }
 
@@ -34,8 +37,8 @@ export async function skipWaiting(
  */
 export async function endRollout(scene: UnitScene, ended: Ended): Promise<string | undefined> {
   const { context, ledger, plan } = scene;
-  const { units } = ended;
-  const missing = await notServing(scene, touchedBySite(units));
+  const { units, touched } = ended;
+  const missing = await notServing(scene, touched.bySite);
   if (typeof missing === 'string') {
     return missing;
   }
@@ -82,18 +85,6 @@ function outcomeOf({ units, as }: Ended, held: ReadonlySet<string>): RolloutStat
   return isWhole ? 'done' : 'done-with-held';
 }
 
-function touchedBySite(units: readonly UnitProgress[]): ReadonlyMap<string, ReadonlySet<string>> {
-  const touched = new Map<string, Set<string>>();
-  for (const { unit, startedAt, effect } of units) {
-    if (startedAt !== null && effect.isNoticeable) {
-      const nodes = touched.get(unit.site) ?? new Set();
-      unit.nodes.forEach((node) => nodes.add(node));
-      touched.set(unit.site, nodes);
-    }
-  }
-  return touched;
-}
-
 /** Those that do not serve after some time; a sentence when a balancer does not answer. */
 async function notServing(
   scene: UnitScene,
@@ -116,20 +107,25 @@ async function look(
   touched: ReadonlyMap<string, ReadonlySet<string>>,
 ): Promise<readonly string[] | string> {
   const held = new Set((await heldNodes(scene.context.database)).map(({ node }) => node));
-  const missing: string[] = [];
-  for (const [name, nodes] of touched) {
-    const site = scene.fleet().site(name);
-    const reading = site && (await scene.readings.of(site));
-    scene.signal.throwIfAborted();
-    for (const node of nodes) {
-      const state = held.has(node) ? 'serving' : (reading?.member(node) ?? 'out');
-      if (state === 'unknown') {
-        return reading?.silent[0] ?? `Nobody can tell whether ${node} serves.`;
-      }
-      if (state === 'out') {
-        missing.push(node);
-      }
+  const found = await Promise.all(
+    [...touched].map(async ([name, nodes]) => {
+      const site = scene.fleet().site(name);
+      const reading = site && (await scene.readings.of(site));
+      const free = [...nodes].filter((node) => !held.has(node));
+      return { reading, states: free.map((node) => ({ node, state: stateOf(reading, node) })) };
+    }),
+  );
+  scene.signal.throwIfAborted();
+  for (const { reading, states } of found) {
+    const unknown = states.find(({ state }) => state === 'unknown');
+    if (unknown !== undefined) {
+      return reading?.silent[0] ?? `Nobody can tell whether ${unknown.node} serves.`;
     }
   }
-  return missing;
+  const missing = found.flatMap(({ states }) => states.filter(({ state }) => state === 'out'));
+  return missing.map(({ node }) => node);
+}
+
+function stateOf(reading: SiteReading | undefined, node: string) {
+  return reading?.member(node) ?? 'out';
 }

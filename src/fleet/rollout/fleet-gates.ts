@@ -101,11 +101,8 @@ async function nodesAgree(
       sentence: `The web server of ${stopped.member.node} does not run.`,
     };
   }
-  const mixed = facts.find(({ member, found }) =>
-    facts.some(
-      (other) => other.member.farm === member.farm && other.found.release !== found.release,
-    ),
-  );
+  const releases = new Map(facts.map(({ member, found }) => [member.farm, found.release]));
+  const mixed = facts.find(({ member, found }) => releases.get(member.farm) !== found.release);
   return mixed === undefined
     ? { verdict: 'pass', sentence: 'What nodes say of themselves is as it should be.' }
     : {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Queries } from '../../database/database.ts';
 import type {
   BalancerWishRow,
@@ -9,6 +10,11 @@ import type {
 
 /** Names of one statement. */
 const AT_ONCE = 500;
+
+/** What stands for a rollout in the wish that a node serves again which was given free: balancers are told until they show it. */
+export const RELEASED = 'released';
+/** The same of a farm, when they have shown it. */
+const SETTLED = 'settled';
 
 /** The first reason stays: what comes later is a consequence. */
 export async function hold(queries: Queries, rows: readonly HeldNodeRow[]): Promise<void> {
@@ -93,6 +99,56 @@ export async function allWishes(queries: Queries): Promise<BalancerWishRow[]> {
   return await queries.selectFrom('balancer_wishes').selectAll().execute();
 }
 
+export async function wishesOf(queries: Queries, site: string): Promise<BalancerWishRow[]> {
+  return await queries.selectFrom('balancer_wishes').selectAll().where('site', '=', site).execute();
+}
+
+/** Of all sites, who is to be out. */
+export async function wishesToBeOut(queries: Queries): Promise<BalancerWishRow[]> {
+  return await queries
+    .selectFrom('balancer_wishes')
+    .selectAll()
+    .where('admin_state', '<>', 'ready')
+    .execute();
+}
+
+/**
+ * What is still wanted of the balancers of a site. Of members, by rollouts in these states, for held nodes and for nodes that
+ * were given free; of farms all: their configuration does not know better.
+ */
+export async function standingWishes(
+  queries: Queries,
+  site: string,
+  states: readonly string[],
+): Promise<BalancerWishRow[]> {
+  return await standing(queries, states).selectAll().where('site', '=', site).execute();
+}
+
+/** The sites of which something is still wanted. */
+export async function sitesWithWishes(
+  queries: Queries,
+  states: readonly string[],
+): Promise<readonly string[]> {
+  const rows = await standing(queries, states).select('site').distinct().orderBy('site').execute();
+  return rows.map(({ site }) => site);
+}
+
+function standing(queries: Queries, states: readonly string[]) {
+  return queries.selectFrom('balancer_wishes').where((eb) =>
+    eb.or([
+      // A parameter here would have SQLite prepare it anew each time.
+      sql<boolean>`server like 'farm:%'`,
+      eb('rollout', '=', RELEASED),
+      eb('rollout', 'in', eb.selectFrom('rollouts').select('id').where('state', 'in', states)),
+      eb(
+        'server',
+        'in',
+        eb.selectFrom('held_nodes').select(sql<string>`'member:' || held_nodes.node`.as('server')),
+      ),
+    ]),
+  );
+}
+
 /** Members that serve need no wish after their rollout: what comes then is nobody's wish but the administrators'. */
 export async function forgetReadyMembers(queries: Queries, rollout: string): Promise<void> {
   await queries
@@ -101,6 +157,36 @@ export async function forgetReadyMembers(queries: Queries, rollout: string): Pro
     .where('admin_state', '=', 'ready')
     .where('server', 'like', 'member:%')
     .execute();
+}
+
+/**
+ * Balancers show what was wanted of them: of members, what comes then is nobody's wish but the administrators'. Wishes of farms stay:
+ * no configuration knows them.
+ */
+export async function settleReleased(
+  queries: Queries,
+  site: string,
+  servers: readonly string[],
+): Promise<void> {
+  const members = servers.filter((server) => server.startsWith('member:'));
+  const farms = servers.filter((server) => server.startsWith('farm:'));
+  if (members.length > 0) {
+    await queries
+      .deleteFrom('balancer_wishes')
+      .where('site', '=', site)
+      .where('rollout', '=', RELEASED)
+      .where('server', 'in', members)
+      .execute();
+  }
+  if (farms.length > 0) {
+    await queries
+      .updateTable('balancer_wishes')
+      .set({ rollout: SETTLED })
+      .where('site', '=', site)
+      .where('rollout', '=', RELEASED)
+      .where('server', 'in', farms)
+      .execute();
+  }
 }
 
 export async function putLive(queries: Queries, row: LiveBackendRow): Promise<void> {

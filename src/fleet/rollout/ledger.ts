@@ -11,7 +11,7 @@ import type { NewEvent } from '../../journal/event.ts';
 import { AppError, isPassing, messageOf } from '../../support/errors.ts';
 import { hold, putLive, putWishes } from './fleet-store.ts';
 import type { Deed, EngineContext } from './rollout-context.ts';
-import { changeRollout, changeStage, changeUnit, findRollout } from './rollout-store.ts';
+import { changeRollout, changeStage, changeUnit, runnerOf } from './rollout-store.ts';
 import { changeStep, insertSteps } from './step-store.ts';
 
 /** Entries of one transaction: some 10 ms of statements, so that others get their turn. */
@@ -123,7 +123,7 @@ export class Ledger {
   async #commit(entries: readonly Entry[]): Promise<readonly boolean[]> {
     let isPaused = false;
     const written = await this.#context.transact(async (deed) => {
-      const row = await findRollout(deed.queries, this.#rollout);
+      const row = await runnerOf(deed.queries, this.#rollout);
       if (row?.runner !== this.#runner) {
         throw new AppError(
           'rollout-replaced',

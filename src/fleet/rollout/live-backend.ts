@@ -1,6 +1,6 @@
 import type { Site } from '../inventory/inventory.ts';
 import type { Backend } from '../plan/plan.ts';
-import { allWishes, liveBackends, putLive } from './fleet-store.ts';
+import { liveBackends, putLive, wishesOf } from './fleet-store.ts';
 import type { Deed } from './rollout-context.ts';
 
 const BACKENDS: readonly Backend[] = ['blue', 'green'];
@@ -13,9 +13,7 @@ const BACKENDS: readonly Backend[] = ['blue', 'green'];
 export async function noteLive(deed: Deed, rollout: string, site: Site): Promise<void> {
   const live = (await liveBackends(deed.queries)).find((row) => row.site === site.name)?.backend;
   const wishes = new Map(
-    (await allWishes(deed.queries))
-      .filter((row) => row.site === site.name)
-      .map((row) => [row.server, row.admin_state]),
+    (await wishesOf(deed.queries, site.name)).map((row) => [row.server, row.admin_state]),
   );
   const before = live ?? 'blue';
   const serves = (farm: string, backend: Backend): boolean => {

@@ -16,7 +16,7 @@ import type { FarmSighting } from './step-sightings.ts';
 
 /** What the rows say that balancers cannot know. */
 export interface KnownOfMembers {
-  /** By `member:<node>`. */
+  /** Of members that are to be out, by `member:<node>`. */
   readonly wishes: ReadonlyMap<string, BalancerWishRow>;
   readonly held: ReadonlyMap<string, string>;
   /** Rollouts that have a unit with the node under way. */
@@ -40,12 +40,60 @@ export function siteMoment(
   const farms = site.farms.map((farm, index) => {
     const old = before?.farms[index];
     const now = farmMoment(farm, { reading, known, before: old });
-    return old !== undefined && JSON.stringify(old) === JSON.stringify(now) ? old : now;
+    return old !== undefined && isSameFarm(old, now) ? old : now;
   });
   const isSame =
     before?.peakLoad === site.peakLoad &&
     farms.every((farm, index) => farm === before.farms[index]);
   return isSame ? before : { site: site.name, peakLoad: site.peakLoad, farms };
+}
+
+function isSameFarm(old: FarmMoment, now: FarmMoment): boolean {
+  return (
+    old.farm === now.farm &&
+    old.maxOut === now.maxOut &&
+    old.minServing === now.minServing &&
+    isSameAdmin(old, now, 'blue') &&
+    isSameAdmin(old, now, 'green') &&
+    isSameCache(old.cache, now.cache) &&
+    old.members.length === now.members.length &&
+    old.members.every((member, index) => isSameMember(member, now.members[index]))
+  );
+}
+
+function isSameAdmin(old: FarmMoment, now: FarmMoment, backend: Backend): boolean {
+  return old.backends?.[backend].admin === now.backends?.[backend].admin;
+}
+
+function isSameMember(old: MemberMoment, now: MemberMoment | undefined): boolean {
+  return (
+    old.node === now?.node &&
+    old.profile === now.profile &&
+    old.weight === now.weight &&
+    old.admin === now.admin &&
+    old.isServing === now.isServing &&
+    isSameContent(old, now) &&
+    old.outBy === now.outBy &&
+    old.held === now.held &&
+    isSameList(old.owners, now.owners)
+  );
+}
+
+function isSameContent(old: MemberMoment, now: MemberMoment): boolean {
+  return (
+    old.isWebRunning === now.isWebRunning &&
+    old.release === now.release &&
+    old.tree === now.tree &&
+    isSameList(old.lacks, now.lacks)
+  );
+}
+
+function isSameCache(old: CacheMoment, now: CacheMoment): boolean {
+  return old.isStale === now.isStale && isSameList(old.writers, now.writers);
+}
+
+function isSameList(old: readonly string[], now: readonly string[]): boolean {
+  return old.length === now.length && old.every((one, index) => one === now[index]);
 }
 
 function farmMoment(

@@ -10,7 +10,8 @@ import {
   toUnitState,
   unitsOf,
 } from './rollout-store.ts';
-import { stepsOfOpenUnits } from './step-store.ts';
+import { nodesWithNote, stepsOfOpenUnits } from './step-store.ts';
+import { type TouchedNodes, touchedBy, WAS_OUT } from './touched-nodes.ts';
 import { effectOf } from './unit-actions.ts';
 import type { UnitProgress } from './unit-journal.ts';
 
@@ -18,6 +19,10 @@ import type { UnitProgress } from './unit-journal.ts';
 export interface StageProgress {
   readonly position: number;
   readonly stage: Stage;
+  /** Those that have not begun, in the order of the plan; may have others that have. */
+  waiting: readonly UnitProgress[];
+  /** How many are under way. */
+  underWay: number;
   readonly units: readonly UnitProgress[];
   endedAt: number | null;
   passedAt: number | null;
@@ -30,6 +35,8 @@ export interface LoadedRollout {
   readonly stages: readonly StageProgress[];
   /** In the order of the plan. */
   readonly units: readonly UnitProgress[];
+  /** What it has to account for. */
+  readonly touched: TouchedNodes;
   /** What was intended in the units that are under way, by position. */
   readonly steps: ReadonlyMap<number, readonly RolloutStepRow[]>;
 }
@@ -63,11 +70,16 @@ export async function takeOver(
       because: unitRow.because,
     }),
   );
+  const byStage = grouped(units);
+  const wereOut = new Set(await nodesWithNote(database, id, WAS_OUT));
   return {
     row,
     plan,
-    stages: plan.stages.map((stage, index) => toStage(stage, stageRows[index], index, units)),
+    stages: plan.stages.map((stage, index) =>
+      toStage(stage, stageRows[index], index, byStage.get(index) ?? []),
+    ),
     units,
+    touched: touchedBy(units, wereOut),
     steps: byUnit(await stepsOfOpenUnits(database, id)),
   };
 }
@@ -81,16 +93,30 @@ function toStage(
   return {
     position,
     stage,
-    units: units.filter((unit) => unit.stage === position),
+    waiting: units.filter(({ state }) => state === 'waiting'),
+    underWay: 0,
+    units,
     endedAt: row?.ended_at ?? null,
     passedAt: row?.passed_at ?? null,
   };
 }
 
 function byUnit(rows: readonly RolloutStepRow[]): Map<number, RolloutStepRow[]> {
-  const grouped = new Map<number, RolloutStepRow[]>();
+  const steps = new Map<number, RolloutStepRow[]>();
   for (const row of rows) {
-    grouped.set(row.unit, [...(grouped.get(row.unit) ?? []), row]);
+    const of = steps.get(row.unit) ?? [];
+    of.push(row);
+    steps.set(row.unit, of);
   }
-  return grouped;
+  return steps;
+}
+
+function grouped(units: readonly UnitProgress[]): Map<number, UnitProgress[]> {
+  const stages = new Map<number, UnitProgress[]>();
+  for (const unit of units) {
+    const of = stages.get(unit.stage) ?? [];
+    of.push(unit);
+    stages.set(unit.stage, of);
+  }
+  return stages;
 }

@@ -5,7 +5,7 @@ import { violations } from '../plan/invariants.ts';
 import type { BegunUnit, FleetMoment, RolloutMoment, SiteMoment } from '../plan/moment.ts';
 import { planIdInPieces } from '../plan/plan-id.ts';
 import type { Violation } from '../plan/violation.ts';
-import { allWishes, approvalsOf, heldNodes } from './fleet-store.ts';
+import { approvalsOf, heldNodes, wishesToBeOut } from './fleet-store.ts';
 import { siteMoment } from './live-moment.ts';
 import { concerns, readingOf, sentenceOf } from './monitor-reading.ts';
 import { isPlanProven } from './plan-proof.ts';
@@ -40,7 +40,6 @@ export class Monitor {
   readonly #watched = new Map<RolloutRun, Watched>();
   #sightings: Sightings;
   #last: FleetMoment | null = null;
-  #begunBefore = 0;
 
   constructor(
     context: EngineContext,
@@ -146,12 +145,11 @@ export class Monitor {
         sites.map(async (site) => ({ site, reading: await this.#readings.of(site) })),
       );
     });
-    const wishes = new Map((await allWishes(database)).map((row) => [row.server, row]));
+    const wishes = new Map((await wishesToBeOut(database)).map((row) => [row.server, row]));
     const held = new Map((await heldNodes(database)).map(({ node, because }) => [node, because]));
     const known = { wishes, held, owners: ownersOf(runs), ...seen.known };
     const at = time.now();
-    const begun = runs.flatMap((run) => begunOf(run, sites, this.#begunBefore));
-    this.#begunBefore = at;
+    const begun = runs.flatMap((run) => begunOf(run, sites));
     const moment = {
       at,
       sites: seen.between.map(({ site, reading }) => {
@@ -160,7 +158,8 @@ export class Monitor {
         return now;
       }),
       rollouts: await this.#rolloutMoments(runs),
-      begun,
+      // What stood when they began is not known at the first look.
+      begun: this.#last === null ? [] : begun,
       ran: this.#begins.take(),
       visits: [],
       releases: [],
@@ -180,9 +179,7 @@ export class Monitor {
         approved: approvals.map(({ rollout }) => rollout),
         isProven: await isPlanProven(this.#context, run.loaded.plan.artefacts),
         failed: run.failed,
-        touched: new Set(
-          run.loaded.units.flatMap(({ unit, startedAt }) => (startedAt === null ? [] : unit.nodes)),
-        ),
+        touched: run.loaded.touched.all,
       });
     }
     return moments;
@@ -192,22 +189,19 @@ export class Monitor {
 function ownersOf(runs: readonly RolloutRun[]): ReadonlyMap<string, readonly string[]> {
   const owners = new Map<string, string[]>();
   for (const run of runs) {
-    const busy = run.loaded.units.filter(({ state }) => state === 'running' || state === 'undoing');
-    for (const node of busy.flatMap(({ unit }) => unit.nodes)) {
+    for (const node of [...run.underWay].flatMap(({ unit }) => unit.nodes)) {
       owners.set(node, [...new Set([...(owners.get(node) ?? []), run.id])]);
     }
   }
   return owners;
 }
 
-function begunOf(run: RolloutRun, sites: readonly Site[], since: number): readonly BegunUnit[] {
-  return run.loaded.units.flatMap(({ unit, startedAt, effect }): BegunUnit[] => {
-    if (startedAt === null || startedAt <= since || since === 0) {
-      return [];
-    }
+function begunOf(run: RolloutRun, sites: readonly Site[]): readonly BegunUnit[] {
+  return run.takeBegun().map(({ unit, startedAt, effect }): BegunUnit => {
     const site = sites.find(({ name }) => name === unit.site);
     const obeys = run.loaded.plan.policy.obeysWindows && effect.isNoticeable;
-    const isInWindow = site === undefined || !obeys ? null : isOpen(site, startedAt);
-    return [{ rollout: run.id, unit: unit.id, site: unit.site, isInWindow }];
+    const isInWindow =
+      site === undefined || startedAt === null || !obeys ? null : isOpen(site, startedAt);
+    return { rollout: run.id, unit: unit.id, site: unit.site, isInWindow };
   });
 }

@@ -34,10 +34,11 @@ export function openStages(
       waits.push(approvalOf(stage));
       return { candidates, current: current ?? stage, waits };
     }
-    const isFirst = current === undefined;
-    candidates.push(
-      ...stage.units.filter((unit) => unit.state === 'waiting' && (isFirst || !busy.has(unit))),
-    );
+    for (const unit of waitingOf(stage)) {
+      if (current === undefined || !busy.has(unit)) {
+        candidates.push(unit);
+      }
+    }
     if (stage.passedAt === null) {
       current ??= stage;
       if (policy.barrier !== 'farm' || stage.stage.type !== 'wave') {
@@ -51,6 +52,20 @@ export function openStages(
     }
   }
   return { candidates, current, waits };
+}
+
+/** The units of a stage that have not begun. */
+function waitingOf(stage: StageProgress): readonly UnitProgress[] {
+  stage.waiting = stage.waiting.filter(({ state }) => state === 'waiting');
+  return stage.waiting;
+}
+
+/** Whether the stage has units to end, beside those that are left behind. */
+export function isUnderWay(
+  stage: StageProgress,
+  left: ReadonlyMap<UnitProgress, unknown>,
+): boolean {
+  return stage.underWay > 0 || waitingOf(stage).some((unit) => !left.has(unit));
 }
 
 function approvalOf({ stage }: StageProgress): WaitReason {

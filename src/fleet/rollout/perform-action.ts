@@ -160,7 +160,10 @@ async function awaitServing(
   });
 }
 
-/** What nobody can tell pauses the rollout; the unit waits until somebody can, or somebody aborts. */
+/**
+ * What nobody can tell pauses the rollout, again whenever somebody has let it go on; the unit waits until somebody can tell,
+ * or somebody aborts.
+ */
 async function passGate(
   scene: UnitScene,
   site: Site,
@@ -173,7 +176,6 @@ async function passGate(
     nodes: action.nodes,
     since: intent.row.intended_at,
   };
-  let told: string | undefined;
   for (;;) {
     const { verdict, sentence } = await judgeAll(scene.context.judges, action.gates, question);
     scene.signal.throwIfAborted();
@@ -183,10 +185,7 @@ async function passGate(
     if (verdict === 'fail') {
       return { outcome: 'failed', output: sentence };
     }
-    if (told !== sentence) {
-      told = sentence;
-      await scene.ledger.write({ pause: sentence });
-    }
+    await scene.ledger.write({ pause: sentence });
     await scene.context.time.sleep(GATE_MS, intent.cut);
     scene.signal.throwIfAborted();
     if (intent.cut.aborted) {

@@ -8,6 +8,39 @@ import { nameOfServer } from './unit-actions.ts';
 /** What a balancer says of one server. */
 type Said = BalancerReading['servers'][number];
 
+/** Where the servers of one balancer stood in its last answer, by their names. */
+class Places {
+  known: ReadonlyMap<string, number> = new Map();
+}
+
+/** The servers in one answer of a balancer. Nearly always they stand where they stood before: then nothing has to be indexed. */
+class SaidServers {
+  readonly #servers: readonly Said[];
+  readonly #places: Places;
+  #own: ReadonlyMap<string, number> | undefined;
+
+  constructor(servers: readonly Said[], places: Places) {
+    this.#servers = servers;
+    this.#places = places;
+  }
+
+  get(name: string): Said | undefined {
+    const found = this.#at(name);
+    if (found !== undefined || this.#own !== undefined) {
+      return found;
+    }
+    this.#own = new Map(this.#servers.map(({ server }, index) => [nameOfServer(server), index]));
+    this.#places.known = this.#own;
+    return this.#at(name);
+  }
+
+  #at(name: string): Said | undefined {
+    const place = (this.#own ?? this.#places.known).get(name);
+    const found = place === undefined ? undefined : this.#servers[place];
+    return found !== undefined && nameOfServer(found.server) === name ? found : undefined;
+  }
+}
+
 /** What all balancers of a site said at about one moment. */
 export class SiteReading {
   readonly site: string;
@@ -15,17 +48,26 @@ export class SiteReading {
   readonly at: number;
   /** By the name of the balancer; a sentence of why it has not answered. */
   readonly balancers: ReadonlyMap<string, BalancerReading | string>;
-  readonly #servers: readonly (ReadonlyMap<string, Said> | undefined)[];
+  readonly #servers: readonly (SaidServers | undefined)[];
 
-  constructor(site: string, at: number, balancers: ReadonlyMap<string, BalancerReading | string>) {
+  /** `places`: by the name of the balancer, those of the reading before. */
+  constructor(
+    site: string,
+    at: number,
+    balancers: ReadonlyMap<string, BalancerReading | string>,
+    places: Map<string, Places> = new Map(),
+  ) {
     this.site = site;
     this.at = at;
     this.balancers = balancers;
-    this.#servers = [...balancers.values()].map((reading) =>
-      typeof reading === 'string'
-        ? undefined
-        : new Map(reading.servers.map((said) => [nameOfServer(said.server), said])),
-    );
+    this.#servers = [...balancers].map(([name, reading]) => {
+      if (typeof reading === 'string') {
+        return undefined;
+      }
+      const known = places.get(name) ?? new Places();
+      places.set(name, known);
+      return new SaidServers(reading.servers, known);
+    });
   }
 
   /** Sentences about balancers that have not answered. */
@@ -70,6 +112,8 @@ export class SiteReading {
 export class Readings {
   readonly #driver: BalancerDriver;
   readonly #time: Pick<Time, 'now'>;
+  /** By site and balancer. */
+  readonly #places = new Map<string, Map<string, Places>>();
   readonly #running = new Map<string, Promise<SiteReading>>();
   readonly #next = new Map<string, Promise<SiteReading>>();
 
@@ -112,6 +156,8 @@ export class Readings {
         }
       }),
     );
-    return new SiteReading(site.name, at, new Map(said));
+    const places = this.#places.get(site.name) ?? new Map<string, Places>();
+    this.#places.set(site.name, places);
+    return new SiteReading(site.name, at, new Map(said), places);
   }
 }

@@ -1,24 +1,24 @@
-import type { RolloutRow } from '../../database/tables.ts';
 import { isCanary } from '../plan/approvals.ts';
 import type { FailedUnit } from '../plan/moment.ts';
 import { spent } from '../plan/rollout-invariants.ts';
-import { type Blocked, type Choice, chooseUnits } from './choose-units.ts';
+import type { Blocked, Choice } from './choose-units.ts';
 import { endRollout, skipWaiting } from './end-rollout.ts';
 import { approvalsOf, heldNodes } from './fleet-store.ts';
 import { Ledger } from './ledger.ts';
-import type { LoadedRollout, StageProgress } from './load-rollout.ts';
-import { ENDED, openStages } from './open-stages.ts';
-import type { Readings, SiteReading } from './readings.ts';
-import type { RolloutState, WaitReason } from './rollout.ts';
+import { LeftBehind } from './left-behind.ts';
+import type { LoadedRollout } from './load-rollout.ts';
+import { ENDED, isUnderWay, openStages } from './open-stages.ts';
+import { passStage } from './pass-stage.ts';
+import type { Readings } from './readings.ts';
+import type { RolloutState } from './rollout.ts';
 import type { EngineContext } from './rollout-context.ts';
-import { findRollout, rolloutStateSchema } from './rollout-store.ts';
-import { judgeStage } from './stage-gates.ts';
+import { type RolloutStanding, rolloutStateSchema, standingOf } from './rollout-store.ts';
+import { UnitChooser } from './unit-chooser.ts';
 import type { UnitProgress } from './unit-journal.ts';
 import { UnitRun } from './unit-run.ts';
 import { FleetIndex, type UnitScene } from './unit-scene.ts';
 import { noteWaits, underWay } from './waits.ts';
 import { Wake } from './wake.ts';
-import { isOpen, opensAt } from './windows.ts';
 
 const SECOND_MS = 1000;
 
@@ -38,12 +38,14 @@ export class RolloutRun {
   readonly #loaded: LoadedRollout;
   readonly #wake: Wake;
   readonly #stop = new AbortController();
+  readonly #chooser: UnitChooser;
   readonly #running = new Map<UnitProgress, UnitRun>();
-  /** Since when units are left behind by others than held nodes, epoch milliseconds. */
-  readonly #leftSince = new Map<UnitProgress, number>();
+  readonly #begun: UnitProgress[] = [];
+  readonly #leftBehind: LeftBehind;
   readonly #failed: UnitProgress[] = [];
   readonly #sites: readonly string[];
-  #row: RolloutRow;
+  #row: RolloutStanding;
+  #held = new Map<string, string>();
   #fleet: FleetIndex;
   #failure: { readonly error: unknown } | undefined;
 
@@ -55,6 +57,11 @@ export class RolloutRun {
     this.#sites = [...new Set(loaded.units.map(({ unit }) => unit.site))];
     this.#fleet = fleet;
     this.#wake = new Wake(shared.context.time);
+    this.#chooser = new UnitChooser(loaded.plan, fleet, {
+      readings: shared.readings,
+      againMs: shared.context.settings.lookMs,
+    });
+    this.#leftBehind = new LeftBehind(shared.context.settings.patienceSeconds * SECOND_MS);
     this.#failed.push(
       ...loaded.units.filter(({ state }) => state === 'undone' || state === 'held'),
     );
@@ -62,7 +69,7 @@ export class RolloutRun {
     signal.addEventListener('abort', () => {
       this.wake();
       for (const run of this.#running.values()) {
-        run.wake();
+        run.stop(signal.reason);
       }
     });
     const ledger = new Ledger(
@@ -119,12 +126,23 @@ export class RolloutRun {
     return this.#loaded;
   }
 
+  /** Units that are under way. */
+  get underWay(): ReadonlySet<UnitProgress> {
+    return this.#chooser.underWay;
+  }
+
+  /** Units that have begun since this was asked last. */
+  takeBegun(): readonly UnitProgress[] {
+    return this.#begun.splice(0);
+  }
+
   /** Until the rollout has ended. Throws when it is stopped, or cannot write: the rows say how to go on. */
   async run(): Promise<void> {
     const { signal, context } = this.scene;
     try {
       for (const unit of this.#loaded.units) {
         if (unit.state === 'running' || unit.state === 'undoing') {
+          this.#chooser.take(unit);
           this.#carryOut(this.#newRun(unit));
         }
       }
@@ -148,9 +166,15 @@ export class RolloutRun {
   }
 
   #carryOut(run: UnitRun): void {
-    this.#running.set(run.progress, run);
+    const { progress } = run;
+    const { signal } = this.scene;
+    this.#running.set(progress, run);
+    this.#countUnderWay(progress, 1);
     if (this.#row.state === 'aborting') {
       run.abort();
+    }
+    if (signal.aborted) {
+      run.stop(signal.reason);
     }
     run
       .run()
@@ -158,9 +182,28 @@ export class RolloutRun {
         this.#failure ??= { error };
       })
       .finally(() => {
-        this.#running.delete(run.progress);
+        this.#running.delete(progress);
+        this.#countUnderWay(progress, -1);
+        if (progress.state === 'held') {
+          this.#noteHeld(progress);
+        }
+        this.#chooser.release(progress);
         this.wake();
       });
+  }
+
+  #countUnderWay({ stage }: UnitProgress, by: 1 | -1): void {
+    const of = this.#loaded.stages[stage];
+    if (of !== undefined) {
+      of.underWay += by;
+    }
+  }
+
+  /** Before the next look says so. */
+  #noteHeld({ unit, because }: UnitProgress): void {
+    for (const node of unit.nodes) {
+      this.#held.set(node, because ?? '');
+    }
   }
 
   /** A sentence when the budget is spent with it. */
@@ -180,10 +223,10 @@ export class RolloutRun {
 
   /** One look at everything. True when the rollout has ended. */
   async #turn(): Promise<boolean> {
-    const held = await this.#refresh();
+    await this.#refresh();
     switch (this.#row.state) {
       case 'running':
-        return await this.#goOn(held);
+        return await this.#goOn();
       case 'aborting':
         return await this.#abort();
       case 'paused':
@@ -194,39 +237,46 @@ export class RolloutRun {
   }
 
   /** What people and other rollouts have changed meanwhile. */
-  async #refresh(): Promise<ReadonlyMap<string, string>> {
+  async #refresh(): Promise<void> {
     const { context, signal } = this.scene;
     const { inventory, digest } = await context.inventory();
     if (digest !== this.#fleet.digest) {
       this.#fleet = new FleetIndex(inventory, digest);
+      this.#chooser.moveTo(this.#fleet);
     }
-    const row = await findRollout(context.database, this.id);
+    const row = await standingOf(context.database, this.id);
     signal.throwIfAborted();
     if (row?.runner !== this.#shared.runner) {
       throw new Error(`the rollout ${this.id} is carried out by another server`);
     }
+    if (row.resumed_at !== this.#row.resumed_at) {
+      this.#chooser.lookAnew();
+    }
     this.#row = row;
     const rows = await heldNodes(context.database);
-    return new Map(rows.map(({ node, because }) => [node, because]));
+    this.#held = new Map(rows.map(({ node, because }) => [node, because]));
   }
 
-  async #goOn(held: ReadonlyMap<string, string>): Promise<boolean> {
+  async #goOn(): Promise<boolean> {
     const { context, plan, ledger } = this.scene;
     const { stages } = this.#loaded;
-    const approvals = await approvalsOf(context.database, this.id);
-    const approved = new Set(approvals.map(({ of_stage: of }) => of));
-    const open = openStages(stages, plan.policy, approved, context.time.now());
-    const choice = await this.#choose(open.candidates, held);
-    await this.#begin(choice.begin);
-    const left = this.#leftFor(choice.left);
+    const approved = await this.#approved();
+    const now = context.time.now();
+    const open = openStages(stages, plan.policy, approved, now);
+    const choice = await this.#chooser.choose(open.candidates, { now, held: this.#held });
+    await this.#begin(choice);
+    const left = this.#leftBehind.of(choice.left, context.time.now());
     const waits = [...open.waits, ...choice.waits];
     for (const stage of stages) {
       if (stage.passedAt === null) {
-        const until = await this.#passStage(stage, left);
+        const until = isUnderWay(stage, left)
+          ? underWay(this.#running.keys())
+          : await passStage(this.scene, stage);
         if (until !== undefined) {
           waits.push(...until);
           break;
         }
+        this.wake();
       }
     }
     const isQuiet =
@@ -242,117 +292,33 @@ export class RolloutRun {
     return false;
   }
 
-  async #choose(
-    candidates: readonly UnitProgress[],
-    held: ReadonlyMap<string, string>,
-  ): Promise<Choice> {
-    const { context, readings, plan } = this.scene;
-    const sites = new Set(
-      candidates.filter(({ effect }) => effect.isNoticeable).map(({ unit }) => unit.site),
-    );
-    const read = new Map<string, SiteReading>();
-    await Promise.all(
-      [...sites].map(async (name) => {
-        const site = this.#fleet.site(name);
-        if (site !== undefined) {
-          read.set(name, await readings.of(site));
-        }
-      }),
-    );
-    const now = context.time.now();
-    const windows = new Map<
-      string,
-      { readonly isOpen: boolean; readonly opensAt: number | null }
-    >();
-    return chooseUnits(candidates, {
-      policy: plan.policy,
-      fleet: this.#fleet,
-      running: [...this.#running.keys()],
-      held,
-      member: (site, node) => read.get(site)?.member(node) ?? 'unknown',
-      window: (site) => {
-        const known = windows.get(site.name);
-        const found = known ?? {
-          isOpen: isOpen(site, now),
-          opensAt: isOpen(site, now) ? null : opensAt(site, now),
-        };
-        windows.set(site.name, found);
-        return found;
-      },
-      isWayBack: plan.reverses !== null,
-    });
+  /** Names of stages that somebody has let begin. */
+  async #approved(): Promise<ReadonlySet<string>> {
+    const { context, plan } = this.scene;
+    if (plan.policy.approvals.every((of) => of === 'start' || of === 'second')) {
+      return new Set();
+    }
+    const approvals = await approvalsOf(context.database, this.id);
+    return new Set(approvals.map(({ of_stage: of }) => of));
   }
 
-  async #begin(units: readonly UnitProgress[]): Promise<void> {
+  async #begin({ begin, out }: Choice): Promise<void> {
+    const { touched } = this.#loaded;
     const begun = await Promise.all(
-      units.map(async (unit) => {
+      begin.map(async (unit) => {
         const run = this.#newRun(unit);
-        return (await run.begin()) ? [run] : [];
+        const isBegun = await run.begin(out);
+        if (!isBegun) {
+          this.#chooser.release(unit);
+        }
+        return isBegun ? [run] : [];
       }),
     );
     for (const run of begun.flat()) {
+      this.#begun.push(run.progress);
+      touched.add(run.progress, out);
       this.#carryOut(run);
     }
-  }
-
-  /** Of the units that are left behind, those for which nobody waits: by a held node, or for longer than anybody is patient. */
-  #leftFor(left: Choice['left']): ReadonlyMap<UnitProgress, Blocked> {
-    const { time, settings } = this.scene.context;
-    const now = time.now();
-    for (const unit of this.#leftSince.keys()) {
-      if (!left.has(unit)) {
-        this.#leftSince.delete(unit);
-      }
-    }
-    const kept = new Map<UnitProgress, Blocked>();
-    for (const [unit, why] of left) {
-      const since = this.#leftSince.get(unit) ?? now;
-      this.#leftSince.set(unit, since);
-      const isImpatient = now - since >= settings.patienceSeconds * SECOND_MS;
-      if (why.kind === 'held' || why.kind === 'gone' || isImpatient) {
-        kept.set(unit, why);
-      }
-    }
-    return kept;
-  }
-
-  /** Undefined when the stage has passed; otherwise what it waits for. */
-  async #passStage(
-    stage: StageProgress,
-    left: ReadonlyMap<UnitProgress, Blocked>,
-  ): Promise<readonly WaitReason[] | undefined> {
-    const { ledger, context } = this.scene;
-    const open = stage.units.find((unit) => !ENDED.includes(unit.state) && !left.has(unit));
-    if (open !== undefined) {
-      return underWay(this.#running.keys());
-    }
-    const now = context.time.now();
-    if (stage.endedAt === null) {
-      const { id } = stage.stage;
-      await ledger.write({
-        stage: { position: stage.position, change: { ended_at: now } },
-        events: [this.#event('rollout-stage-ended', { stage: id })],
-      });
-      stage.endedAt = now;
-    }
-    const hasRun = stage.units.some(({ startedAt }) => startedAt !== null);
-    const until = stage.endedAt + stage.stage.soakSeconds * SECOND_MS;
-    if (hasRun && now < until) {
-      const sentence = `${stage.stage.id} has ended and is watched.`;
-      return [{ kind: 'soak', unit: null, sentence, until }];
-    }
-    const because = hasRun ? await judgeStage(this.scene, stage) : undefined;
-    if (because !== undefined) {
-      await ledger.write({ pause: because });
-      return [{ kind: 'gate', unit: null, sentence: because, until: null }];
-    }
-    await ledger.write({
-      stage: { position: stage.position, change: { passed_at: now } },
-      events: [this.#event('rollout-stage-passed', { stage: stage.stage.id })],
-    });
-    stage.passedAt = now;
-    this.wake();
-    return undefined;
   }
 
   async #abort(): Promise<boolean> {
@@ -367,19 +333,15 @@ export class RolloutRun {
   }
 
   async #end(left: ReadonlyMap<UnitProgress, Blocked>, as: 'done' | 'aborted'): Promise<boolean> {
-    await skipWaiting(this.scene, this.#loaded.units, (unit) =>
+    const { units, touched } = this.#loaded;
+    await skipWaiting(this.scene, units, (unit) =>
       as === 'aborted' ? 'The rollout was aborted.' : (left.get(unit)?.sentence ?? ''),
     );
-    const missing = await endRollout(this.scene, { units: this.#loaded.units, as });
+    const missing = await endRollout(this.scene, { units, touched, as });
     if (missing !== undefined) {
       const wait = { kind: 'end-check', unit: null, sentence: missing, until: null };
       await noteWaits(this.scene.ledger, this.#row, { waits: [wait] });
     }
     return missing === undefined;
-  }
-
-  #event(kind: string, data: Readonly<Record<string, unknown>>) {
-    const subject = `rollout:${this.id}`;
-    return { kind, subject, actor: 'server', data: { rollout: this.id, ...data } };
   }
 }

@@ -8,7 +8,7 @@ import { Readings } from './readings.ts';
 import { Reconciler } from './reconciler.ts';
 import type { EngineContext } from './rollout-context.ts';
 import { RolloutRun } from './rollout-run.ts';
-import { ACTIVE_STATES, rolloutsIn } from './rollout-store.ts';
+import { ACTIVE_STATES, idsIn } from './rollout-store.ts';
 import { StepBegins } from './step-begins.ts';
 import { FleetIndex } from './unit-scene.ts';
 import { Wake } from './wake.ts';
@@ -46,7 +46,12 @@ export class RolloutRunner implements Service {
   async start(): Promise<void> {
     this.#stop = new AbortController();
     this.#wake = new Wake(this.#context.time);
+    const readings = new Readings(this.#context.drivers.balancers, this.#context.time);
+    const reconciler = new Reconciler(this.#context, readings);
     this.#unlisten = this.#journal.listen(({ kind }) => {
+      if (kind === 'rollout-released') {
+        reconciler.wake();
+      }
       if (DEEDS.test(kind)) {
         this.#wake.now();
         for (const run of this.#runs.values()) {
@@ -54,9 +59,7 @@ export class RolloutRunner implements Service {
         }
       }
     });
-    const readings = new Readings(this.#context.drivers.balancers, this.#context.time);
     const { signal } = this.#stop;
-    const reconciler = new Reconciler(this.#context, readings);
     const looks = { readings, begins: this.#begins };
     const monitor = new Monitor(this.#context, looks, () => [...this.#runs.values()]);
     this.#working = Promise.allSettled([
@@ -78,8 +81,8 @@ export class RolloutRunner implements Service {
     const working = new Map<string, Promise<void>>();
     while (!signal.aborted) {
       try {
-        const rows = await rolloutsIn(context.database, ACTIVE_STATES);
-        for (const { id } of rows.filter((row) => !working.has(row.id))) {
+        const ids = await idsIn(context.database, ACTIVE_STATES);
+        for (const id of ids.filter((one) => !working.has(one))) {
           const run = this.#carryOut(id, readings, signal).finally(() => {
             working.delete(id);
             this.#wake.now();

@@ -1,6 +1,7 @@
 import type { Database } from '../../database/database.ts';
 import type { PhpTrees } from '../../php/php-trees.ts';
 import { AppError } from '../../support/errors.ts';
+import type { Drivers } from '../drivers/ports.ts';
 import type { FleetImpacts, Target } from '../impact/fleet-impacts.ts';
 import type { Impact } from '../impact/impact.ts';
 import { type Inventory, type Member, membersOf } from '../inventory/inventory.ts';
@@ -10,6 +11,7 @@ import type { Artefacts, PhpTreeRef, PublicationRef, ReleaseRef } from '../plan/
 import type { Backend, RolloutKind } from '../plan/plan.ts';
 import type { PlanInput } from '../plan/plan-input.ts';
 import { publicationRef } from '../plan/publication-ref.ts';
+import { configurationsOf } from './balancer-configurations.ts';
 import { allWishes, heldNodes, liveBackends } from './fleet-store.ts';
 import type { RolloutRequest } from './rollout.ts';
 
@@ -19,11 +21,20 @@ export interface RolloutSources {
   readonly folders: { readonly state: string; readonly mirrorRoot: string };
   readonly impacts: FleetImpacts;
   readonly php: Pick<PhpTrees, 'overview'>;
+  readonly drivers: Pick<Drivers, 'balancers'>;
 }
 
 export type Collected = Pick<
   PlanInput,
-  'kind' | 'observed' | 'impacts' | 'artefacts' | 'installed' | 'live' | 'farmBackends' | 'held'
+  | 'kind'
+  | 'observed'
+  | 'impacts'
+  | 'artefacts'
+  | 'installed'
+  | 'live'
+  | 'farmBackends'
+  | 'configured'
+  | 'held'
 >;
 
 /**
@@ -56,6 +67,7 @@ export async function collect(
     installed: isOs ? await installedOn(sources, members, observed) : new Map(),
     live,
     farmBackends: await farmBackendsOf(database, inventory, live),
+    configured: request.kind === 'app' ? await configuredOf(sources, inventory) : new Map(),
     held: new Map((await heldNodes(database)).map(({ node, because }) => [node, because])),
   };
 }
@@ -228,6 +240,18 @@ async function farmBackendsOf(
     }
   }
   return found;
+}
+
+async function configuredOf(
+  { drivers }: RolloutSources,
+  { sites }: Inventory,
+): Promise<NonNullable<Collected['configured']>> {
+  const all = await Promise.all(
+    sites.map(
+      async (site) => [site.name, await configurationsOf(drivers.balancers, site)] as const,
+    ),
+  );
+  return new Map(all.map(([name, { configured }]) => [name, configured]));
 }
 
 function targetFault(target: string, text: string): AppError {

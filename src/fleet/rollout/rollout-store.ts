@@ -106,6 +106,35 @@ export async function findRollout(queries: Queries, id: string): Promise<Rollout
   return await queries.selectFrom('rollouts').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** What changes of a rollout while it is carried out. */
+export type RolloutStanding = Pick<
+  RolloutRow,
+  'because' | 'resumed_at' | 'runner' | 'stage' | 'state' | 'waits_json'
+>;
+
+export async function standingOf(
+  queries: Queries,
+  id: string,
+): Promise<RolloutStanding | undefined> {
+  return await queries
+    .selectFrom('rollouts')
+    .select(['because', 'resumed_at', 'runner', 'stage', 'state', 'waits_json'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
+/** Who carries it out, and whether it goes on. */
+export async function runnerOf(
+  queries: Queries,
+  id: string,
+): Promise<Pick<RolloutRow, 'runner' | 'state'> | undefined> {
+  return await queries
+    .selectFrom('rollouts')
+    .select(['runner', 'state'])
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
 /** Newest first. */
 export async function allRollouts(queries: Queries, limit: number): Promise<RolloutRow[]> {
   return await queries
@@ -117,16 +146,18 @@ export async function allRollouts(queries: Queries, limit: number): Promise<Roll
     .execute();
 }
 
-export async function rolloutsIn(
+/** Oldest first. */
+export async function idsIn(
   queries: Queries,
   states: readonly RolloutState[],
-): Promise<RolloutRow[]> {
-  return await queries
+): Promise<readonly string[]> {
+  const rows = await queries
     .selectFrom('rollouts')
-    .selectAll()
+    .select('id')
     .where('state', 'in', states)
     .orderBy('created_at')
     .execute();
+  return rows.map(({ id }) => id);
 }
 
 export async function changeRollout(

@@ -96,6 +96,14 @@ export interface HeldNode {
   readonly since: number;
 }
 
+/** Asked for with `fleet release`. */
+export interface Release {
+  readonly node: string;
+  readonly reason: string;
+  /** Without a look at the node. */
+  readonly isForced: boolean;
+}
+
 /** What the monitor of a rollout saw when something was last different, or a minute ago. */
 export interface MonitorReading {
   /** Epoch milliseconds. */
@@ -150,6 +158,9 @@ export interface RolloutService {
   /** Null when it is not watched: it has not begun, or has ended. */
   monitor(id: string): Promise<MonitorReading | null>;
   held(): Promise<readonly HeldNode[]>;
-  /** Gives a held node free: it serves again, or its administrator says so. Throws `node-not-held`. */
-  release(node: string, reason: string, actor: string): Promise<void>;
+  /**
+   * Gives a held node free, and balancers take it in again: it has what is right and passes its checks, or whoever says so by force
+   * answers for it. Throws `node-not-held`, `node-not-ready`.
+   */
+  release(release: Release, actor: string): Promise<void>;
 }

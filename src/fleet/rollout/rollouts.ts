@@ -9,9 +9,11 @@ import { approvalsOf, heldNodes } from './fleet-store.ts';
 import { freshPlan } from './fresh-plan.ts';
 import { type Go, PlansUnderWay } from './plans-under-way.ts';
 import { readReading } from './reading-store.ts';
+import { releaseNode } from './release-node.ts';
 import type {
   MonitorReading,
   PlanUnderWay,
+  Release,
   RolloutRecord,
   RolloutRequest,
   RolloutService,
@@ -30,14 +32,17 @@ import {
   toUnitRecord,
   unitsOf,
 } from './rollout-store.ts';
-import { abort, approve, pause, release, resume, rolloutLike, start } from './steer-rollout.ts';
+import { abort, approve, pause, resume, rolloutLike, start } from './steer-rollout.ts';
 import { readWaits } from './waits.ts';
 
 /** How many rollouts are listed. */
 const LISTED = 50;
 
 export interface RolloutsContext
-  extends Pick<EngineContext, 'database' | 'transact' | 'time' | 'inventory'> {
+  extends Pick<
+    EngineContext,
+    'database' | 'transact' | 'time' | 'inventory' | 'drivers' | 'timestampOf' | 'settings'
+  > {
   readonly sources: RolloutSources;
 }
 
@@ -168,8 +173,8 @@ export class Rollouts implements RolloutService {
     return await heldNodes(this.#context.database);
   }
 
-  async release(node: string, reason: string, actor: string): Promise<void> {
-    await release(this.#context, node, reason, actor);
+  async release(release: Release, actor: string): Promise<void> {
+    await releaseNode(this.#context, release, actor);
   }
 
   async #make(

@@ -23,13 +23,24 @@ export class Slots {
   }
 
   take(unit: UnitProgress): void {
-    this.#total += 1;
-    add(this.#sites, unit.unit.site);
-    for (const rack of this.#racksOf(unit)) {
-      add(this.#racks, rack);
+    this.#count(unit, 1);
+  }
+
+  /** One that was taken has ended. */
+  release(unit: UnitProgress): void {
+    this.#count(unit, -1);
+  }
+
+  #count(unit: UnitProgress, by: 1 | -1): void {
+    this.#total += by;
+    add(this.#sites, unit.unit.site, by);
+    if (this.#limits.perRack !== null) {
+      for (const rack of this.#racksOf(unit)) {
+        add(this.#racks, rack, by);
+      }
     }
     if (unit.effect.fetches) {
-      this.#fetching += unit.unit.nodes.length;
+      this.#fetching += by * unit.unit.nodes.length;
     }
   }
 
@@ -43,9 +54,10 @@ export class Slots {
     if (perSite !== null && (this.#sites.get(site) ?? 0) >= perSite) {
       return `${perSite} units of ${site} are under way, and no more may be.`;
     }
-    const rack = this.#racksOf(unit).find(
-      (name) => (this.#racks.get(name) ?? 0) >= (perRack ?? Infinity),
-    );
+    const rack =
+      perRack === null
+        ? undefined
+        : this.#racksOf(unit).find((name) => (this.#racks.get(name) ?? 0) >= perRack);
     if (rack !== undefined) {
       return `${perRack ?? 0} units in rack ${rack} are under way, and no more may be.`;
     }
@@ -63,6 +75,6 @@ export class Slots {
   }
 }
 
-function add(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+function add(counts: Map<string, number>, key: string, by: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + by);
 }

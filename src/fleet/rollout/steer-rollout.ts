@@ -2,15 +2,7 @@ import type { RolloutRow } from '../../database/tables.ts';
 import { AppError } from '../../support/errors.ts';
 import { startApprovals } from '../plan/approvals.ts';
 import type { RolloutPlan } from '../plan/plan.ts';
-import {
-  approvalsOf,
-  findHeld,
-  insertApproval,
-  insertLocks,
-  locksAmong,
-  putWishes,
-  unhold,
-} from './fleet-store.ts';
+import { approvalsOf, insertApproval, insertLocks, locksAmong } from './fleet-store.ts';
 import { pauseRollout } from './ledger.ts';
 import type { RolloutState } from './rollout.ts';
 import type { Deed, EngineContext } from './rollout-context.ts';
@@ -182,35 +174,6 @@ export async function abort(
     const next = state === 'draft' ? 'discarded' : 'aborting';
     await changeRollout(deed.queries, id, { state: next, because: reason, waits_json: '[]' });
     await tell(deed, id, { kind: `rollout-${next}`, actor }, { because: reason });
-  });
-}
-
-/**
- * Gives a held node free. What balancers were told of it is that it serves: their checks see whether it does. Throws
- * `node-not-held`.
- */
-export async function release(
-  context: Context,
-  node: string,
-  reason: string,
-  actor: string,
-): Promise<void> {
-  const { inventory } = await context.inventory();
-  const site = inventory.sites.find(({ farms }) =>
-    farms.some(({ members }) => members.some((member) => member.node === node)),
-  );
-  await context.transact(async (deed) => {
-    const held = await findHeld(deed.queries, node);
-    if (held === undefined) {
-      throw new AppError('node-not-held', `The node ${node} is not held.`, { details: { node } });
-    }
-    await unhold(deed.queries, node);
-    if (site !== undefined) {
-      const server = `member:${node}`;
-      const wish = { site: site.name, server, admin_state: 'ready', rollout: 'released' };
-      await putWishes(deed.queries, [{ ...wish, since: deed.now }]);
-    }
-    await tell(deed, held.rollout, { kind: 'rollout-released', actor }, { node, reason });
   });
 }
 

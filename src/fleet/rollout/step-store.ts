@@ -53,6 +53,21 @@ export async function stepsOfOpenUnits(
     .execute();
 }
 
+/** The nodes of a rollout that have a step with this note. */
+export async function nodesWithNote(
+  queries: Queries,
+  rollout: string,
+  note: string,
+): Promise<readonly string[]> {
+  const rows = await queries
+    .selectFrom('rollout_steps')
+    .select('node')
+    .where('rollout', '=', rollout)
+    .where('note', '=', note)
+    .execute();
+  return rows.map(({ node }) => node);
+}
+
 export async function stepsOf(
   queries: Queries,
   rollout: string,

@@ -3,6 +3,7 @@ import type { Site } from '../inventory/inventory.ts';
 import { noteLive } from './live-backend.ts';
 import { performAction } from './perform-action.ts';
 import { performOnNode } from './perform-on-node.ts';
+import { noteOut } from './touched-nodes.ts';
 import { type Place, placesOf, undoPlaces } from './unit-actions.ts';
 import { type Ended, type UnitEntry, UnitJournal, type UnitProgress } from './unit-journal.ts';
 import { type Outcome, Poll, type UnitScene } from './unit-scene.ts';
@@ -19,6 +20,8 @@ export class UnitRun {
   readonly #journal: UnitJournal;
   readonly #onFailure: OnFailure;
   readonly #cut = new AbortController();
+  /** Its own, because every listener of a signal is gone through when one comes, and a rollout has thousands of units. */
+  readonly #stop = new AbortController();
   #isAborted = false;
 
   /** `rows`: what an earlier run of the engine has written of this unit. */
@@ -28,7 +31,7 @@ export class UnitRun {
     rows: readonly RolloutStepRow[],
     onFailure: OnFailure,
   ) {
-    this.#scene = scene;
+    this.#scene = { ...scene, signal: this.#stop.signal };
     this.progress = progress;
     this.#journal = new UnitJournal(scene, progress, rows);
     this.#onFailure = onFailure;
@@ -40,20 +43,27 @@ export class UnitRun {
     this.#cut.abort();
   }
 
-  /** The runner stops. */
-  wake(): void {
+  /** The runner stops: the unit is left where it is. */
+  stop(reason: unknown): void {
+    this.#stop.abort(reason);
     this.#cut.abort();
   }
 
-  /** False when the rollout is not running any more: then nothing was begun. */
-  async begin(): Promise<boolean> {
+  /**
+   * False when the rollout is not running any more: then nothing was begun.
+   *
+   * @param out - of its nodes, those that do not serve
+   */
+  async begin(out: ReadonlySet<string>): Promise<boolean> {
     const first = this.#doPlace(0);
     if (first === undefined) {
       throw new Error(`the unit ${this.progress.unit.id} has no steps`);
     }
     const now = this.#scene.context.time.now();
+    const { intents = [], wishes = [] } = this.#journal.intentOf(first);
     return await this.#journal.write({
-      ...this.#journal.intentOf(first),
+      intents: noteOut(intents, out),
+      wishes,
       begins: true,
       change: { state: 'running', step: first.step.id, started_at: now },
     });

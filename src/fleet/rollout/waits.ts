@@ -48,7 +48,13 @@ function shortened(waits: readonly WaitReason[]): readonly WaitReason[] {
 
 /** What is under way is waited for. */
 export function underWay(units: Iterable<UnitProgress>): readonly WaitReason[] {
-  return [...units].slice(0, MOST_UNITS).map(({ unit, step }) => ({
+  const some: UnitProgress[] = [];
+  for (const unit of units) {
+    if (some.push(unit) === MOST_UNITS) {
+      break;
+    }
+  }
+  return some.map(({ unit, step }) => ({
     kind: 'node-step',
     unit: unit.id,
     sentence: `${unit.id} is at ${step ?? 'its first step'}.`,

@@ -25,6 +25,29 @@ export function opensAt(site: Pick<Site, 'windows'>, at: number): number | null 
   return null;
 }
 
+interface Opening {
+  readonly isOpen: boolean;
+  readonly opensAt: number | null;
+}
+
+/** The windows of sites, as they were found to be for as long as that holds: the calendar costs more than all else of a look. */
+export class SiteWindows {
+  readonly #found = new Map<string, Opening & { readonly site: Site; readonly until: number }>();
+
+  of(site: Site, now: number): Opening {
+    const known = this.#found.get(site.name);
+    if (known?.site === site && now < known.until) {
+      return known;
+    }
+    const isNow = isOpen(site, now);
+    const next = isNow ? null : opensAt(site, now);
+    const minute = (Math.floor(now / MINUTE_MS) + 1) * MINUTE_MS;
+    const found = { site, isOpen: isNow, opensAt: next, until: next ?? minute };
+    this.#found.set(site.name, found);
+    return found;
+  }
+}
+
 function isInside(window: Window, at: number): boolean {
   const { day, minutes } = localTime(window.timeZone, at);
   const from = minutesOf(window.from);

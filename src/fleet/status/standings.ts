@@ -1,4 +1,3 @@
-import type { Database } from '../../database/database.ts';
 import type { HardwareProfile, ProfileCatalog } from '../../gentoo/profile.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Inventories } from '../inventory/inventories.ts';
@@ -6,6 +5,7 @@ import { type Inventory, membersOf } from '../inventory/inventory.ts';
 import type { InventoryRevision } from '../inventory/inventory-store.ts';
 import { observedNodes } from '../observed/observed-store.ts';
 import { type FleetStatus, fleetStatus } from './fleet-status.ts';
+import { type SiteSources, type SiteStanding, siteStandings } from './site-standings.ts';
 
 /** A day, and what a daily report may be late. */
 export const FRESH_SECONDS = 26 * 3600;
@@ -14,12 +14,12 @@ export interface FleetStandings extends FleetStatus {
   /** Null while there is no inventory. */
   readonly revision: InventoryRevision | null;
   readonly inventory: Inventory;
+  readonly sites: readonly SiteStanding[];
   /** Epoch milliseconds. */
   readonly at: number;
 }
 
-export interface StandingsContext {
-  readonly database: Database;
+export interface StandingsContext extends SiteSources {
   readonly inventories: Inventories;
   readonly profiles: ProfileCatalog;
   readonly clock: Clock;
@@ -44,6 +44,7 @@ export class Standings {
     const profileOf = (name: string): HardwareProfile | undefined => known.get(name);
     const at = clock.now();
     const status = fleetStatus(inventory, observed, { now: at, freshSeconds, profileOf });
-    return { ...status, revision, inventory, at };
+    const sites = await siteStandings(this.#context, inventory);
+    return { ...status, revision, inventory, sites, at };
   }
 }

@@ -110,7 +110,8 @@ function statusRoute({ standings }: HttpContext): Route {
   });
 }
 
-function statusView({ at, revision, inventory, members, flags }: FleetStandings): FleetStatusView {
+function statusView(standings: FleetStandings): FleetStatusView {
+  const { at, revision, inventory, members, flags, sites } = standings;
   const unknown = { state: 'unreported', note: '' } as const;
   return {
     at,
@@ -124,6 +125,7 @@ function statusView({ at, revision, inventory, members, flags }: FleetStandings)
         ...(members.get(node) ?? unknown),
       })),
     })),
+    sites: sites.map(({ findings, ...site }) => ({ ...site, findings: [...findings] })),
     flags: [...flags],
   };
 }

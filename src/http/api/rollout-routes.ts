@@ -8,6 +8,7 @@ import {
   ansibleFilesSchema,
   approveBodySchema,
   heldListSchema,
+  nodeReleaseSchema,
   planningListSchema,
   type RolloutDetail,
   rolloutDetailSchema,
@@ -294,12 +295,14 @@ function heldRoutes(rollouts: RolloutService): readonly Route[] {
       method: 'post',
       path: '/api/fleet/nodes/:node/release',
       role: 'admin',
-      summary: 'Give a held node free: it serves again, or you say that it may',
+      summary:
+        'Give a held node free, after a look whether it can serve, and let balancers take it in',
       query: NO_QUERY,
-      body: rolloutReasonSchema,
+      body: nodeReleaseSchema,
       replies: { 204: null },
-      handle: async ({ params, body: { reason }, identity }) => {
-        await rollouts.release(params('node'), reason, actorOf(identity));
+      handle: async ({ params, body: { reason, force: isForced }, identity }) => {
+        const node = params('node');
+        await rollouts.release({ node, reason, isForced }, actorOf(identity));
         return { status: 204 };
       },
     }),

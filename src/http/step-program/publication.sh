@@ -49,9 +49,11 @@ put_index() {
 }
 
 # Of an option that is said twice Portage takes the last: the settings cannot make it ask, compile, or forbid to go back.
+# Backups of what is replaced would be put into the PKGDIR that is thrown away, and one that fails would end the merge halfway:
+# the way back is the publication before, or the snapshot.
 run_emerge() {
   say "+ emerge $*"
-  PORTAGE_CONFIGROOT=$configuration PORTAGE_BINHOST='' PKGDIR=$configuration/packages \
+  FEATURES="${FEATURES:-} -unmerge-backup -downgrade-backup" PORTAGE_CONFIGROOT=$configuration PORTAGE_BINHOST='' PKGDIR=$configuration/packages \
     "$emerge_command" --ignore-default-opts --color=n --nospinner --with-bdeps=n $emerge_options \
     --ask=n --usepkgonly=y --getbinpkgonly=y --update --deep --newuse --rebuilt-binaries=y "$@" @world < /dev/null 2>&1
 }

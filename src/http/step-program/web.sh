@@ -64,7 +64,8 @@ restart_services() {
 }
 
 # The processes that serve and map code that is no more: "NAME PID FILE" a line. Memory that was never a file of code has names
-# that end the same: only what may be run counts, and no devices and no memory files.
+# that end the same: only what may be run counts, and no devices and no memory files. Of a prefix only its own files count,
+# wherever it lies.
 stale_maps() {
   for place in /proc/[0-9]*; do
     [ -r "$place/maps" ] || continue
@@ -74,8 +75,9 @@ stale_maps() {
       "${root:-/}" | /) ;;
       *) continue ;;
     esac
-    awk -v name="$name" -v pid="${place##*/}" '
-      $2 ~ /x/ && / \(deleted\)$/ && $6 ~ /^\// && $6 !~ /^\/(dev|memfd:|SYSV|proc|run|tmp)/ && !($6 in seen) {
+    awk -v name="$name" -v pid="${place##*/}" -v own="$base/" '
+      function counts(path) { return own == "/" ? path ~ /^\// && path !~ /^\/(dev|memfd:|SYSV|proc|run|tmp)/ : index(path, own) == 1 }
+      $2 ~ /x/ && / \(deleted\)$/ && counts($6) && !($6 in seen) {
         seen[$6] = 1
         print name, pid, $6
       }' "$place/maps" 2> /dev/null || true

@@ -50,24 +50,43 @@ export type Requirement =
 
 const NOTHING: readonly Atom[] = [];
 
+/** Atoms by their text. Many packages need the same ones, which are read once and are one object. */
+export class AtomReader {
+  readonly #atoms = new Map<string, Atom>();
+
+  /** Throws `invalid-atom`. */
+  read(text: string): Atom {
+    const known = this.#atoms.get(text);
+    if (known !== undefined) {
+      return known;
+    }
+    const atom = parseAtom(text);
+    this.#atoms.set(text, atom);
+    return atom;
+  }
+}
+
 /** Reads a package out of its metadata. Blockers say what may not be there, and are no needs. */
-export function readGatePackage({
-  id,
-  cpv,
-  metadata,
-  file,
-}: {
-  readonly id: string;
-  readonly cpv: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly file: GateFile;
-}): GatePackage {
+export function readGatePackage(
+  {
+    id,
+    cpv,
+    metadata,
+    file,
+  }: {
+    readonly id: string;
+    readonly cpv: string;
+    readonly metadata: Readonly<Record<string, string>>;
+    readonly file: GateFile;
+  },
+  atoms = new AtomReader(),
+): GatePackage {
   const { category, pn } = parseCpv(cpv);
   const slot = metadata['SLOT'] ?? '0';
   const use = words(metadata['USE']);
   const candidate = { cpv, slot, use, iuse: words(metadata['IUSE_EFFECTIVE'] ?? metadata['IUSE']) };
-  const flags = new Set(use);
-  const blocks = DEPENDENCY_KEYS.flatMap((key) => blockersIn(metadata[key] ?? '', flags));
+  const reading = { flags: new Set(use), atoms };
+  const blocks = DEPENDENCY_KEYS.flatMap((key) => blockersIn(metadata[key] ?? '', reading));
   return {
     id,
     cpv,
@@ -75,7 +94,7 @@ export function readGatePackage({
     slot: slot.split('/', 1)[0] ?? '',
     candidate,
     blocks: blocks.length === 0 ? NOTHING : blocks,
-    needs: DEPENDENCY_KEYS.flatMap((key) => needsOf(key, metadata[key] ?? '', flags)),
+    needs: DEPENDENCY_KEYS.flatMap((key) => needsOf(key, metadata[key] ?? '', reading)),
     requires: sonamesIn(metadata['REQUIRES']),
     provides: sonamesIn(metadata['PROVIDES']),
     cflags: metadata['CFLAGS'] ?? '',
@@ -128,36 +147,46 @@ export function atomsOf(requirement: Requirement): readonly Atom[] {
     : requirement.ways.flatMap((way) => way.flatMap(atomsOf));
 }
 
-function needsOf(key: Need['key'], text: string, use: ReadonlySet<string>): Need[] {
+/** With what the dependencies of a package are read: its flags, and atoms that others may have as well. */
+interface Reading {
+  readonly flags: ReadonlySet<string>;
+  readonly atoms: AtomReader;
+}
+
+function needsOf(key: Need['key'], text: string, reading: Reading): Need[] {
   if (text === '') {
     return [];
   }
-  return useReduce(text, use, { isOfAtoms: true }).flatMap((node) => {
-    const [requirement] = requirementsOf([node], use);
+  return useReduce(text, reading.flags, { isOfAtoms: true }).flatMap((node) => {
+    const [requirement] = requirementsOf([node], reading);
     return requirement === undefined ? [] : [{ key, text: formatDepString([node]), requirement }];
   });
 }
 
 /** Blockers outside of any choice; a text without "!" has none. */
-function blockersIn(text: string, use: ReadonlySet<string>): Atom[] {
+function blockersIn(text: string, reading: Reading): Atom[] {
   return text.includes('!')
-    ? useReduce(text, use, { isOfAtoms: true })
-        .flatMap((node) => (node.kind === 'word' ? evaluateAtom(parseAtom(node.text), use) : []))
+    ? useReduce(text, reading.flags, { isOfAtoms: true })
+        .flatMap((node) => (node.kind === 'word' ? atomIn(node.text, reading) : []))
         .filter(({ blocker }) => blocker !== '')
     : [];
 }
 
-function requirementsOf(nodes: readonly DepNode[], use: ReadonlySet<string>): Requirement[] {
+function atomIn(text: string, { flags, atoms }: Reading): Atom {
+  return evaluateAtom(atoms.read(text), flags);
+}
+
+function requirementsOf(nodes: readonly DepNode[], reading: Reading): Requirement[] {
   return nodes.flatMap((node): Requirement[] => {
     if (node.kind === 'word') {
-      const atom = evaluateAtom(parseAtom(node.text), use);
+      const atom = atomIn(node.text, reading);
       return atom.blocker === '' ? [{ kind: 'atom', atom }] : [];
     }
     if (node.kind === 'any-of') {
-      const ways = node.children.map((child) => requirementsOf([child], use));
+      const ways = node.children.map((child) => requirementsOf([child], reading));
       return [{ kind: 'any-of', ways }];
     }
-    return requirementsOf(node.children, use);
+    return requirementsOf(node.children, reading);
   });
 }
 

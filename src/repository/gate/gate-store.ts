@@ -3,7 +3,7 @@ import type { Queries } from '../../database/database.ts';
 import { chunksOf } from '../package-store.ts';
 import type { ChannelKey } from '../publication-store.ts';
 import type { Finding } from './finding.ts';
-import { type GatePackage, readGatePackage } from './gate-package.ts';
+import { AtomReader, type GatePackage, readGatePackage } from './gate-package.ts';
 
 const metadataSchema = z.record(z.string(), z.string());
 
@@ -12,6 +12,7 @@ export async function* gatePackages(
   queries: Queries,
   ids: readonly string[],
 ): AsyncGenerator<readonly GatePackage[]> {
+  const atoms = new AtomReader();
   for (const chunk of chunksOf(ids)) {
     const rows = await queries
       .selectFrom('packages')
@@ -28,18 +29,21 @@ export async function* gatePackages(
       .where('id', 'in', chunk)
       .execute();
     yield rows.map((row) =>
-      readGatePackage({
-        id: row.id,
-        cpv: row.cpv,
-        metadata: metadataSchema.parse(JSON.parse(row.metadata_json)),
-        file: {
-          path: row.path,
-          size: row.size,
-          mtimeSeconds: row.mtime_seconds,
-          buildId: row.build_id,
-          keyFingerprint: row.key_fingerprint,
+      readGatePackage(
+        {
+          id: row.id,
+          cpv: row.cpv,
+          metadata: metadataSchema.parse(JSON.parse(row.metadata_json)),
+          file: {
+            path: row.path,
+            size: row.size,
+            mtimeSeconds: row.mtime_seconds,
+            buildId: row.build_id,
+            keyFingerprint: row.key_fingerprint,
+          },
         },
-      }),
+        atoms,
+      ),
     );
   }
 }

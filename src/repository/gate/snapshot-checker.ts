@@ -236,7 +236,10 @@ async function judge(
   { universe, packages, closure }: State,
   changed: readonly GatePackage[],
 ): Promise<void> {
-  const touched = new Set(changed.flatMap((one) => [...universe.touchedBy(one)]));
+  const touched =
+    changed.length < packages.size
+      ? new Set(changed.flatMap((one) => [...universe.touchedBy(one)]))
+      : packages.values();
   let judged = 0;
   for (const one of touched) {
     if (packages.has(one.id)) {

@@ -9,8 +9,11 @@ export class Universe {
   readonly #versions = new Map<string, Set<string>>();
   readonly #dependants = new Map<string, Set<GatePackage>>();
   readonly #requirers = new Map<string, Set<GatePackage>>();
+  /** Answers of `matches`, until a package comes or goes. */
+  readonly #matched = new Map<Atom, boolean>();
 
   add(one: GatePackage): void {
+    this.#matched.clear();
     into(this.#byName, one.name, one);
     this.provide(one.provides);
     for (const name of namesNeededBy(one)) {
@@ -22,6 +25,7 @@ export class Universe {
   }
 
   remove(one: GatePackage): void {
+    this.#matched.clear();
     outOf(this.#byName, one.name, one);
     for (const soname of one.provides) {
       const left = (this.#providers.get(soname) ?? 0) - 1;
@@ -70,12 +74,13 @@ export class Universe {
   }
 
   matches(atom: Atom): boolean {
-    for (const one of this.#byName.get(`${atom.category}/${atom.pn}`) ?? []) {
-      if (isMatch(atom, one)) {
-        return true;
-      }
+    const known = this.#matched.get(atom);
+    if (known !== undefined) {
+      return known;
     }
-    return false;
+    const isMatched = this.#matchesAny(atom);
+    this.#matched.set(atom, isMatched);
+    return isMatched;
   }
 
   matching(atom: Atom): readonly GatePackage[] {
@@ -86,6 +91,15 @@ export class Universe {
     return requirement.kind === 'atom'
       ? this.matches(requirement.atom)
       : requirement.ways.some((way) => way.every((one) => this.satisfies(one)));
+  }
+
+  #matchesAny(atom: Atom): boolean {
+    for (const one of this.#byName.get(`${atom.category}/${atom.pn}`) ?? []) {
+      if (isMatch(atom, one)) {
+        return true;
+      }
+    }
+    return false;
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { makePlan } from '../../../src/fleet/plan/make-plan.ts';
+import type { Backend } from '../../../src/fleet/plan/plan.ts';
 import type { PlanInput } from '../../../src/fleet/plan/plan-input.ts';
 import { DEFAULT_POLICY } from '../../../src/fleet/plan/policy.ts';
 import { type FleetShape, inputOf, observedOf, planOf, problemsOf } from './topology.ts';
@@ -34,6 +35,11 @@ function memberOf(input: PlanInput) {
   return member;
 }
 
+/** What the configuration of the balancer says. */
+function configured(live: Backend): Pick<PlanInput, 'configured'> {
+  return { configured: new Map([['s1', new Map([['lb1', { live, generation: '1' }]])]]) };
+}
+
 function withEffect(effect: 'blocked' | 'disruptive' | 'none', kind: PlanInput['kind']): PlanInput {
   return inputOf(kind, { ...TWO, effect });
 }
@@ -63,6 +69,7 @@ const CASES: readonly [string, PlanInput][] = [
   ['report-too-old s1f1-1', { ...app, observed: new Map(app.observed).set('s1f1-1', noReleases) }],
   ['node-held s1f1-1', { ...app, held: new Map([['s1f1-1', 'it is broken']]) }],
   ['live-unknown s1', { ...app, live: new Map() }],
+  ['balancer-outdated lb1', { ...app, live: new Map([['s1', 'green']]), ...configured('blue') }],
   ['farm-alone s1', inputOf('app', { sites: [[farm(3)]] })],
   ['capacity s1', inputOf('app', { ...TWO, peakLoad: 0.6 })],
   ['capacity s1f1', inputOf('os-disruptive', { ...TWO, peakLoad: 0.7 })],
@@ -96,6 +103,14 @@ describe('a plan that cannot be', () => {
     expect(sentence).toContain('2.00 times its usual load');
     expect(sentence).toContain('120 % of what it bears');
     expect(sentence).toContain('a time when the load is at most 50 %');
+  });
+
+  it('names the farms, and what the balancer has against what was recorded', () => {
+    const made = makePlan({ ...app, live: new Map([['s1', 'green']]), ...configured('blue') });
+    expect('problems' in made ? made.problems[0]?.sentence : '').toBe(
+      'The configuration of lb1 of s1 takes blue for the backend that serves (generation 1), and Rookery has s1f1, s1f2 in green: print it anew with "rookery fleet haproxy s1", and reload it.',
+    );
+    expect(problemsOf({ ...app, ...configured('blue') })).toEqual([]);
   });
 
   it('names package, node and reason when it is blocked', () => {

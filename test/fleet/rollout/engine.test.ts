@@ -2,13 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { madeInventory } from '../../../scripts/simulation/fleet/made-fleet.ts';
 import { SECONDS } from '../../../scripts/simulation/fleet/simulated-fleet.ts';
 import { heldNodes } from '../../../src/fleet/rollout/fleet-store.ts';
-import {
-  abort,
-  approve,
-  pause,
-  release,
-  resume,
-} from '../../../src/fleet/rollout/steer-rollout.ts';
+import { abort, approve, pause, resume } from '../../../src/fleet/rollout/steer-rollout.ts';
 import { memberPlan } from './made-plans.ts';
 import { RolloutWorld, type WorldOptions } from './rollout-world.ts';
 
@@ -119,8 +113,6 @@ describe('a rollout', () => {
       'wave-3/s1f2-3': 'done',
     });
     expect((await heldNodes(world.database)).map(({ node }) => node)).toEqual(['s1f1-1']);
-    await release(world.context, 's1f1-1', 'repaired', WHO);
-    expect(await heldNodes(world.database)).toEqual([]);
   });
 
   it('tells a balancer again what it has forgotten', async () => {

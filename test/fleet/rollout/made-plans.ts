@@ -9,7 +9,11 @@ import type {
   Unit,
 } from '../../../src/fleet/plan/plan.ts';
 import { planIdOf } from '../../../src/fleet/plan/plan-id.ts';
-import { DEFAULT_POLICY, type RolloutPolicy } from '../../../src/fleet/plan/policy.ts';
+import {
+  DEFAULT_POLICY,
+  type GateName,
+  type RolloutPolicy,
+} from '../../../src/fleet/plan/policy.ts';
 
 const NEW: PublicationRef = {
   profile: 'zen3',
@@ -126,6 +130,37 @@ export function onlinePlan(
     stages: stages.map((stage) => ({
       ...stage,
       units: stage.units.map((unit) => ({ ...unit, steps: onlineSteps(unit.nodes) })),
+    })),
+  });
+}
+
+/** The same, after something was fetched to every node. */
+export function withPrefetch({ id: _, stages, ...plan }: RolloutPlan): RolloutPlan {
+  const units = stages.flatMap((stage) => stage.units);
+  const prefetch: Stage = {
+    id: 'prefetch',
+    type: 'prefetch',
+    title: 'Fetch',
+    soakSeconds: 0,
+    units: units.map((unit) => {
+      const run: NodeCommand = { name: 'prefetch', publication: NEW };
+      const fetch = step('prefetch', { do: 'node', nodes: unit.nodes, run }, 3600);
+      return { ...unit, id: `prefetch/${unit.nodes.join()}`, steps: [fetch] };
+    }),
+  };
+  return finished({ ...plan, stages: [prefetch, ...stages] });
+}
+
+/** The same, with a gate before each unit. */
+export function withGate({ id: _, stages, ...plan }: RolloutPlan, gate: GateName): RolloutPlan {
+  return finished({
+    ...plan,
+    stages: stages.map((stage) => ({
+      ...stage,
+      units: stage.units.map((unit) => ({
+        ...unit,
+        steps: [step('gate', { do: 'gate', gates: [gate], nodes: unit.nodes }, 300), ...unit.steps],
+      })),
     })),
   });
 }

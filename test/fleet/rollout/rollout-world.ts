@@ -38,6 +38,9 @@ import { Locks } from '../../../src/support/locks.ts';
 import { silentLog } from '../../../src/support/log.ts';
 import { IS_POSTGRESQL, openTestDatabase } from '../../support/test-database.ts';
 
+/** Nobody knows what was there before. */
+const BEFORE = JSON.stringify({ publications: [], trees: [], release: null });
+
 export interface WorldOptions {
   readonly fates?: Partial<Fates>;
   readonly judges?: ReadonlyMap<GateName, GateJudge>;
@@ -111,7 +114,7 @@ export class RolloutWorld {
 
   /** Keeps the plan as a draft. */
   async keep(plan: RolloutPlan): Promise<void> {
-    const made = { at: this.time.now(), by: 'token:test', reason: 'a test', before: '{}' };
+    const made = { at: this.time.now(), by: 'token:test', reason: 'a test', before: BEFORE };
     await this.database.transaction().execute(async (queries) => {
       await insertRollout(queries, plan, made);
     });
