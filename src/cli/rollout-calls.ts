@@ -1,6 +1,7 @@
 import {
   ansibleFilesSchema,
   heldListSchema,
+  planningListSchema,
   type RolloutRequestBody,
   rolloutDetailSchema,
   rolloutListSchema,
@@ -17,6 +18,8 @@ export function rolloutCalls(
   return {
     planRollout: async (body: RolloutRequestBody) =>
       await post('/api/rollouts', body, rolloutDetailSchema),
+    plansUnderWay: async (signal: AbortSignal) =>
+      (await get('/api/rollouts/planning', planningListSchema, {}, signal)).planning,
     rollouts: async (query: { readonly limit: number; readonly state?: string }) =>
       (await get('/api/rollouts', rolloutListSchema, query)).rollouts,
     rollout: async (id: string, signal?: AbortSignal) =>

@@ -77,7 +77,7 @@ export class RolloutScreen {
       const broken = monitor.invariants.filter(({ violations }) => violations.length > 0);
       lines.push(
         broken.length === 0
-          ? `all ${monitor.invariants.length} invariants hold; ${outWords(monitor.farms)}`
+          ? `${holdWords(monitor.invariants)}; ${outWords(monitor.farms)}`
           : this.#output.paint(
               'red',
               broken.map(({ name, violations }) => `${name}: ${violations.join(' ')}`).join('; '),
@@ -160,6 +160,14 @@ export class RolloutScreen {
       .map((state) => `${MEMBER_STATES[state].letter} ${MEMBER_STATES[state].word}`)
       .join('  ');
   }
+}
+
+/** `12 invariants hold, I4, I6, I15 not observed` */
+function holdWords(invariants: NonNullable<RolloutProgress['monitor']>['invariants']): string {
+  const unseen = invariants.filter((one) => one.unseen !== null).map(({ name }) => name);
+  return unseen.length === 0
+    ? `all ${invariants.length} invariants hold`
+    : `${invariants.length - unseen.length} invariants hold, ${unseen.join(', ')} not observed`;
 }
 
 /** `at most 1 of web7 is out` */

@@ -21,6 +21,7 @@ import * as phpOfNodes from './migrations/0024-php-of-nodes.ts';
 import * as fleetInventory from './migrations/0025-fleet-inventory.ts';
 import * as rollouts from './migrations/0026-rollouts.ts';
 import * as nodeSystems from './migrations/0028-node-systems.ts';
+import * as rolloutReadings from './migrations/0029-rollout-readings.ts';
 import type { Tables } from './tables.ts';
 
 interface Migration {
@@ -50,6 +51,7 @@ const MIGRATIONS: readonly Migration[] = [
   fleetInventory,
   rollouts,
   nodeSystems,
+  rolloutReadings,
 ];
 
 /** How the two engines write what they do not write alike. */

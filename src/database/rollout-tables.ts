@@ -112,3 +112,10 @@ export interface LiveBackendRow {
   readonly rollout: string;
   readonly since: number;
 }
+
+/** What the monitor of a rollout under way saw when something was last different. */
+export interface RolloutReadingRow {
+  readonly rollout: string;
+  readonly reading_json: string;
+  readonly at: number;
+}

@@ -25,6 +25,7 @@ import type {
   LiveBackendRow,
   RolloutApprovalRow,
   RolloutLockRow,
+  RolloutReadingRow,
   RolloutRow,
   RolloutStageRow,
   RolloutStepRow,
@@ -54,6 +55,7 @@ export type {
   LiveBackendRow,
   RolloutApprovalRow,
   RolloutLockRow,
+  RolloutReadingRow,
   RolloutRow,
   RolloutStageRow,
   RolloutStepRow,
@@ -351,5 +353,6 @@ export interface Tables {
   held_nodes: HeldNodeRow;
   balancer_wishes: BalancerWishRow;
   live_backends: LiveBackendRow;
+  rollout_readings: RolloutReadingRow;
   migrations: MigrationRow;
 }

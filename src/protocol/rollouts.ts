@@ -4,6 +4,7 @@ import { planOutlineSchema, policyChangesSchema } from './rollout-plans.ts';
 /**
  *     POST /api/rollouts                        rolloutRequestSchema -> 201 (200 when dry) rolloutDetailSchema   (admin)
  *     GET  /api/rollouts                        -> rolloutListSchema
+ *     GET  /api/rollouts/planning               -> planningListSchema
  *     GET  /api/rollouts/:id                    -> rolloutDetailSchema
  *     GET  /api/rollouts/:id/plan               -> wholePlanSchema
  *     GET  /api/rollouts/:id/export/ansible     -> ansibleFilesSchema
@@ -120,6 +121,19 @@ export type RolloutSummary = z.infer<typeof rolloutSummarySchema>;
 
 export const rolloutListSchema = z.object({ rollouts: z.array(rolloutSummarySchema) });
 
+/** A plan that is being made: for thousands of nodes it takes some seconds. */
+export const planUnderWaySchema = z.object({
+  kind: z.enum(['os', ...rolloutKindSchema.options]),
+  targets: z.array(z.string()).readonly(),
+  by: z.string(),
+  since: z.number(),
+  /** How many nodes it looks at; 0 while they are being counted. */
+  nodes: z.number(),
+  doing: z.enum(['reading', 'planning', 'writing']),
+});
+export type PlanUnderWayView = z.infer<typeof planUnderWaySchema>;
+export const planningListSchema = z.object({ planning: z.array(planUnderWaySchema).readonly() });
+
 export const monitorViewSchema = z.object({
   at: z.number(),
   /** With what speaks against each now, a sentence each. */
@@ -129,6 +143,8 @@ export const monitorViewSchema = z.object({
         name: z.string(),
         sentence: z.string(),
         violations: z.array(z.string()).readonly(),
+        /** Why nobody can tell whether it holds, where nothing speaks against it; null: it was looked at. */
+        unseen: z.string().nullable(),
       }),
     )
     .readonly(),

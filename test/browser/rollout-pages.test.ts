@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { DEFAULT_POLICY } from '../../src/fleet/plan/policy.ts';
-import { startTestServer, type TestServer } from '../http/test-server.ts';
+import { hanging, type RolloutServer, startRolloutServer } from '../http/rollout-server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync'];
@@ -11,7 +13,8 @@ const describeWithBrowser = isThere ? describe : describe.skip;
 const why = isThere ? '' : ` (skipped: there is no ${CHROMIUM})`;
 const TIMEOUT_MS = 120_000;
 
-let farm: TestServer;
+const folder = temporaryFolder();
+let farm: RolloutServer;
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
@@ -43,18 +46,8 @@ describeWithBrowser(`the page of a rollout in a browser${why}`, () => {
   }, TIMEOUT_MS);
 
   beforeEach(async () => {
-    farm = await startTestServer();
-    const { rollouts } = farm;
-    ({ id } = await rollouts.plan(
-      {
-        kind: 'os',
-        targets: ['zen3/stable'],
-        scope: { sites: [], farms: [], nodes: [] },
-        policy: DEFAULT_POLICY,
-        reason: 'openssl 3.5',
-      },
-      'token:ops',
-    ));
+    farm = await startRolloutServer(await mkdtemp(join(folder, 'farm-')));
+    ({ id } = await farm.planned());
   });
 
   afterEach(async () => {
@@ -76,22 +69,26 @@ describeWithBrowser(`the page of a rollout in a browser${why}`, () => {
       await page.evaluate('window.isSamePage = true');
       expect(await page.locator('a.cell.waiting').count()).toBe(8);
 
-      await farm.rollouts.approve(id, 'start', 'token:ops');
+      const { rollouts } = farm.engine;
+      await rollouts.approve(id, 'start', 'token:ops');
       await page.getByText('start was approved by ops').waitFor();
-      await farm.rollouts.start(id, 'token:ops');
+      await rollouts.start(id, 'token:ops');
       await page.locator('h1 .pill', { hasText: 'running' }).waitFor();
-      for (const state of ['draining', 'draining', 'upgrading', 'checking', 'checking', 'done']) {
-        await farm.rollouts.advance(id);
+      for (const [step, state] of [
+        ['idle', 'draining'],
+        ['merge', 'upgrading'],
+        ['check', 'checking'],
+        ['done', 'done'],
+      ] as const) {
+        await farm.reaches(id, 'canary/web1-1', step);
         await until('web1-1', state);
       }
+      await farm.until(id, ({ stage }) => stage === 'wave-1');
       await page.locator('tr[aria-current="step"]', { hasText: 'wave-1' }).waitFor();
-      await farm.rollouts.pause(id, 'Errors on web7.', 'token:ops');
+      await rollouts.pause(id, 'Errors on web7.', 'token:ops');
       await page.getByText('It is paused: Errors on web7.').waitFor();
-      await farm.rollouts.resume(id, 'token:ops');
-
-      while ((await farm.rollouts.get(id)).state === 'running') {
-        await farm.rollouts.advance(id);
-      }
+      await rollouts.resume(id, 'token:ops');
+      await farm.ends(id);
       await page.locator('h1 .pill', { hasText: 'done' }).waitFor();
       for (const node of ['web2-1', 'web3-1', 'web1-2', 'web3-2', 'web1-3', 'web2-3']) {
         await until(node, 'done');
@@ -110,19 +107,20 @@ describeWithBrowser(`the page of a rollout in a browser${why}`, () => {
   it(
     'says the same without JavaScript, and fits on a telephone',
     async () => {
-      await farm.rollouts.approve(id, 'start', 'token:ops');
-      await farm.rollouts.start(id, 'token:ops');
-      await farm.rollouts.advance(id);
-      await farm.rollouts.hold(id, 'wave-3/web2-3', 'It does not boot.');
+      const { rollouts } = farm.engine;
+      farm.fates.step = hanging('web1-1', 'stop-web');
+      await rollouts.approve(id, 'start', 'token:ops');
+      await rollouts.start(id, 'token:ops');
+      await farm.reaches(id, 'canary/web1-1', 'held');
       await open(false);
       await page.setViewportSize({ width: 360, height: 740 });
       await page.goto(farm.url);
       await page.getByRole('heading', { name: 'Rollouts under way' }).waitFor();
       await page.getByRole('heading', { name: '1 node held' }).waitFor();
       await page.goto(`${farm.url}/rollouts/${id}`);
-      await until('web1-1', 'draining');
-      await until('web2-3', 'held');
-      await page.getByText('wave-3/web2-3 is held: It does not boot.').waitFor();
+      await until('web1-2', 'waiting');
+      await until('web1-1', 'held');
+      await page.getByText('canary/web1-1 is held: stop: web1-1 is still at it').waitFor();
       const wide: string[] = [];
       for (const path of ['/', '/rollouts', `/rollouts/${id}`]) {
         await page.goto(farm.url + path, { waitUntil: 'domcontentloaded' });

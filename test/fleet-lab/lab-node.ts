@@ -124,7 +124,10 @@ export class LabNode {
         'root /srv/www;',
         `set $rookery_release /nowhere;\n    include ${include};\n    root $rookery_release;`,
       )
-      .replace('allow 127.0.0.0/8;', `allow 127.0.0.0/8; allow ${this.#places.network.net}.0.0/16;`);
+      .replace(
+        'allow 127.0.0.0/8;',
+        `allow 127.0.0.0/8; allow ${this.#places.network.net}.0.0/16;`,
+      );
   }
 
   #pool(): string {

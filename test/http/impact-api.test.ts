@@ -1,9 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ObservedNode } from '../../src/fleet/observed/observed-node.ts';
 import { impactListSchema } from '../../src/protocol/impact.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
-import { reportKeys } from '../../src/repository/proof/node-store.ts';
 import { newId } from '../../src/support/ids.ts';
 import { running, systemOf } from '../fleet/impact/made-impact.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -36,25 +34,13 @@ async function addNode(
       installed: [{ cpv, slot, buildId, buildTime: buildTimeSeconds, ...none }],
       checks: [],
       php: null,
+      system: {
+        ...systemOf([running(program, { '/usr/lib64/liba.so.1': cpv })]),
+        isPartial: false,
+      },
     },
     `token:${name}`,
   );
-  const keys = await reportKeys(farm.installation.database, profile, 0);
-  const node: ObservedNode = {
-    node: name,
-    profile,
-    channel: 'stable',
-    serial: null,
-    differs: 0,
-    reportedAt: 1,
-    installedDigest: keys.find((key) => key.node === name)?.content ?? '',
-    php: {
-      active: null,
-      resident: [],
-    },
-    system: systemOf([running(program, { '/usr/lib64/liba.so.1': cpv })]),
-  };
-  farm.observed.push(node);
 }
 
 async function ask(body: unknown): Promise<{ status: number; body: unknown }> {

@@ -45,7 +45,17 @@ beforeAll(async () => {
       kernel: { running: '6.12.1-gentoo', installed: ['6.12.1-gentoo', '6.12.2-gentoo'] },
       bootId: 'b',
       cpuinfo: 'flags : sse2',
-      services: [],
+      services: [
+        {
+          name: 'php-fpm',
+          tree: '8.4.1-web-r1',
+          files: [
+            { path: '/usr/lib64/libz.so.1', cpv: 'sys-libs/zlib-1.3', isDeleted: true },
+            { path: '/opt/<b>.so', cpv: null, isDeleted: false },
+          ],
+        },
+        { name: 'sshd', tree: null, files: [] },
+      ],
       isPartial: false,
     },
   };
@@ -205,6 +215,17 @@ describe('proof over HTTP', () => {
     expect(pre1).toContain('not as its MANIFEST says');
     expect(pre1).toContain('<dd>6.12.1-gentoo, 6.12.2-gentoo</dd>');
     expect(pre1).toContain('<dt>Other releases on it</dt><dd>2026.47</dd>');
+    expect(pre1).toContain(
+      '<th scope="row">php-fpm <span class="muted">of 8.4.1-web-r1</span></th>',
+    );
+    expect(pre1).toContain(
+      '<details><summary>2 files <span class="pill warn">1 replaced since</span></summary>',
+    );
+    expect(pre1).toContain(
+      '<li><code>/usr/lib64/libz.so.1</code> sys-libs/zlib-1.3 <span class="pill warn">replaced</span></li>',
+    );
+    expect(pre1).toContain('<code>/opt/&lt;b&gt;.so</code> <span class="muted">of no package');
+    expect(pre1).toContain('<details><summary>0 files</summary>');
     const unknown = await request(farm.url).get('/api/nodes/nobody');
     expect([unknown.status, unknown.body.code]).toEqual([404, 'unknown-node']);
     expect(await page('/nodes')).toMatch(/<a href="\/nodes\/pre1">pre1<\/a>/);

@@ -6,17 +6,19 @@ import { CompilerCache } from '../../src/builds/compiler-cache.ts';
 import { Scheduler } from '../../src/builds/schedule/scheduler.ts';
 import { createFleetImpacts } from '../../src/fleet/impact/fleet-impacts.ts';
 import { Inventories } from '../../src/fleet/inventory/inventories.ts';
-import type { ObservedNode } from '../../src/fleet/observed/observed-node.ts';
+import type { InventoryRevision } from '../../src/fleet/inventory/inventory-store.ts';
+import { observedNodes } from '../../src/fleet/observed/observed-store.ts';
 import { Standings } from '../../src/fleet/status/standings.ts';
 import { createRequestListener } from '../../src/http/listener.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import type { PackageRecord } from '../../src/repository/package-record.ts';
 import type { PublicationRecord } from '../../src/repository/publication.ts';
 import type { Keyring } from '../../src/signing/keyring/keyring.ts';
-import { systemClock } from '../../src/support/clock.ts';
+import { type Clock, systemClock } from '../../src/support/clock.ts';
 import { DiskSpace } from '../../src/support/disk-space.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
+import { openTestRollouts, type TestRollouts } from '../fleet/rollout/test-rollouts.ts';
 import { openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
 import { openTestPhp } from '../php/open-test-php.ts';
 import { catalogOf, makePackage, type PackageChanges } from '../repository/make-package.ts';
@@ -30,22 +32,23 @@ import {
 import { ManualClock } from '../support/manual-clock.ts';
 import { FakeBuilds } from './fake-builds.ts';
 import { FakeRepository } from './fake-repository.ts';
-import { MemoryRollouts } from './memory-rollouts.ts';
 import { NOBODY } from './no-balancers.ts';
 import { listenOnFreePort } from './test-server.ts';
 
 /** A real repository, with real tokens, behind the real listener. */
-export interface ProofServer {
+export interface ProofServer<C extends Clock = ManualClock> {
   readonly url: string;
-  readonly clock: ManualClock;
+  readonly clock: C;
   readonly installation: Installation;
   readonly tokens: Tokens;
   readonly keyring: Keyring;
   readonly keys: FarmKeys;
   readonly add: (cpv: string, changes?: PackageChanges) => Promise<PackageRecord>;
   readonly publish: () => Promise<PublicationRecord>;
-  /** What nodes have said of themselves. */
-  readonly observed: ObservedNode[];
+  /** In TOML; all of it, as the first or the next revision. */
+  readonly importInventory: (text: string) => Promise<InventoryRevision>;
+  /** Rollouts; the engine is not started. */
+  readonly engine: TestRollouts;
   readonly close: () => Promise<void>;
 }
 
@@ -54,6 +57,15 @@ export async function startProofServer(
   folder: string,
   clock = new ManualClock(systemClock.now()),
 ): Promise<ProofServer> {
+  return await openProofServer(folder, clock);
+}
+
+/** The same with any clock; rollouts wait by it when it is that of a simulation. */
+export async function openProofServer<C extends Clock>(
+  folder: string,
+  clock: C,
+  engineOptions: Parameters<typeof openTestRollouts>[1] = {},
+): Promise<ProofServer<C>> {
   const installation = await openInstallation(folder, clock);
   const { database, journal, repository, check, collection, proofs, folders } = installation;
   const tokens = new Tokens(database, journal, clock);
@@ -61,32 +73,38 @@ export async function startProofServer(
   const keys = await openTestKeys(folder, { clock, journal, keyring });
   const builds = new FakeBuilds({ clock, journal, repository: new FakeRepository(clock) });
   const profiles = catalogOf(PROFILES);
-  const observed: ObservedNode[] = [];
   const made = join(folder, 'made');
   await mkdir(made);
   const inventories = new Inventories({ database, journal, clock, profiles });
+  const locks = new Locks();
+  const impacts = createFleetImpacts({
+    database,
+    profiles,
+    locks,
+    folders,
+    observed: async () => [...(await observedNodes(database)).values()],
+  });
+  const php = openTestPhp({ clock, journal, keyring, folder });
+  const engine = openTestRollouts(
+    { database, journal, inventories, profiles, impacts, php, folders },
+    engineOptions,
+  );
   const stopping = new AbortController();
   let url = '';
   const server = createServer(
     createRequestListener({
       profiles,
       repository,
-      php: openTestPhp({ clock, journal, keyring, folder }),
+      php,
       check,
       collection,
       keys,
       resign: installation.resign,
       proofs,
       inventories,
-      rollouts: new MemoryRollouts({ journal, clock }),
+      rollouts: engine.rollouts,
       standings: new Standings({ database, inventories, profiles, clock, balancers: NOBODY }),
-      impacts: createFleetImpacts({
-        database,
-        profiles,
-        locks: new Locks(),
-        folders,
-        observed: async () => [...observed],
-      }),
+      impacts,
       builds,
       schedules: new Scheduler({
         database,
@@ -128,8 +146,13 @@ export async function startProofServer(
   url = `http://127.0.0.1:${await listenOnFreePort(server)}`;
   return {
     url,
-    observed,
+    engine,
     clock,
+    importInventory: async (text) => {
+      const files = [{ name: 'fleet.toml', text }];
+      const asked = { format: 'toml' as const, files, author: 'test', reason: 'a test' };
+      return (await inventories.import({ ...asked, isDry: false })).revision;
+    },
     installation,
     tokens,
     keyring,

@@ -1,13 +1,11 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import request from 'supertest';
 import type { z } from 'zod';
-import { inventoryDigest } from '../../src/fleet/inventory/inventory-digest.ts';
-import type { InventoryRevision } from '../../src/fleet/inventory/inventory-store.ts';
 import { problemSchema } from '../../src/protocol/common.ts';
 import { wholePlanSchema } from '../../src/protocol/rollout-plans.ts';
 import {
   ansibleFilesSchema,
-  heldListSchema,
   planProblemsSchema,
   type RolloutRequestBody,
   rolloutDetailSchema,
@@ -15,29 +13,33 @@ import {
   rolloutSummarySchema,
   whyListSchema,
 } from '../../src/protocol/rollouts.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { bearer } from './api-fixture.ts';
-import { sampleFleet } from './sample-plan.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import {
+  QUICK_POLICY,
+  type RolloutServer,
+  sampleFleet,
+  startRolloutServer,
+} from './rollout-server.ts';
 
 const ASKED: RolloutRequestBody = {
   kind: 'os',
-  targets: ['zen3/stable'],
+  targets: ['web/testing@2'],
   reason: 'openssl 3.5',
 };
 
-let farm: TestServer;
-let admin: string;
+const folder = temporaryFolder();
+let farm: RolloutServer;
 
 beforeAll(async () => {
-  farm = await startTestServer();
-  admin = await farm.token('admin');
+  farm = await startRolloutServer(join(folder, 'farm'));
 });
 
 afterAll(async () => {
   await farm.close();
 });
 
-async function post(path: string, body: object, token = admin) {
+async function post(path: string, body: object, token = farm.admin) {
   return await request(farm.url).post(path).set(bearer(token)).send(body);
 }
 
@@ -58,49 +60,57 @@ async function get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
 }
 
 async function planned(changes: Partial<RolloutRequestBody> = {}): Promise<string> {
-  return (await done('/api/rollouts', { ...ASKED, ...changes }, rolloutDetailSchema)).id;
-}
-
-async function imported(text: string): Promise<InventoryRevision> {
-  const { revision } = await farm.context.inventories.import({
-    format: 'toml',
-    files: [{ name: 'fleet.toml', text }],
-    author: 'test',
-    reason: 'test',
-    isDry: false,
-  });
-  return revision;
+  await farm.report();
+  return (
+    await done(
+      '/api/rollouts',
+      { ...ASKED, ...changes, policy: { ...QUICK_POLICY, ...changes.policy } },
+      rolloutDetailSchema,
+    )
+  ).id;
 }
 
 describe('planning a rollout', () => {
   it('gives a draft with stages, steps in words, remarks and what packages do', async () => {
+    await farm.report();
     const rollout = await done('/api/rollouts', ASKED, rolloutDetailSchema);
     expect(rollout).toMatchObject({
       kind: 'os-disruptive',
       state: 'draft',
       createdBy: 'token:test-admin',
-      targets: ['zen3/stable@17'],
+      targets: ['web/testing@2'],
       nodes: 8,
       farms: 3,
       missingApprovals: ['start'],
     });
-    expect(rollout.plan.stages.map(({ units }) => units.length)).toEqual([1, 2, 3, 2]);
-    expect(rollout.plan.procedures.map((steps) => steps.map(({ words }) => words))).toEqual([
-      [
-        'tells all balancers to send it no new visitors',
-        'waits until no request is in flight',
-        'merges publication 17 of zen3/stable',
-        'runs the checks of the node, and sees that it has publication 17 of zen3/stable',
-        'tells all balancers to use it',
-      ],
+    expect(rollout.plan.stages.map(({ id, units }) => `${id} ${units.length}`)).toEqual([
+      'prefetch 8',
+      'canary 1',
+      'wave-1 2',
+      'wave-2 3',
+      'wave-3 2',
     ]);
-    expect(rollout.plan.procedures[0]?.[2]?.undo).toEqual(['merges publication 16 of zen3/stable']);
-    expect(rollout.plan.remarks[1]).toContain('way back');
+    const [, upgrade = []] = rollout.plan.procedures;
+    expect(upgrade.map(({ words }) => words)).toContain(
+      'tells all balancers to send it no new visitors',
+    );
+    expect(upgrade.map(({ words }) => words)).toContain('merges publication 2 of web/testing');
+    expect(upgrade.find(({ id }) => id === 'merge')?.undo).toEqual([
+      'merges publication 1 of web/testing',
+    ]);
+    expect(rollout.plan.impact).toContainEqual(
+      expect.objectContaining({
+        name: 'dev-libs/openssl',
+        effect: 'disruptive',
+        reasons: expect.arrayContaining(['libssl.so.3 is mapped by php-fpm on 8 nodes']),
+      }),
+    );
     const whole = await get(`/api/rollouts/${rollout.id.slice(0, 12)}/plan`, wholePlanSchema);
-    expect([whole.id, whole.stages[0]?.['units']]).toEqual([rollout.id, [expect.anything()]]);
+    expect([whole.id, whole.stages[0]?.['units']]).toEqual([rollout.id, expect.anything()]);
   });
 
   it('changes of the policy what is named, and leaves the rest', async () => {
+    await farm.report();
     const policy = { budget: { total: 9 }, waves: [0.5, 1], gates: [] };
     const { plan } = await done('/api/rollouts', { ...ASKED, policy }, rolloutDetailSchema);
     expect(plan.policy).toMatchObject({
@@ -112,6 +122,7 @@ describe('planning a rollout', () => {
   });
 
   it('keeps nothing of a dry run', async () => {
+    await farm.report();
     const policy = { soakSeconds: 7 };
     const answer = await post('/api/rollouts', { ...ASKED, policy, dryRun: true });
     expect(answer.status).toBe(200);
@@ -120,12 +131,14 @@ describe('planning a rollout', () => {
   });
 
   it('says every problem of a plan that cannot be made, and what a body has wrong', async () => {
-    const refused = await post('/api/rollouts', { ...ASKED, targets: ['lost/stable'] });
+    await farm.report();
+    const scope = { sites: ['rome'], farms: [], nodes: ['web1-9'] };
+    const refused = await post('/api/rollouts', { ...ASKED, scope });
     expect([refused.status, refused.body.code]).toEqual([422, 'rollout-refused']);
     const { details } = problemSchema.parse(refused.body);
-    expect(planProblemsSchema.parse(details).problems.map(({ subject }) => subject)).toEqual([
-      'lost',
-      'web1-2',
+    expect(planProblemsSchema.parse(details).problems).toEqual([
+      { code: 'scope-unknown', subject: 'rome', sentence: 'The inventory has no site "rome".' },
+      { code: 'scope-unknown', subject: 'web1-9', sentence: 'The inventory has no node "web1-9".' },
     ]);
     const wrong = await post('/api/rollouts', { ...ASKED, policy: { budget: { totl: 1 } } });
     expect([wrong.status, wrong.body.title]).toEqual([
@@ -133,94 +146,122 @@ describe('planning a rollout', () => {
       expect.stringContaining('takes no "totl"'),
     ]);
     expect((await post('/api/rollouts', { ...ASKED, reason: '' })).status).toBe(400);
-    const builder = await farm.token('builder');
+    const builder = await farm.tokens.create('builder', 'builder', 'test');
     expect((await post('/api/rollouts', ASKED, builder)).status).toBe(403);
     expect((await request(farm.url).post('/api/rollouts').send(ASKED)).status).toBe(401);
+  });
+
+  it.each([
+    ['web/testing@9', 404, 'unknown-publication', 'publication 9'],
+    ['nope/testing', 422, 'rollout-refused', 'profile "web" are in scope'],
+    ['web/prod', 404, 'unknown-channel', 'prod'],
+    ['web', 422, 'rollout-target', '"web"'],
+  ])('refuses %s with %d %s', async (target, status, code, value) => {
+    await farm.report();
+    const { body, status: got } = await post('/api/rollouts', { ...ASKED, targets: [target] });
+    expect([got, body.code, body.title]).toEqual([status, code, expect.stringContaining(value)]);
   });
 });
 
 describe('a rollout', () => {
-  it('is approved, started, paused with a reason, resumed, and ends', async () => {
+  it('is approved, started, paused with a reason, resumed, ends, and is taken back', async () => {
     const id = await planned({ policy: { approvals: ['start', 'after-canary'] } });
     const path = `/api/rollouts/${id.slice(0, 10)}`;
     expect((await post(`${path}/start`, {})).body.code).toBe('rollout-not-approved');
+    const wrong = `/api/rollouts/${id.startsWith('0') ? 'f' : '0'}${id.slice(1)}/approve`;
+    expect((await post(wrong, {})).body.code).toBe('rollout-unknown');
+    expect((await post(`${path}/approve`, { of: 'wave-9' })).body.code).toBe('stage-unknown');
     const approved = await done(`${path}/approve`, {}, rolloutSummarySchema);
     expect(approved.approvals.map(({ of }) => of)).toEqual(['start']);
     expect(approved.missingApprovals).toEqual(['wave-1']);
-    await done(`${path}/approve`, { of: 'wave-1' }, rolloutSummarySchema);
-    expect((await post(`${path}/approve`, {})).body.code).toBe('rollout-approved');
 
     await done(`${path}/start`, {}, rolloutSummarySchema);
-    await farm.rollouts.advance(id);
+    await farm.reaches(id, 'canary/web1-1', 'merge');
+    await farm.pass(6000);
     const { reasons } = await get(`${path}/why`, whyListSchema);
-    expect(reasons).toMatchObject([{ kind: 'node-step', unit: 'canary/web1-1', until: null }]);
+    expect(reasons).toContainEqual({
+      kind: 'node-step',
+      unit: 'canary/web1-1',
+      sentence: 'canary/web1-1 is at merge.',
+      until: null,
+    });
     const paused = await done(`${path}/pause`, { reason: 'Errors.' }, rolloutSummarySchema);
-    expect([paused.state, paused.because]).toEqual(['paused', 'Errors.']);
+    expect([paused.state, paused.because, paused.stage]).toEqual(['paused', 'Errors.', 'canary']);
     expect((await post(`${path}/pause`, { reason: 'Again.' })).status).toBe(409);
     await done(`${path}/resume`, {}, rolloutSummarySchema);
-    for (let turn = 0; turn < 60 && (await farm.rollouts.get(id)).state === 'running'; turn += 1) {
-      await farm.rollouts.advance(id);
-    }
+    await farm.waitsFor(id, 'approval');
+    await done(`${path}/approve`, { of: 'wave-1' }, rolloutSummarySchema);
+    expect((await post(`${path}/approve`, {})).body.code).toBe('rollout-approved');
+    await farm.ends(id);
     const ended = await get(path, rolloutDetailSchema);
-    expect([ended.state, ended.units.done]).toEqual(['done', 8]);
-
-    const back = await done(`${path}/rollback`, { reason: '502s' }, rolloutDetailSchema);
-    expect([back.reverses, back.state]).toEqual([id, 'draft']);
-    const gone = await done(
-      `/api/rollouts/${back.id}/abort`,
-      { reason: 'No.' },
-      rolloutSummarySchema,
+    expect([ended.state, ended.units.done]).toEqual(['done', 16]);
+    expect([...farm.fleet.nodes.values()].map(({ effects }) => [...effects.values()])).toEqual(
+      Array.from({ length: 8 }, () => expect.not.arrayContaining([2])),
     );
-    expect(gone.state).toBe('discarded');
+
+    await farm.report();
+    const back = await done(`${path}/rollback`, { reason: '502s' }, rolloutDetailSchema);
+    expect([back.reverses, back.state, back.targets]).toEqual([id, 'draft', ['web/testing@1']]);
+    expect((await post(`${path}/rollback`, {})).status).toBe(400);
+    await done(`/api/rollouts/${back.id}/approve`, {}, rolloutSummarySchema);
+    await done(`/api/rollouts/${back.id}/start`, {}, rolloutSummarySchema);
+    expect((await farm.ends(back.id)).state).toBe('done');
+    const merged = [...farm.fleet.nodes.values()].map(({ mergedTimestamp }) => mergedTimestamp);
+    const first = await farm.installation.proofs.nodes();
+    await farm.report();
+    expect((await farm.installation.proofs.nodes()).map(({ serial }) => serial)).toEqual(
+      first.map(() => 1),
+    );
+    expect(new Set(merged).size).toBe(1);
     const { rollouts } = await get('/api/rollouts?state=done&limit=5', rolloutListSchema);
-    expect(rollouts.map((one) => one.id)).toEqual([id]);
+    expect(rollouts.map((one) => one.id)).toEqual([back.id, id]);
     expect(JSON.stringify(rollouts)).not.toContain('procedures');
   });
 
-  it('leaves nodes on the list of those that are held, until somebody gives them free', async () => {
-    const id = await planned({ policy: { drainSeconds: 5 } });
-    await farm.rollouts.hold(id, 'wave-2/web2-2', 'It does not boot.');
-    const { held } = await get('/api/fleet/held', heldListSchema);
-    expect(held).toMatchObject([{ node: 'web2-2', rollout: id, because: 'It does not boot.' }]);
-    const path = '/api/fleet/nodes/web2-2/release';
-    expect((await post(path, {})).status).toBe(400);
-    expect((await post(path, { reason: 'New disk.' })).status).toBe(204);
-    expect((await get('/api/fleet/held', heldListSchema)).held).toEqual([]);
-    expect((await post(path, { reason: 'New disk.' })).body.code).toBe('node-not-held');
+  it('that has changed nothing cannot be taken back, and a draft is discarded', async () => {
+    const id = await planned({ policy: { drainSeconds: 12 } });
+    const path = `/api/rollouts/${id}`;
+    const back = await post(`${path}/rollback`, { reason: '502s' });
+    expect([back.status, back.body.code]).toEqual([409, 'rollout-nothing-to-take-back']);
+    const gone = await done(`${path}/abort`, { reason: 'No.' }, rolloutSummarySchema);
+    expect(gone.state).toBe('discarded');
+    for (const verb of ['start', 'resume']) {
+      expect((await post(`${path}/${verb}`, {})).body.code).toBe('rollout-state');
+    }
+  });
+
+  it('needs two persons where its policy says so', async () => {
+    const id = await planned({ policy: { approvals: ['start', 'second'] } });
+    const path = `/api/rollouts/${id}`;
+    await done(`${path}/approve`, { of: 'start' }, rolloutSummarySchema);
+    const same = await post(`${path}/approve`, { of: 'second' });
+    expect([same.status, same.body.code]).toEqual([409, 'approval-same-person']);
+    expect((await post(`${path}/start`, {})).body.code).toBe('rollout-not-approved');
+    const other = await farm.tokens.create('eve', 'admin', 'test');
+    expect((await post(`${path}/approve`, { of: 'second' }, other)).status).toBe(200);
   });
 
   it('is told as files for Ansible, made of the revision of the inventory that it was planned with', async () => {
-    const old = await imported(sampleFleet());
-    expect(old.digest).toBe(inventoryDigest(old.inventory));
-    await imported(sampleFleet().replaceAll('127.0.0.1:9', '127.0.0.2:9'));
-    farm.rollouts.inventory = old.digest;
     const id = await planned({ policy: { drainSeconds: 6 } });
+    await farm.importInventory(sampleFleet().replaceAll('127.0.0.1:9', '127.0.0.2:9'));
     const path = `/api/rollouts/${id.slice(0, 12)}/export/ansible`;
     const told = await get(path, ansibleFilesSchema);
-    expect(JSON.parse(told['playbook.yml'])).toMatchObject([
-      { hosts: 'stage_1' },
-      { hosts: 'stage_2' },
-      { hosts: 'stage_3' },
-      { hosts: 'stage_4' },
-    ]);
+    expect(JSON.parse(told['playbook.yml'])).toMatchObject(
+      [1, 2, 3, 4, 5].map((stage) => ({ hosts: `stage_${stage}` })),
+    );
     expect(told['inventory.json']).toContain('"TCP:127.0.0.1:9"');
     expect(told['inventory.json']).not.toContain('127.0.0.2');
-  });
+    // And it cannot begin any more.
+    await done(`/api/rollouts/${id}/approve`, {}, rolloutSummarySchema);
+    const stale = await post(`/api/rollouts/${id}/start`, {});
+    expect([stale.status, stale.body.code]).toEqual([409, 'rollout-stale']);
 
-  it('of an inventory that is not there, or of another balancer, is refused for Ansible', async () => {
-    farm.rollouts.inventory = 'e'.repeat(64);
-    const lost = await planned({ policy: { drainSeconds: 7 } });
-    const gone = await request(farm.url).get(`/api/rollouts/${lost}/export/ansible`);
-    expect([gone.status, gone.body.code, gone.body.title]).toEqual([
-      404,
-      'unknown-inventory',
-      `The inventory has no revision with the digest ${'e'.repeat(64)}.`,
-    ]);
     const text = sampleFleet().replaceAll('tcp://127.0.0.1:9', 'ssh://lb1/run/haproxy.sock');
-    farm.rollouts.inventory = (await imported(text)).digest;
-    const id = await planned({ policy: { drainSeconds: 8 } });
-    const refused = await request(farm.url).get(`/api/rollouts/${id}/export/ansible`);
+    await farm.importInventory(text);
+    const other = await planned({ policy: { drainSeconds: 8 } });
+    const refused = await request(farm.url).get(`/api/rollouts/${other}/export/ansible`);
     expect([refused.status, refused.body.code]).toEqual([422, 'export-not-possible']);
+    await farm.importInventory(sampleFleet());
   });
 
   it('that is not there is 404 in every path', async () => {

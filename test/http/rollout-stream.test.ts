@@ -1,36 +1,22 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseServerEvents } from '../../src/cli/event-stream.ts';
-import { DEFAULT_POLICY } from '../../src/fleet/plan/policy.ts';
 import { eventViewSchema } from '../../src/protocol/journal.ts';
 import { progressSchema, type RolloutProgress } from '../../src/protocol/rollouts.ts';
 import { poll } from '../support/poll.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { type RolloutServer, startRolloutServer } from './rollout-server.ts';
 
-let farm: TestServer;
+const folder = temporaryFolder();
+let farm: RolloutServer;
 
 beforeAll(async () => {
-  farm = await startTestServer();
+  farm = await startRolloutServer(join(folder, 'farm'));
 });
 
 afterAll(async () => {
   await farm.close();
 });
-
-async function begun(drainSeconds: number): Promise<string> {
-  const { id } = await farm.rollouts.plan(
-    {
-      kind: 'os',
-      targets: ['zen3/stable'],
-      scope: { sites: [], farms: [], nodes: [] },
-      policy: { ...DEFAULT_POLICY, drainSeconds },
-      reason: 'openssl 3.5',
-    },
-    'token:ops',
-  );
-  await farm.rollouts.approve(id, 'start', 'token:ops');
-  await farm.rollouts.start(id, 'token:ops');
-  return id;
-}
 
 interface Reading {
   readonly progress: RolloutProgress[];
@@ -73,60 +59,76 @@ async function read(id: string, headers: Record<string, string> = {}): Promise<R
   };
 }
 
+function isPaused({ kind }: { readonly kind: string }): boolean {
+  return kind === 'rollout-paused';
+}
+
 describe('the events of a rollout', () => {
-  it('tell every unit once and then what changes, the log, and the end', async () => {
-    const id = await begun(11);
+  it('tell every unit once and then what changes, the log, what the monitor sees, and the end', async () => {
+    const { rollouts } = farm.engine;
+    const { id } = await farm.started();
+    await farm.reaches(id, 'canary/web1-1', 'idle');
     const reading = await read(id);
     await poll('the whole', () => reading.progress.length === 1 || undefined);
     expect(reading.progress[0]).toMatchObject({ isWhole: true, state: 'running', stage: 'canary' });
-    expect(reading.progress[0]?.changed).toHaveLength(8);
+    expect(reading.progress[0]?.changed).toHaveLength(16);
 
-    await farm.rollouts.advance(id);
-    await poll('the first step', () => reading.progress.length === 2 || undefined);
-    expect(reading.progress[1]).toMatchObject({
+    await farm.reaches(id, 'canary/web1-1', 'merge');
+    await poll(
+      'the merge',
+      () => reading.progress.some(({ changed }) => changed[0]?.step === 'merge') || undefined,
+    );
+    const merging = reading.progress.find(({ changed }) => changed[0]?.step === 'merge');
+    expect(merging).toMatchObject({
       isWhole: false,
-      changed: [{ unit: 'canary/web1-1', state: 'running', step: 'drain' }],
-      why: [{ unit: 'canary/web1-1' }],
+      changed: [{ unit: 'canary/web1-1', state: 'running', step: 'merge' }],
+      cells: { 'web1-1': { state: 'upgrading', letter: 'U' } },
     });
+    await poll(
+      'the wait',
+      () =>
+        reading.progress.some(({ why }) => why.some(({ unit }) => unit === 'canary/web1-1')) ||
+        undefined,
+    );
 
-    await farm.rollouts.abort(id, 'Wrong release.', 'token:ops');
+    farm.fleet
+      .balancer({ name: 'berlin' }, 'lb1')
+      .set([{ server: { kind: 'member', node: 'web1-2' }, to: 'drain' }]);
+    await farm.until(id, ({ state }) => state === 'paused');
+    const broken = () =>
+      reading.progress
+        .at(-1)
+        ?.monitor?.invariants.filter(({ violations }) => violations.length > 0)
+        .map(({ name }) => name);
+    await poll('the violation', () => (broken()?.includes('I1') ?? false) || undefined);
+
+    await rollouts.abort(id, 'Wrong release.', 'token:ops');
+    await farm.ends(id);
     await poll('the end', () => reading.ended() || undefined);
     expect(reading.progress.at(-1)?.state).toBe('aborted');
-    expect(reading.log.map(({ kind }) => kind)).toEqual(['rollout-aborted']);
+    const kinds = reading.log.map(({ kind }) => kind);
+    expect([kinds[0], kinds.at(-1)]).toEqual(['rollout-paused', 'rollout-aborted']);
+    farm.fleet
+      .balancer({ name: 'berlin' }, 'lb1')
+      .set([{ server: { kind: 'member', node: 'web1-2' }, to: 'ready' }]);
   });
 
   it('go on behind the last event that a client has', async () => {
-    const id = await begun(12);
+    const { rollouts } = farm.engine;
+    const { id } = await farm.started({ policy: { drainSeconds: 12 } });
     const first = await read(id);
-    await poll('the whole', () => first.progress.length === 1 || undefined);
-    await farm.rollouts.pause(id, 'Lunch.', 'token:ops');
-    await poll('the pause', () => first.log.length === 1 || undefined);
+    await poll('the whole', () => first.progress.length >= 1 || undefined);
+    await rollouts.pause(id, 'Lunch.', 'token:ops');
+    await poll('the pause', () => first.log.some(isPaused) || undefined);
     first.leave();
-    await farm.rollouts.resume(id, 'token:ops');
-    await farm.rollouts.pause(id, 'Tea.', 'token:ops');
+    await rollouts.resume(id, 'token:ops');
+    await rollouts.pause(id, 'Tea.', 'token:ops');
 
-    const seq = String(first.log[0]?.seq);
+    const seq = String(first.log.find(isPaused)?.seq);
     const second = await read(id, { 'Last-Event-ID': seq });
-    await poll('what was missed', () => second.log.length === 2 || undefined);
+    await poll('what was missed', () => second.log.some(isPaused) || undefined);
     expect(second.log.map(({ kind }) => kind)).toEqual(['rollout-resumed', 'rollout-paused']);
     expect(second.progress[0]).toMatchObject({ isWhole: true, because: 'Tea.' });
     second.leave();
-  });
-
-  it('tell what the monitor sees when something speaks against an invariant', async () => {
-    const id = await begun(13);
-    const reading = await read(id);
-    await poll('the whole', () => reading.progress.length === 1 || undefined);
-    farm.rollouts.reading = {
-      at: 5,
-      invariants: [{ name: 'I1', sentence: 'Few are out.', violations: ['Two of web1 are out.'] }],
-      farms: [{ farm: 'web1', serving: 1, out: 2, maxOut: 1 }],
-    };
-    await poll('the reading', () => reading.progress.at(-1)?.monitor ?? undefined);
-    expect(reading.progress.at(-1)?.monitor?.invariants[0]?.violations).toEqual([
-      'Two of web1 are out.',
-    ]);
-    reading.leave();
-    farm.rollouts.reading = null;
   });
 });

@@ -21,6 +21,7 @@ import { CollectionTask } from '../../src/repository/retention/collection-task.t
 import { DiskSpace } from '../../src/support/disk-space.ts';
 import { AppError } from '../../src/support/errors.ts';
 import { Locks } from '../../src/support/locks.ts';
+import { openTestRollouts } from '../fleet/rollout/test-rollouts.ts';
 import { noResign, openTestKeyring, openTestKeys } from '../keys/open-test-keys.ts';
 import { openTestPhp } from '../php/open-test-php.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -29,7 +30,6 @@ import { FakeBuilds } from './fake-builds.ts';
 import { FakeCheck } from './fake-check.ts';
 import type { FakeRecords } from './fake-records.ts';
 import { FakeRepository, FINGERPRINT } from './fake-repository.ts';
-import { MemoryRollouts } from './memory-rollouts.ts';
 import { NOBODY } from './no-balancers.ts';
 
 export const PUBLIC_KEY =
@@ -48,7 +48,6 @@ export interface TestServer {
   readonly collection: CollectionTask;
   readonly builds: FakeBuilds;
   readonly records: FakeRecords;
-  readonly rollouts: MemoryRollouts;
   readonly tokens: Tokens;
   readonly journal: Journal;
   readonly context: HttpContext;
@@ -131,7 +130,6 @@ export async function startTestServer(
   const check = new FakeCheck();
   const builds = new FakeBuilds({ clock, journal, repository });
   const { records } = builds;
-  const rollouts = new MemoryRollouts({ journal, clock });
   const { log, logLines } = recordingLog();
   const collection = new CollectionTask(repository.retention, { clock, log });
   const faults: string[] = [];
@@ -150,10 +148,19 @@ export async function startTestServer(
     }),
   ]);
   const inventories = new Inventories({ database, journal, clock, profiles });
+  const folders = { state: join(folder, 'state'), mirrorRoot };
+  const php = openTestPhp({ clock, journal, keyring, folder });
+  const impacts = createFleetImpacts({
+    database,
+    profiles,
+    locks: new Locks(),
+    folders,
+    observed: async () => [],
+  });
   const context: HttpContext = {
     profiles,
     repository,
-    php: openTestPhp({ clock, journal, keyring, folder }),
+    php,
     check,
     collection,
     keys: await openTestKeys(folder, { clock, journal, keyring }),
@@ -161,13 +168,16 @@ export async function startTestServer(
     proofs: createProofs({ database, journal, clock, profiles, locks: new Locks() }),
     inventories,
     standings: new Standings({ database, inventories, profiles, clock, balancers: NOBODY }),
-    impacts: createFleetImpacts({
+    impacts,
+    rollouts: openTestRollouts({
       database,
+      journal,
+      inventories,
       profiles,
-      locks: new Locks(),
-      folders: { state: join(folder, 'state'), mirrorRoot },
-      observed: async () => [],
-    }),
+      impacts,
+      php,
+      folders,
+    }).rollouts,
     builds,
     schedules: new Scheduler({
       database,
@@ -186,7 +196,6 @@ export async function startTestServer(
       space: new DiskSpace([], 0),
     }),
     records,
-    rollouts,
     tokens,
     journal,
     publicKey: PUBLIC_KEY,
@@ -217,7 +226,6 @@ export async function startTestServer(
     collection,
     builds,
     records,
-    rollouts,
     tokens,
     journal,
     context,

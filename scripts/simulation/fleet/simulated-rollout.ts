@@ -110,6 +110,7 @@ export class SimulatedRollout {
       log: silentLog(),
       judges: fleetGates(parts.drivers, new Readings(parts.drivers.balancers, parts.time)),
       timestampOf: async ({ serial }) => serial * 1000,
+      isProven: async () => null,
       locks: new Locks(),
       settings: {
         ...DEFAULT_SETTINGS,

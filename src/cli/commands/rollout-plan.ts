@@ -11,6 +11,7 @@ import {
 import { harmless } from '../output.ts';
 import { readPolicy } from '../rollout-policy.ts';
 import { shortId, showRollout } from '../rollout-report.ts';
+import { watchPlanning } from '../watch-planning.ts';
 
 interface PlanOptions extends AnswerOptions {
   readonly site: readonly string[];
@@ -81,7 +82,11 @@ async function plan(
   const client = await connect(options, context);
   const scope = { sites: [...site], farms: [...farm], nodes: [...node] };
   try {
-    const rollout = await client.planRollout({ ...wanted, scope, policy, reason, dryRun });
+    const rollout = await watchPlanning(
+      client.planRollout({ ...wanted, scope, policy, reason, dryRun }),
+      wanted,
+      { client, output, clock },
+    );
     if (options.json) {
       output.json(rollout);
       return;

@@ -88,7 +88,7 @@ export async function installedSets(
 
 const NO_TREES: ObservedNode['php'] = { active: null, resident: [] };
 
-function readTrees(text: string): ObservedNode['php'] {
+export function readTrees(text: string): ObservedNode['php'] {
   const trees = treesSchema.parse(JSON.parse(text));
   const resident: ResidentTree[] = trees.map(({ id, manifest, requires }) => ({
     id,

@@ -32,7 +32,8 @@ export function tooFewServing(moment: FleetMoment, before: FleetMoment | null): 
     }
     const found = { invariant: 'I2', subject: farm.farm, cause: causeOfOut(seen) };
     if (serving.length < farm.minServing) {
-      const sentence = `${serving.length} members of ${farm.farm} serve, and it needs ${farm.minServing}`;
+      const out = names(farm.members.filter(({ isServing }) => !isServing));
+      const sentence = `${serving.length} members of ${farm.farm} serve, and it needs ${farm.minServing} (${out} out)`;
       return [{ ...found, sentence }];
     }
     const share = weightOf(serving) / weightOf(farm.members);
@@ -97,7 +98,13 @@ export function goesBack(moment: FleetMoment, before: FleetMoment | null): Viola
       if (releases.length < 2) {
         return [];
       }
-      const sentence = `${backend} of ${site.site} serves more than one release: ${releases.join(', ')}`;
+      const which = releases.map((release) => {
+        const serve = (farm: FarmMoment) =>
+          servingMembers(farm).filter((it) => it.release === release);
+        const where = farms.filter((farm) => serve(farm).length > 0);
+        return `${release} (${where.map((farm) => `${farm.farm}: ${some(serve(farm))}`).join('; ')})`;
+      });
+      const sentence = `${backend} of ${site.site} serves more than one release: ${which.join(', ')}`;
       const isOurs = farms.some(({ members }) => members.some(isWorkedOn));
       return [
         { invariant: 'I4', subject: site.site, sentence, cause: isOurs ? 'rollout' : 'event' },
@@ -113,7 +120,8 @@ export function readsOldCache(moment: FleetMoment, before: FleetMoment | null): 
     if (isDark(farm)) {
       return [];
     }
-    const served = releasesOf(servingMembers(farm));
+    const serving = servingMembers(farm);
+    const served = releasesOf(serving);
     const foreign = farm.cache.writers.filter(
       (name) => served.length > 0 && !served.includes(name),
     );
@@ -126,11 +134,15 @@ export function readsOldCache(moment: FleetMoment, before: FleetMoment | null): 
         ? []
         : [
             found(
-              `${farm.farm} serves ${served.join(', ')} and its cache may have what ${foreign.join(', ')} wrote`,
+              `${farm.farm} (${some(serving)}) serves ${served.join(', ')} and its cache may have what ${foreign.join(', ')} wrote`,
             ),
           ]),
       ...(farm.cache.isStale
-        ? [found(`${farm.farm} takes visitors again and was not flushed since it was dark`)]
+        ? [
+            found(
+              `${farm.farm} (${some(serving)}) takes visitors again and was not flushed since it was dark`,
+            ),
+          ]
         : []),
     ];
   });
@@ -145,15 +157,19 @@ export function mixesVersions(moment: FleetMoment, before: FleetMoment | null): 
     };
     const releases = releasesOf(serving);
     const mixed = releases.length > 1 && !isDark(farm);
+    const by = (key: 'release' | 'tree', values: readonly string[]): string =>
+      values
+        .map((value) => `${value} (${some(serving.filter((member) => member[key] === value))})`)
+        .join(', ');
     const profiles = [...new Set(serving.map(({ profile }) => profile))];
     return [
       ...(mixed
-        ? [found(`${farm.farm} serves more than one release: ${releases.join(', ')}`)]
+        ? [found(`${farm.farm} serves more than one release: ${by('release', releases)}`)]
         : []),
       ...profiles.flatMap((profile) => {
         const of = serving.filter((member) => member.profile === profile);
         const trees = [...new Set(of.flatMap(({ tree }) => (tree === null ? [] : [tree])))];
-        const text = `${farm.farm} serves with more than two PHP trees of ${profile}: ${trees.join(', ')}`;
+        const text = `${farm.farm} serves with more than two PHP trees of ${profile}: ${by('tree', trees)}`;
         return trees.length > 2 ? [found(text)] : [];
       }),
     ];
@@ -167,7 +183,7 @@ export function lacksSonames(moment: FleetMoment, before: FleetMoment | null): V
       if (member.lacks.length === 0 || old?.members[index] === member) {
         return [];
       }
-      const sentence = `PHP trees on ${member.node} need what nothing provides any more: ${member.lacks.join(', ')}`;
+      const sentence = `PHP trees on ${member.node} of ${farm.farm} need what nothing provides any more: ${member.lacks.join(', ')}`;
       const cause = isWorkedOn(member) ? 'rollout' : 'event';
       return [{ invariant: 'I15', subject: member.node, sentence, cause }];
     }),
@@ -225,6 +241,14 @@ function names(members: readonly MemberMoment[]): string {
   return members
     .map(({ node, held }) => (held === null ? node : `${node}, held: ${held}`))
     .join('; ');
+}
+
+const NAMED = 5;
+
+function some(members: readonly MemberMoment[]): string {
+  const more = members.length - NAMED;
+  const named = members.slice(0, NAMED).map(({ node }) => node);
+  return `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function percent(part: number): string {

@@ -78,6 +78,8 @@ export interface MemberMoment {
 export interface RolloutMoment {
   readonly id: string;
   readonly plan: RolloutPlan;
+  /** What the plan's id has to be, when somebody has worked it out already. */
+  readonly digest?: string | undefined;
   readonly state: RolloutState;
   /** The ids of the plans that were approved for it. */
   readonly approved: readonly string[];

@@ -20,7 +20,7 @@ export function isAnotherPlan(moment: FleetMoment, before: FleetMoment | null): 
   return changedRollouts(moment, before).flatMap(({ rollout, before: old }) => {
     const { id, plan, approved } = rollout;
     const foreign = approved.filter((other) => other !== plan.id);
-    const isSame = old?.plan === plan || planIdOf(plan) === plan.id;
+    const isSame = old?.plan === plan || (rollout.digest ?? planIdOf(plan)) === plan.id;
     return [
       ...(isSame ? [] : [ofRollout('I8', rollout, 'its plan was changed after it was made')]),
       ...(id === plan.id ? [] : [ofRollout('I8', rollout, `it follows the plan ${plan.id}`)]),
@@ -30,11 +30,15 @@ export function isAnotherPlan(moment: FleetMoment, before: FleetMoment | null): 
 }
 
 /** I9: a step of a node runs at most once. */
-export function runsTwice({ ran }: FleetMoment): Violation[] {
+export function runsTwice({ ran, sites }: FleetMoment): Violation[] {
   return ran
     .filter(({ times }) => times > 1)
     .map(({ node, step, times }) => {
-      const sentence = `the step ${step} has begun ${times} times on ${node}`;
+      const farm = sites
+        .flatMap(({ farms }) => farms)
+        .find(({ members }) => members.some((member) => member.node === node));
+      const where = farm === undefined ? node : `${node} of ${farm.farm}`;
+      const sentence = `the step ${step} has begun ${times} times on ${where}`;
       return { invariant: 'I9', subject: node, sentence, cause: 'rollout' };
     });
 }

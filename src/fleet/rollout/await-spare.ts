@@ -2,12 +2,20 @@ import type { Site } from '../inventory/inventory.ts';
 import { isDark } from '../plan/moment.ts';
 import type { Action } from '../plan/plan.ts';
 import { whyNotDark, whyNotSpared } from '../plan/spare.ts';
-import { farmMoment, siteMoment } from './live-moment.ts';
+import { farmMoment, type KnownOfMembers, siteMoment } from './live-moment.ts';
+import { NodeSightings } from './node-sightings.ts';
 import type { SiteReading } from './readings.ts';
 import { type Intent, type Outcome, Poll, type UnitScene } from './unit-scene.ts';
 
 /** What rows say matters to invariants, not to who serves. */
-const NOBODY = { wishes: new Map(), held: new Map(), owners: new Map() };
+const NOBODY: KnownOfMembers = {
+  wishes: new Map(),
+  held: new Map(),
+  owners: new Map(),
+  nodes: new NodeSightings(),
+  farm: () => ({ flushedAt: 0, outAt: 0 }),
+  flushedBefore: () => 0,
+};
 
 /**
  * Waits until who is about to be taken out can be spared, as balancers see it at this moment: others may have died since the
@@ -71,6 +79,7 @@ function whyNotMembers(
     return undefined;
   }
   const { peakLoad } = site;
-  const why = whyNotSpared({ peakLoad }, farmMoment(farm, reading, NOBODY), serving);
+  const moment = farmMoment(farm, { reading, known: NOBODY, before: undefined });
+  const why = whyNotSpared({ peakLoad }, moment, serving);
   return why === undefined ? undefined : `${why}.`;
 }

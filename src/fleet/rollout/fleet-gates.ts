@@ -32,7 +32,7 @@ export function fleetGates(
 
 type Reading = Awaited<ReturnType<Readings['of']>>;
 
-/** Every balancer of the site answers, and they agree about who serves. */
+/** Every balancer of the site answers. Who serves is judged by the gate of the peers. */
 function balancersAnswer({ silent, site }: Reading): GateVerdict {
   const [first] = silent;
   return first === undefined

@@ -1,8 +1,18 @@
 import type { BalancerWishRow } from '../../database/tables.ts';
-import type { Farm, Site } from '../inventory/inventory.ts';
-import type { FarmMoment, FarmServer, MemberMoment, SiteMoment } from '../plan/moment.ts';
+import type { Farm, Member, Site } from '../inventory/inventory.ts';
+import {
+  type CacheMoment,
+  type FarmMoment,
+  type FarmServer,
+  isDark,
+  type MemberMoment,
+  nextCache,
+  type SiteMoment,
+} from '../plan/moment.ts';
 import type { AdminState, Backend } from '../plan/plan.ts';
+import type { NodeSightings } from './node-sightings.ts';
 import type { SiteReading } from './readings.ts';
+import type { FarmSighting } from './step-sightings.ts';
 
 /** What the rows say that balancers cannot know. */
 export interface KnownOfMembers {
@@ -11,11 +21,15 @@ export interface KnownOfMembers {
   readonly held: ReadonlyMap<string, string>;
   /** Rollouts that have a unit with the node under way. */
   readonly owners: ReadonlyMap<string, readonly string[]>;
+  readonly nodes: Pick<NodeSightings, 'of'>;
+  readonly farm: (name: string) => FarmSighting;
+  /** When it was known to be flushed last, in the moment before; epoch milliseconds, 0: never. */
+  readonly flushedBefore: (farm: string) => number;
 }
 
 /**
- * A site at one moment, as its balancers see it. What no balancer can say, which release and which PHP a member serves and what
- * lies in a cache, is not in it: steps of units look at that. What is as it was before is the same object.
+ * A site at one moment, as its balancers see it. Which release and which PHP a member serves is what it has reported, or what the
+ * last step there came to. What is as it was before is the same object.
  */
 export function siteMoment(
   site: Site,
@@ -24,8 +38,8 @@ export function siteMoment(
   before: SiteMoment | undefined,
 ): SiteMoment {
   const farms = site.farms.map((farm, index) => {
-    const now = farmMoment(farm, reading, known);
     const old = before?.farms[index];
+    const now = farmMoment(farm, { reading, known, before: old });
     return old !== undefined && isSameFarm(old, now) ? old : now;
   });
   const isSame =
@@ -39,11 +53,16 @@ function isSameFarm(old: FarmMoment, now: FarmMoment): boolean {
     old.farm === now.farm &&
     old.maxOut === now.maxOut &&
     old.minServing === now.minServing &&
-    old.backends?.blue.admin === now.backends?.blue.admin &&
-    old.backends?.green.admin === now.backends?.green.admin &&
+    isSameAdmin(old, now, 'blue') &&
+    isSameAdmin(old, now, 'green') &&
+    isSameCache(old.cache, now.cache) &&
     old.members.length === now.members.length &&
     old.members.every((member, index) => isSameMember(member, now.members[index]))
   );
+}
+
+function isSameAdmin(old: FarmMoment, now: FarmMoment, backend: Backend): boolean {
+  return old.backends?.[backend].admin === now.backends?.[backend].admin;
 }
 
 function isSameMember(old: MemberMoment, now: MemberMoment | undefined): boolean {
@@ -53,45 +72,96 @@ function isSameMember(old: MemberMoment, now: MemberMoment | undefined): boolean
     old.weight === now.weight &&
     old.admin === now.admin &&
     old.isServing === now.isServing &&
+    isSameContent(old, now) &&
     old.outBy === now.outBy &&
     old.held === now.held &&
-    old.owners.length === now.owners.length &&
-    old.owners.every((owner, index) => owner === now.owners[index])
+    isSameList(old.owners, now.owners)
   );
 }
 
+function isSameContent(old: MemberMoment, now: MemberMoment): boolean {
+  return (
+    old.isWebRunning === now.isWebRunning &&
+    old.release === now.release &&
+    old.tree === now.tree &&
+    isSameList(old.lacks, now.lacks)
+  );
+}
+
+function isSameCache(old: CacheMoment, now: CacheMoment): boolean {
+  return old.isStale === now.isStale && isSameList(old.writers, now.writers);
+}
+
+function isSameList(old: readonly string[], now: readonly string[]): boolean {
+  return old.length === now.length && old.every((one, index) => one === now[index]);
+}
+
 /** One farm of it. */
-export function farmMoment(farm: Farm, reading: SiteReading, known: KnownOfMembers): FarmMoment {
+export function farmMoment(
+  farm: Farm,
+  {
+    reading,
+    known,
+    before,
+  }: {
+    readonly reading: SiteReading;
+    readonly known: KnownOfMembers;
+    readonly before: FarmMoment | undefined;
+  },
+): FarmMoment {
   const blue = serverOf(reading, farm, 'blue');
   const green = serverOf(reading, farm, 'green');
-  return {
+  const now: FarmMoment = {
     farm: farm.name,
     maxOut: farm.maxOut,
     minServing: farm.minServing,
     backends: blue === undefined || green === undefined ? null : { blue, green },
-    members: farm.members.map((member): MemberMoment => {
-      const { node, profile, weight } = member;
-      const wish = known.wishes.get(`member:${node}`);
-      const isOut = wish !== undefined && wish.admin_state !== 'ready';
-      return {
-        node,
-        profile,
-        weight,
-        admin: strongest(reading.said(`member:${node}`).map((said) => said?.to ?? null)),
-        // A balancer that does not answer is not a member that does not serve.
-        isServing: reading.member(node) !== 'out',
-        isWebRunning: true,
-        isBooting: false,
-        release: null,
-        tree: null,
-        outBy: isOut ? wish.rollout : null,
-        held: known.held.get(node) ?? null,
-        owners: known.owners.get(node) ?? [],
-        lacks: [],
-      };
-    }),
-    cache: { writers: [], isStale: false },
+    members: farm.members.map((member) => memberMoment(member, reading, known)),
+    cache: NO_CACHE,
   };
+  return farm.memcached.length === 0 ? now : { ...now, cache: cacheOf(now, known, before) };
+}
+
+function memberMoment(
+  { node, profile, weight }: Member,
+  reading: SiteReading,
+  known: KnownOfMembers,
+): MemberMoment {
+  const wish = known.wishes.get(`member:${node}`);
+  const isOut = wish !== undefined && wish.admin_state !== 'ready';
+  const { release, tree, lacks, isWebRunning } = known.nodes.of(node);
+  return {
+    node,
+    profile,
+    weight,
+    admin: strongest(reading.said(`member:${node}`).map((said) => said?.to ?? null)),
+    // A balancer that does not answer is not a member that does not serve.
+    isServing: reading.member(node) !== 'out',
+    isWebRunning: isWebRunning.value ?? true,
+    isBooting: false,
+    release: release.value ?? null,
+    tree: tree.value ?? null,
+    outBy: isOut ? wish.rollout : null,
+    held: known.held.get(node) ?? null,
+    owners: known.owners.get(node) ?? [],
+    lacks: lacks.value ?? [],
+  };
+}
+
+const NO_CACHE: CacheMoment = { writers: [], isStale: false };
+
+/** Of a farm that was not looked at before, what the rows say: it was dark, and was it flushed since? */
+function cacheOf(
+  now: FarmMoment,
+  known: KnownOfMembers,
+  before: FarmMoment | undefined,
+): CacheMoment {
+  const { flushedAt, outAt } = known.farm(now.farm);
+  if (before !== undefined) {
+    return nextCache(before, now, flushedAt > known.flushedBefore(now.farm));
+  }
+  const isStale = outAt > flushedAt || (outAt === 0 && isDark(now));
+  return { ...nextCache({ ...now, cache: NO_CACHE }, now, true), isStale };
 }
 
 /** The least that any balancer says; undefined when none of them knows farms. */

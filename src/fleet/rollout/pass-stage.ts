@@ -20,7 +20,6 @@ export async function passStage(
   if (stage.endedAt === null) {
     await ledger.write({
       stage: { position: stage.position, change: { ended_at: now } },
-      rollout: { stage: id },
       events: [eventOf(plan.id, id, 'rollout-stage-ended')],
     });
     stage.endedAt = now;

@@ -93,6 +93,8 @@ export interface EngineContext {
   readonly inventory: () => Promise<RecordedInventory>;
   /** TIMESTAMP of a publication, seconds: what a node that has it says. Null when it is not there any more. */
   readonly timestampOf: (publication: PublicationRef) => Promise<number | null>;
+  /** Whether preproduction has proven a publication, or somebody let it through with a reason; null: nobody can tell. */
+  readonly isProven: (publication: PublicationRef) => Promise<boolean | null>;
   /** Who tells a site's balancers something does so under its name. */
   readonly locks: Locks;
   readonly settings: EngineSettings;

@@ -10,18 +10,17 @@ import type { LoadedRollout } from './load-rollout.ts';
 import { ENDED, isUnderWay, openStages } from './open-stages.ts';
 import { passStage } from './pass-stage.ts';
 import type { Readings } from './readings.ts';
-import type { RolloutState, WaitReason } from './rollout.ts';
+import type { RolloutState } from './rollout.ts';
 import type { EngineContext } from './rollout-context.ts';
 import { type RolloutStanding, rolloutStateSchema, standingOf } from './rollout-store.ts';
 import { UnitChooser } from './unit-chooser.ts';
 import type { UnitProgress } from './unit-journal.ts';
 import { UnitRun } from './unit-run.ts';
 import { FleetIndex, type UnitScene } from './unit-scene.ts';
+import { noteWaits, underWay } from './waits.ts';
 import { Wake } from './wake.ts';
 
 const SECOND_MS = 1000;
-/** Units under way that are named. */
-const MOST_SHOWN = 20;
 
 /** What it shares with other rollouts of this engine. */
 export interface Shared {
@@ -49,7 +48,6 @@ export class RolloutRun {
   #held = new Map<string, string>();
   #fleet: FleetIndex;
   #failure: { readonly error: unknown } | undefined;
-  #waits: readonly WaitReason[] = [];
 
   constructor(shared: Shared, loaded: LoadedRollout, fleet: FleetIndex) {
     this.id = loaded.row.id;
@@ -96,12 +94,13 @@ export class RolloutRun {
     this.#wake.now();
   }
 
-  get waits(): readonly WaitReason[] {
-    return this.#waits;
-  }
-
   get state(): RolloutState {
     return rolloutStateSchema.parse(this.#row.state);
+  }
+
+  /** When a person let it go on last, epoch milliseconds; 0: never. */
+  get resumedAt(): number {
+    return this.#row.resumed_at ?? 0;
   }
 
   /** Names of the sites that the plan touches. */
@@ -111,7 +110,7 @@ export class RolloutRun {
 
   /** Units that failed since a person let the rollout go on. */
   get failed(): readonly FailedUnit[] {
-    const since = this.#row.resumed_at ?? 0;
+    const since = this.resumedAt;
     const types = this.#loaded.stages.map((one) => one.stage);
     return this.#failed
       .filter(({ endedAt }) => endedAt === null || endedAt >= since)
@@ -231,9 +230,6 @@ export class RolloutRun {
       case 'aborting':
         return await this.#abort();
       case 'paused':
-        this.#waits = [
-          { kind: 'paused', unit: null, sentence: this.#row.because ?? '', until: null },
-        ];
         return false;
       default:
         return true;
@@ -262,7 +258,7 @@ export class RolloutRun {
   }
 
   async #goOn(): Promise<boolean> {
-    const { context, plan } = this.scene;
+    const { context, plan, ledger } = this.scene;
     const { stages } = this.#loaded;
     const approved = await this.#approved();
     const now = context.time.now();
@@ -274,7 +270,7 @@ export class RolloutRun {
     for (const stage of stages) {
       if (stage.passedAt === null) {
         const until = isUnderWay(stage, left)
-          ? this.#underWay()
+          ? underWay(this.#running.keys())
           : await passStage(this.scene, stage, this.underWay);
         if (until !== undefined) {
           waits.push(...until);
@@ -283,13 +279,16 @@ export class RolloutRun {
         this.wake();
       }
     }
-    this.#waits = waits;
-    if (open.current === undefined && this.#running.size === 0 && choice.begin.length === 0) {
-      const isOver = this.#loaded.units.every(
-        (unit) => ENDED.includes(unit.state) || left.has(unit),
-      );
-      return isOver && (await this.#end(left, 'done'));
+    const isQuiet =
+      open.current === undefined && this.#running.size === 0 && choice.begin.length === 0;
+    if (
+      isQuiet &&
+      this.#loaded.units.every((unit) => ENDED.includes(unit.state) || left.has(unit))
+    ) {
+      return await this.#end(left, 'done');
     }
+    const current = stages.find(({ passedAt }) => passedAt === null);
+    await noteWaits(ledger, this.#row, { stage: current?.stage.id ?? null, waits });
     return false;
   }
 
@@ -322,27 +321,15 @@ export class RolloutRun {
     }
   }
 
-  #underWay(): readonly WaitReason[] {
-    const some: UnitProgress[] = [];
-    for (const unit of this.#running.keys()) {
-      if (some.push(unit) === MOST_SHOWN) {
-        break;
-      }
-    }
-    return some.map(({ unit, step }) => ({
-      kind: 'node-step',
-      unit: unit.id,
-      sentence: `${unit.id} is at ${step ?? 'its first step'}.`,
-      until: null,
-    }));
-  }
-
   async #abort(): Promise<boolean> {
     for (const run of this.#running.values()) {
       run.abort();
     }
-    this.#waits = this.#underWay();
-    return this.#running.size === 0 && (await this.#end(new Map(), 'aborted'));
+    if (this.#running.size === 0) {
+      return await this.#end(new Map(), 'aborted');
+    }
+    await noteWaits(this.scene.ledger, this.#row, { waits: underWay(this.#running.keys()) });
+    return false;
   }
 
   async #end(left: ReadonlyMap<UnitProgress, Blocked>, as: 'done' | 'aborted'): Promise<boolean> {
@@ -352,10 +339,9 @@ export class RolloutRun {
     );
     const missing = await endRollout(this.scene, { units, touched, as });
     if (missing !== undefined) {
-      this.#waits = [{ kind: 'end-check', unit: null, sentence: missing, until: null }];
-      return false;
+      const wait = { kind: 'end-check', unit: null, sentence: missing, until: null };
+      await noteWaits(this.scene.ledger, this.#row, { waits: [wait] });
     }
-    this.#waits = [];
-    return true;
+    return missing === undefined;
   }
 }

@@ -6,10 +6,10 @@ import { takeOver } from './load-rollout.ts';
 import { Monitor } from './monitor.ts';
 import { Readings } from './readings.ts';
 import { Reconciler } from './reconciler.ts';
-import type { MonitorReading, WaitReason } from './rollout.ts';
 import type { EngineContext } from './rollout-context.ts';
 import { RolloutRun } from './rollout-run.ts';
 import { ACTIVE_STATES, idsIn } from './rollout-store.ts';
+import { StepBegins } from './step-begins.ts';
 import { FleetIndex } from './unit-scene.ts';
 import { Wake } from './wake.ts';
 
@@ -27,14 +27,18 @@ export class RolloutRunner implements Service {
   readonly #context: EngineContext;
   readonly #journal: Pick<Journal, 'listen'>;
   readonly #runs = new Map<string, RolloutRun>();
+  readonly #begins = new StepBegins();
   #stop = new AbortController();
   #working: Promise<unknown> = Promise.resolve();
   #unlisten: () => void = () => undefined;
   #wake: Wake;
-  #monitor: Monitor | undefined;
 
   constructor(context: EngineContext, journal: Pick<Journal, 'listen'>) {
-    this.#context = context;
+    const { drivers } = context;
+    this.#context = {
+      ...context,
+      drivers: { ...drivers, nodes: this.#begins.watch(drivers.nodes) },
+    };
     this.#journal = journal;
     this.#wake = new Wake(context.time);
   }
@@ -56,8 +60,8 @@ export class RolloutRunner implements Service {
       }
     });
     const { signal } = this.#stop;
-    const monitor = new Monitor(this.#context, readings, () => [...this.#runs.values()]);
-    this.#monitor = monitor;
+    const looks = { readings, begins: this.#begins };
+    const monitor = new Monitor(this.#context, looks, () => [...this.#runs.values()]);
     this.#working = Promise.allSettled([
       this.#work(readings, signal),
       reconciler.work(signal),
@@ -70,16 +74,6 @@ export class RolloutRunner implements Service {
     this.#stop.abort(new Error('the runner of rollouts stops'));
     this.#wake.now();
     await this.#working;
-  }
-
-  /** What a rollout waits for at the moment; undefined when it is not carried out here. */
-  waits(id: string): readonly WaitReason[] | undefined {
-    return this.#runs.get(id)?.waits;
-  }
-
-  /** What the invariants were found to be when they were looked at last. */
-  monitor(id: string): MonitorReading | undefined {
-    return this.#runs.has(id) ? this.#monitor?.reading(id) : undefined;
   }
 
   async #work(readings: Readings, signal: AbortSignal): Promise<void> {

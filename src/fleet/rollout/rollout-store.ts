@@ -109,7 +109,7 @@ export async function findRollout(queries: Queries, id: string): Promise<Rollout
 /** What changes of a rollout while it is carried out. */
 export type RolloutStanding = Pick<
   RolloutRow,
-  'because' | 'resumed_at' | 'runner' | 'state' | 'waits_json'
+  'because' | 'resumed_at' | 'runner' | 'stage' | 'state' | 'waits_json'
 >;
 
 export async function standingOf(
@@ -118,7 +118,7 @@ export async function standingOf(
 ): Promise<RolloutStanding | undefined> {
   return await queries
     .selectFrom('rollouts')
-    .select(['because', 'resumed_at', 'runner', 'state', 'waits_json'])
+    .select(['because', 'resumed_at', 'runner', 'stage', 'state', 'waits_json'])
     .where('id', '=', id)
     .executeTakeFirst();
 }

@@ -104,7 +104,7 @@ export interface Release {
   readonly isForced: boolean;
 }
 
-/** What the monitor of a rollout saw when it looked last. */
+/** What the monitor of a rollout saw when something was last different, or a minute ago. */
 export interface MonitorReading {
   /** Epoch milliseconds. */
   readonly at: number;
@@ -113,6 +113,8 @@ export interface MonitorReading {
     readonly name: string;
     readonly sentence: string;
     readonly violations: readonly string[];
+    /** Why nobody can tell whether it holds everywhere, a sentence; null: it was looked at. */
+    readonly unseen: string | null;
   }[];
   /** The farms of the plan, as balancers see their members. */
   readonly farms: readonly {
@@ -123,10 +125,24 @@ export interface MonitorReading {
   }[];
 }
 
+/** A plan that is being made on this server: for thousands of nodes it takes some seconds. */
+export interface PlanUnderWay {
+  readonly kind: RolloutRequest['kind'];
+  readonly targets: readonly string[];
+  readonly by: string;
+  /** Epoch milliseconds. */
+  readonly since: number;
+  /** How many nodes it looks at; 0 while they are being counted. */
+  readonly nodes: number;
+  readonly doing: 'reading' | 'planning' | 'writing';
+}
+
 /** What the API and the pages call. Every deed is in the journal: kind `rollout-...`, subject `rollout:<id>`. */
 export interface RolloutService {
   /** Pins, classifies, plans, keeps as a draft. Throws `rollout-refused` with every problem in `details.problems`. */
   plan(request: RolloutRequest, actor: string): Promise<RolloutRecord>;
+  /** Plans that this server makes at the moment. */
+  planning(): readonly PlanUnderWay[];
   list(): Promise<readonly RolloutRecord[]>;
   /** Throws `rollout-unknown`. A prefix of the id is enough when only one begins with it. */
   get(id: string): Promise<RolloutRecord>;

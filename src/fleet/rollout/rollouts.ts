@@ -1,16 +1,18 @@
 import type { RolloutRow } from '../../database/tables.ts';
-import type { Journal } from '../../journal/journal.ts';
 import { AppError } from '../../support/errors.ts';
 import type { Artefacts } from '../plan/artefact.ts';
-import { makePlan } from '../plan/make-plan.ts';
+import { makePlanApart } from '../plan/make-plan-apart.ts';
 import type { RolloutPlan } from '../plan/plan.ts';
 import { DEFAULT_POLICY, type RolloutPolicy } from '../plan/policy.ts';
 import { artefactsBefore, readArtefacts } from './artefacts-before.ts';
 import { approvalsOf, heldNodes } from './fleet-store.ts';
 import { freshPlan } from './fresh-plan.ts';
+import { type Go, PlansUnderWay } from './plans-under-way.ts';
+import { readReading } from './reading-store.ts';
 import { releaseNode } from './release-node.ts';
 import type {
   MonitorReading,
+  PlanUnderWay,
   Release,
   RolloutRecord,
   RolloutRequest,
@@ -20,6 +22,7 @@ import type {
 import type { EngineContext } from './rollout-context.ts';
 import { type Collected, collect, type RolloutSources } from './rollout-sources.ts';
 import {
+  ACTIVE_STATES,
   allRollouts,
   findRollout,
   insertRollout,
@@ -41,35 +44,39 @@ export interface RolloutsContext
     'database' | 'transact' | 'time' | 'inventory' | 'drivers' | 'timestampOf' | 'settings'
   > {
   readonly sources: RolloutSources;
-  readonly journal: Pick<Journal, 'listen'>;
-  /** What the runner of this server knows of one that it carries out. */
-  readonly runner: {
-    waits(id: string): readonly WaitReason[] | undefined;
-    monitor(id: string): MonitorReading | undefined;
-  };
 }
 
-/** What people ask of rollouts. */
+/** Who has a plan made, and who wants to know how far it is. */
+interface Making {
+  readonly actor: string;
+  readonly reason: string;
+  readonly isDryRun: boolean;
+  readonly go?: Go;
+}
+
+/** What people ask of rollouts. All answers are from the database: any server can give them. */
 export class Rollouts implements RolloutService {
   readonly #context: RolloutsContext;
+  readonly #planning = new PlansUnderWay();
 
   constructor(context: RolloutsContext) {
     this.#context = context;
   }
 
   async plan(request: RolloutRequest, actor: string): Promise<RolloutRecord> {
-    const { inventory } = await this.#context.inventory();
-    const collected = await collect(this.#context.sources, inventory, request);
-    const policy: RolloutPolicy = { ...DEFAULT_POLICY, ...request.policy };
-    return await this.#make(
-      collected,
-      { policy, scope: request.scope, reverses: null },
-      {
-        actor,
-        reason: request.reason,
-        isDryRun: request.isDryRun ?? false,
-      },
-    );
+    const { kind, targets, scope, reason, isDryRun = false } = request;
+    const asked = { kind, targets, by: actor, since: this.#context.time.now() };
+    return await this.#planning.during(asked, async (go) => {
+      const { inventory } = await this.#context.inventory();
+      const collected = await collect(this.#context.sources, inventory, request);
+      const policy: RolloutPolicy = { ...DEFAULT_POLICY, ...request.policy };
+      const wanted = { policy, scope, reverses: null };
+      return await this.#make(collected, wanted, { actor, reason, isDryRun, go });
+    });
+  }
+
+  planning(): readonly PlanUnderWay[] {
+    return this.#planning.all();
   }
 
   async list(): Promise<readonly RolloutRecord[]> {
@@ -143,19 +150,23 @@ export class Rollouts implements RolloutService {
     const asked = { kind: plan.kind, targets, scope };
     const pinned = plan.kind.startsWith('os') ? undefined : before;
     const collected = await collect(this.#context.sources, inventory, asked, pinned);
-    const made = { actor, reason, isDryRun: false };
-    return await this.#make(collected, { policy: plan.policy, scope, reverses: plan.id }, made);
+    const wanted = { policy: plan.policy, scope, reverses: plan.id };
+    return await this.#make(collected, wanted, { actor, reason, isDryRun: false });
   }
 
   async why(id: string): Promise<readonly WaitReason[]> {
     const row = await rolloutLike(this.#context, id);
-    const known = this.#context.runner.waits(row.id);
-    return known ?? (await readWaits(this.#context.database, row, await this.#record(row)));
+    const approvals = await approvalsOf(this.#context.database, row.id);
+    return readWaits(
+      row,
+      approvals.map(({ of_stage: of }) => of),
+    );
   }
 
   async monitor(id: string): Promise<MonitorReading | null> {
     const row = await rolloutLike(this.#context, id);
-    return this.#context.runner.monitor(row.id) ?? null;
+    const isUnderWay = ACTIVE_STATES.some((state) => state === row.state);
+    return isUnderWay ? await readReading(this.#context.database, row.id) : null;
   }
 
   async held() {
@@ -173,12 +184,14 @@ export class Rollouts implements RolloutService {
       readonly scope: RolloutRequest['scope'];
       readonly reverses: string | null;
     },
-    by: { readonly actor: string; readonly reason: string; readonly isDryRun: boolean },
+    by: Making,
   ): Promise<RolloutRecord> {
     const { time, transact } = this.#context;
     const { inventory, digest } = await this.#context.inventory();
     const input = { ...collected, ...wanted, inventory, inventoryDigest: digest, now: time.now() };
-    const made = makePlan(input);
+    by.go?.('planning', collected.observed.size);
+    const made = await makePlanApart(input);
+    by.go?.('writing', collected.observed.size);
     if ('problems' in made) {
       const sentences = made.problems.map(({ sentence }) => sentence);
       throw new AppError(

@@ -157,7 +157,7 @@ export async function pause(
 /** Goes on; units that failed until now are no part of the budget any more. Throws `rollout-state`. */
 export async function resume(context: Context, id: string, actor: string): Promise<void> {
   await steer(context, id, ['paused'], async (deed) => {
-    const change = { state: 'running', because: null, resumed_at: deed.now };
+    const change = { state: 'running', because: null, resumed_at: deed.now, waits_json: '[]' };
     await changeRollout(deed.queries, id, change);
     await tell(deed, id, { kind: 'rollout-resumed', actor }, {});
   });
@@ -172,7 +172,7 @@ export async function abort(
 ): Promise<void> {
   await steer(context, id, ['draft', 'running', 'paused'], async (deed, state) => {
     const next = state === 'draft' ? 'discarded' : 'aborting';
-    await changeRollout(deed.queries, id, { state: next, because: reason });
+    await changeRollout(deed.queries, id, { state: next, because: reason, waits_json: '[]' });
     await tell(deed, id, { kind: `rollout-${next}`, actor }, { because: reason });
   });
 }

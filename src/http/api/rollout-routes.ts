@@ -9,6 +9,7 @@ import {
   approveBodySchema,
   heldListSchema,
   nodeReleaseSchema,
+  planningListSchema,
   type RolloutDetail,
   rolloutDetailSchema,
   rolloutEventsQuerySchema,
@@ -57,6 +58,15 @@ function readingRoutes(context: RolloutContext): readonly Route[] {
           .toSorted((one, other) => other.createdAt - one.createdAt);
         return { status: 200, json: { rollouts: wanted.slice(0, limit).map(rolloutSummary) } };
       },
+    }),
+    openRoute({
+      method: 'get',
+      path: '/api/rollouts/planning',
+      summary: 'Plans that this server makes at the moment, and how far they are',
+      query: NO_QUERY,
+      body: NO_BODY,
+      replies: { 200: planningListSchema },
+      handle: async () => ({ status: 200, json: { planning: rollouts.planning() } }),
     }),
     openRoute({
       method: 'get',

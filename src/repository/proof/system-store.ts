@@ -74,3 +74,25 @@ export async function servicesOf(
   }
   return found;
 }
+
+/** What a node runs, by the profile that it has reported about; without those of which it has not said it. */
+export async function servicesOfNode(
+  queries: Queries,
+  node: string,
+): Promise<ReadonlyMap<string, readonly ReportedService[]>> {
+  const rows = await queries
+    .selectFrom('node_reports')
+    .select(['profile', 'services_digest'])
+    .where('node', '=', node)
+    .execute();
+  const known = await servicesOf(
+    queries,
+    rows.flatMap(({ services_digest: digest }) => digest ?? []),
+  );
+  return new Map(
+    rows.flatMap(({ profile, services_digest: digest }) => {
+      const services = known.get(digest ?? '');
+      return services === undefined ? [] : [[profile, services]];
+    }),
+  );
+}

@@ -13,6 +13,14 @@ function changed(
   });
 }
 
+function build(number: number, buildTime: number): ImpactPackage {
+  return { ...pooled('d/a-2', {}, number), buildTime };
+}
+
+function chosen(...published: readonly ImpactPackage[]): number | null | undefined {
+  return changesBetween([pooled('d/a-1')], published).changes[0]?.to?.buildId;
+}
+
 describe('what a merge changes', () => {
   it('is what is installed, in its slot, up and down', () => {
     const installed = [
@@ -39,6 +47,11 @@ describe('what a merge changes', () => {
       'd/slots:1 slots-1 slots-1.1',
       'd/up:0 up-1 up-2',
     ]);
+  });
+
+  it('takes of several builds of a version the newest, and of those of one second the last', () => {
+    expect(chosen(build(9, 100), build(3, 200), build(5, 150))).toBe(3);
+    expect(chosen(build(4, 100), build(7, 100), build(5, 100))).toBe(7);
   });
 
   it('takes another build for another package, and one that was only signed again for the same', () => {

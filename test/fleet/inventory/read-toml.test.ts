@@ -133,6 +133,32 @@ describe('patterns of members', () => {
   });
 });
 
+/** `max-out` and `min-serving` of a farm of these members, beside a default. */
+function limitsOf(members: string) {
+  const own = `[site.b.farm.f]\nprofile = "web-x86-64-v3"\nmembers = "${members}"\n`;
+  const { inventory } = read(`[defaults]\nmax-out = 3\n${BALANCER}${own}`);
+  return farmsOf(inventory).map((one) => [one.maxOut, one.minServing]);
+}
+
+describe('what several tables say', () => {
+  it('counts the own table of a member more than that of a pattern, wherever they stand', () => {
+    const own = '[site.b.farm.f.member.a1]\nrack = "own"\n';
+    const pattern = '[site.b.farm.f.member."a[1-2]"]\nrack = "pattern"\nweight = 2\n';
+    for (const tables of [own + pattern, pattern + own]) {
+      const { inventory, faults } = farm(`members = "a[1-2]"\n${tables}`);
+      expect(faults).toEqual([]);
+      expect(membersOf(inventory)).toMatchObject([
+        { rack: 'own', weight: 2 },
+        { rack: 'pattern', weight: 2 },
+      ]);
+    }
+  });
+
+  it('lets a default be larger than a farm', () => {
+    expect([limitsOf('a[1-2]'), limitsOf('a[1-5]')]).toEqual([[[2, 0]], [[3, 2]]]);
+  });
+});
+
 describe('faults of an inventory', () => {
   it.each([
     ['members = "a[1-"', 'it has to have one pair of brackets, as in "web7-[01-16]".'],
@@ -141,6 +167,11 @@ describe('faults of an inventory', () => {
     ['members = ["a[1-2]", "a2"]', 'it is the name of a node already'],
     ['members = ["a[1-2]", "b2"]', 'it has the index 2 of a2; give one of them another.'],
     ['members = "spare"', 'site.b.farm.f.member.spare.index is missing: its name does not end'],
+    [
+      'members = "web100"',
+      'member.web100.index is missing: its name does not end in a number from',
+    ],
+    ['members = "a1"\nmemcached = ["h:0"]', 'f.memcached = "h:0": it has to be HOST or HOST:PORT'],
     ['members = "a b[1]"', 'it is not the name of a node: it has to be of letters'],
     ['members = "a[1-3]"\nmin-serving = 3', 'f.min-serving = 3: it may be at most 2: so many of 3'],
     ['members = "a[1-3]"\nmax-out = 4', 'f.max-out = 4: it may be at most 3, the number'],

@@ -99,7 +99,7 @@ describe('a rollout', () => {
     await world.until('rollout-stage-passed');
     await wait();
     expect(await unitsIn(plan, 'done')).toEqual(['canary/s1f1-1']);
-    expect(world.runner.waits(plan.id)).toMatchObject([{ kind: 'approval' }]);
+    expect(await world.waits(plan)).toMatchObject([{ kind: 'approval' }]);
     await approve(world.context, plan, 'wave-1', 'token:ann');
     await world.ended();
     expect(await world.state(plan)).toBe('done');

@@ -134,7 +134,7 @@ describe('a rollout', () => {
     await world.start(plan);
     await world.until('rollout-stage-passed');
     await world.time.runUntil(() => false, 3_600_000).catch(() => undefined);
-    expect(world.runner.waits(plan.id)).toMatchObject([{ kind: 'approval' }]);
+    expect(await world.waits(plan)).toMatchObject([{ kind: 'approval' }]);
     await approve(world.context, plan, 'wave-2', WHO);
     await approve(world.context, plan, 'wave-3', WHO);
     await world.ended();

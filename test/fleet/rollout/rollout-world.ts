@@ -10,11 +10,13 @@ import type { Drivers, GateJudge } from '../../../src/fleet/drivers/ports.ts';
 import type { Inventory } from '../../../src/fleet/inventory/inventory.ts';
 import type { RolloutPlan } from '../../../src/fleet/plan/plan.ts';
 import type { GateName } from '../../../src/fleet/plan/policy.ts';
+import { approvalsOf } from '../../../src/fleet/rollout/fleet-store.ts';
 import {
   ROLLOUT_STATES,
   type RolloutState,
   UNIT_STATES,
   type UnitState,
+  type WaitReason,
 } from '../../../src/fleet/rollout/rollout.ts';
 import {
   DEFAULT_SETTINGS,
@@ -28,7 +30,8 @@ import {
   insertRollout,
   unitStatesOf,
 } from '../../../src/fleet/rollout/rollout-store.ts';
-import { start } from '../../../src/fleet/rollout/steer-rollout.ts';
+import { approve, start } from '../../../src/fleet/rollout/steer-rollout.ts';
+import { readWaits } from '../../../src/fleet/rollout/waits.ts';
 import { Journal } from '../../../src/journal/journal.ts';
 import { newId } from '../../../src/support/ids.ts';
 import { Locks } from '../../../src/support/locks.ts';
@@ -42,6 +45,9 @@ export interface WorldOptions {
   readonly fates?: Partial<Fates>;
   readonly judges?: ReadonlyMap<GateName, GateJudge>;
   readonly settings?: Partial<EngineSettings>;
+  readonly isProven?: EngineContext['isProven'];
+  /** Where its database is, as `openDatabase` takes it; in memory unless it says otherwise. */
+  readonly place?: string;
   /** What is put between the engine and the world. */
   readonly wrap?: (
     parts: Pick<EngineContext, 'drivers' | 'transact'>,
@@ -81,9 +87,11 @@ export class RolloutWorld {
 
   static async open(inventory: Inventory, options: WorldOptions = {}): Promise<RolloutWorld> {
     const time = new SimulatedTime();
-    const database = IS_POSTGRESQL
-      ? await openTestDatabase(newId('world'), time)
-      : await openDatabase(':memory:', time);
+    const { place } = options;
+    const database =
+      IS_POSTGRESQL && place === undefined
+        ? await openTestDatabase(newId('world'), time)
+        : await openDatabase(place ?? ':memory:', time);
     return new RolloutWorld(inventory, database, time, options);
   }
 
@@ -98,6 +106,7 @@ export class RolloutWorld {
       judges: this.#options.judges ?? new Map(),
       inventory: async () => ({ inventory: this.inventory, digest: 'inventory' }),
       timestampOf: async ({ serial }) => serial * 1000,
+      isProven: this.#options.isProven ?? (async () => null),
       locks: new Locks(),
       settings: { ...DEFAULT_SETTINGS, lookMs: 10_000, watchMs: 10_000, ...this.#options.settings },
     };
@@ -117,10 +126,19 @@ export class RolloutWorld {
     });
   }
 
+  async approve(plan: RolloutPlan, of: string): Promise<void> {
+    await approve(this.context, plan, of, 'token:test');
+  }
+
+  /** Starts what was kept; the engine does not know yet. */
+  async begin(plan: RolloutPlan): Promise<void> {
+    await start(this.context, plan, 'token:test');
+  }
+
   /** Keeps the plan, and starts it and the engine. */
   async start(plan: RolloutPlan): Promise<void> {
     await this.keep(plan);
-    await start(this.context, plan, 'token:test');
+    await this.begin(plan);
     await this.runner.start();
   }
 
@@ -138,6 +156,25 @@ export class RolloutWorld {
 
   async because(plan: RolloutPlan): Promise<string | null> {
     return (await findRollout(this.database, plan.id))?.because ?? null;
+  }
+
+  /** What every server says that it waits for. */
+  async waits(plan: RolloutPlan): Promise<readonly WaitReason[]> {
+    const row = await findRollout(this.database, plan.id);
+    const approvals = await approvalsOf(this.database, plan.id);
+    return row === undefined
+      ? []
+      : readWaits(
+          row,
+          approvals.map(({ of_stage: of }) => of),
+        );
+  }
+
+  /** Lets time pass. */
+  async pass(ms: number): Promise<void> {
+    const until = this.time.now() + ms;
+    this.time.after(ms, () => undefined);
+    await this.time.runUntil(() => this.time.now() >= until);
   }
 
   async units(plan: RolloutPlan): Promise<Readonly<Record<string, UnitState>>> {

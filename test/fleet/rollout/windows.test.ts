@@ -89,7 +89,7 @@ describe('a rollout', () => {
     await world.start(plan);
     const opens = at('2026-01-06T03:30Z');
     await world.time.runUntil(() => world.time.now() >= opens - 3_600_000);
-    expect(world.runner.waits(plan.id)).toContainEqual(
+    expect(await world.waits(plan)).toContainEqual(
       expect.objectContaining({
         kind: 'window',
         sentence: 'No window of s2 is open.',

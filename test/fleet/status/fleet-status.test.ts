@@ -114,6 +114,56 @@ describe('the status of the fleet', () => {
     expect(members.get('web7-01')?.state).toBe(kind);
   });
 
+  it('names some of what is much, and counts the rest', () => {
+    const files = Array.from({ length: 7 }, (_, at) => ({
+      path: `/lib/${at}`,
+      cpv: null,
+      isDeleted: true,
+    }));
+    const { flags } = statusOf(
+      observed('web7-01', system({ services: [{ name: 'fpm', tree: '8.4-r1', files }] })),
+    );
+    expect(flags.map(({ sentence }) => sentence)).toEqual([
+      'web7-01 runs fpm of 8.4-r1 with files that were replaced: /lib/0, /lib/1, /lib/2, /lib/3, /lib/4 and 2 more.',
+    ]);
+  });
+
+  it('says that a node may run more than it says, which is nothing against it', () => {
+    const { members, flags } = statusOf(observed('web7-01', system({ isPartial: true })));
+    expect(flags).toEqual([
+      {
+        node: 'web7-01',
+        kind: 'partial',
+        sentence: 'web7-01 does not report as root: services and files may be missing.',
+      },
+    ]);
+    expect(members.get('web7-01')?.state).toBe('as-published');
+  });
+
+  it('judges no processor of which nothing is known, and names no flag twice', () => {
+    expect(statusOf(observed('web7-01', system({ cpuFlags: [] }))).flags).toEqual([]);
+    const other = { ...PROFILE, cpuFlags: ['popcnt', 'aes'] };
+    const files = [{ name: 'f', text: sampleInventory('members = "web7-[01]"') }];
+    const { inventory } = readInventory('toml', files, ['web']);
+    const weak = observed('web7-01', system({ cpuFlags: V2.filter((one) => one !== 'popcnt') }));
+    const { flags } = fleetStatus(inventory, new Map([['web7-01', weak]]), {
+      now: NOW,
+      freshSeconds: 3600,
+      profileOf: () => other,
+    });
+    expect(flags.map(({ sentence }) => sentence.replace(/^.*without /, ''))).toEqual([
+      'popcnt, which -march=x86-64-v2 of web needs.',
+      'aes, which CPU_FLAGS_X86 of web names.',
+    ]);
+  });
+
+  it('is silent for no longer than it may be', () => {
+    const flags = [3600, 3601].map(
+      (seconds) => statusOf(observed('web7-01', { reportedAt: NOW - seconds * 1000 })).flags,
+    );
+    expect(flags.map(({ length }) => length)).toEqual([0, 1]);
+  });
+
   it('flags members that never reported, and nodes that are in no inventory', () => {
     const { members, flags } = statusOf(observed('stranger'));
     expect(flags.map(({ node, kind }) => [node, kind])).toEqual([

@@ -1,6 +1,7 @@
 import type {
   CheckResult,
   NodeRecord,
+  ReportedService,
   ReportedTree,
 } from '../../../repository/proof/node-report.ts';
 import { requireNode } from '../../api/lookups.ts';
@@ -9,7 +10,7 @@ import { type Html, html } from '../html.ts';
 import type { Page } from '../layout.ts';
 import { channelHref, nodeHref } from '../links.ts';
 import { crumbs, factList, table } from '../parts.ts';
-import { timeAgo, utc } from '../units.ts';
+import { count, timeAgo, utc } from '../units.ts';
 
 /** The nodes that reported: what they have, and how their checks went. */
 export async function nodesPage(context: HttpContext): Promise<Page> {
@@ -49,14 +50,19 @@ ${table({
 /** One node, with what each check said. Throws `unknown-node`. */
 export async function nodePage(context: HttpContext, name: string): Promise<Page> {
   const reports = await requireNode(context, name);
+  const services = await context.proofs.services(name);
   const now = context.clock.now();
   const main = html`${crumbs([['Nodes', '/nodes']], name)}
 <h1>${name}</h1>
-${reports.map((report) => reportSection(report, now))}`;
+${reports.map((report) => reportSection(report, services.get(report.profile), now))}`;
   return { title: name, section: 'nodes', main };
 }
 
-function reportSection(report: NodeRecord, now: number): Html {
+function reportSection(
+  report: NodeRecord,
+  services: readonly ReportedService[] | undefined,
+  now: number,
+): Html {
   const { profile, channel, timestampSeconds, differs, differences, checks } = report;
   const id = `report-${profile}`;
   return html`<section aria-labelledby="${id}"><h2 id="${id}">${profile}</h2>
@@ -85,7 +91,28 @@ ${
     empty: 'There is none on it.',
   })
 }
+${
+  services !== undefined &&
+  table({
+    caption: 'Services',
+    columns: ['Program', 'Files that it executes'],
+    rows: services.map(serviceRow),
+    empty: 'It runs none.',
+  })
+}
 </section>`;
+}
+
+/** The files are folded: php-fpm alone has some thirty. */
+function serviceRow({ name, tree, files }: ReportedService): Html {
+  const gone = files.filter(({ isDeleted }) => isDeleted).length;
+  return html`<tr><th scope="row">${name}${tree !== null && html` <span class="muted">of ${tree}</span>`}</th>
+<td><details><summary>${count(files.length, 'file')}${gone > 0 && html` <span class="pill warn">${gone} replaced since</span>`}</summary>
+<ul>${files.map(fileItem)}</ul></details></td></tr>`;
+}
+
+function fileItem({ path, cpv, isDeleted }: ReportedService['files'][number]): Html {
+  return html`<li><code>${path}</code> ${cpv ?? html`<span class="muted">of no package</span>`}${isDeleted && html` <span class="pill warn">replaced</span>`}</li>`;
 }
 
 /** Nothing of a node that has not said it. */

@@ -79,15 +79,20 @@ function monitorSection(monitor: MonitorReading | null, now: number): Html | fal
     return false;
   }
   const broken = monitor.invariants.filter(({ violations }) => violations.length > 0);
+  const unseen = monitor.invariants.filter(
+    (one) => one.violations.length === 0 && one.unseen !== null,
+  );
+  const hold = monitor.invariants.length - broken.length - unseen.length;
   const out = monitor.farms.filter((farm) => farm.out > 0);
   return html`<section aria-labelledby="monitor"><h2 id="monitor">Invariants</h2>
 <p>${
     broken.length === 0
-      ? html`<span class="pill good">all ${monitor.invariants.length} hold</span>`
+      ? html`<span class="pill good">${unseen.length === 0 && 'all '}${hold} hold</span>`
       : html`<span class="pill bad">${count(broken.length, 'invariant')} broken</span>`
-  } <span class="muted">looked at ${timeAgo(monitor.at, now)}</span></p>
+  }${unseen.length > 0 && html` <span class="pill warn">${unseen.length} not observed</span>`} <span class="muted">looked at ${timeAgo(monitor.at, now)}</span></p>
 ${broken.length > 0 && html`<ul>${broken.map(({ name, sentence, violations }) => html`<li><strong>${name}</strong> ${sentence} ${violations.join(' ')}</li>`)}</ul>`}
 ${out.length > 0 && html`<p>${out.map(({ farm, out: gone, maxOut, serving }) => html`<span class="chip">${farm}: ${gone} out, ${maxOut} may be, ${serving} serve</span> `)}</p>`}
+${unseen.length > 0 && html`<ul>${unseen.map((one) => html`<li><strong>${one.name}</strong> is not observed: ${one.unseen}</li>`)}</ul>`}
 <details id="invariants"><summary>What is watched</summary><ul>${monitor.invariants.map(({ name, sentence }) => html`<li><strong>${name}</strong> ${sentence}</li>`)}</ul></details>
 </section>`;
 }

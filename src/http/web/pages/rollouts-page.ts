@@ -1,4 +1,4 @@
-import type { HeldNode } from '../../../fleet/rollout/rollout.ts';
+import type { HeldNode, PlanUnderWay, RolloutService } from '../../../fleet/rollout/rollout.ts';
 import type { RolloutSummary } from '../../../protocol/rollouts.ts';
 import { rolloutSummary } from '../../api/rollout-views.ts';
 import type { HttpContext } from '../../context.ts';
@@ -10,9 +10,16 @@ import { rolloutBadge, shortId, unitWords } from '../rollout-words.ts';
 import { count, timeAgo } from '../units.ts';
 
 const SHOWN = 100;
+/** Plans that are made faster are not worth a word. */
+const SLOW_MS = 1000;
 
 /** The upgrades of the fleet, newest first, and the nodes that somebody has to look at. */
-export async function rolloutsPage({ rollouts, clock }: HttpContext): Promise<Page> {
+export async function rolloutsPage({
+  rollouts,
+  clock,
+}: Pick<HttpContext, 'clock'> & {
+  readonly rollouts: Pick<RolloutService, 'list' | 'held' | 'planning'>;
+}): Promise<Page> {
   const records = await rollouts.list();
   const held = await rollouts.held();
   const newest = records
@@ -24,6 +31,7 @@ export async function rolloutsPage({ rollouts, clock }: HttpContext): Promise<Pa
 <p class="lead">Upgrades of the fleet, newest first. Each is a plan that never changes; what is to be different is another plan.</p>
 <div data-live-region="rollouts" data-refresh="10">
 ${heldNotice(held, now)}
+${planningNotice(rollouts.planning(), now)}
 ${table({
   caption: 'Rollouts',
   columns: ['Rollout', 'State', 'Brings', 'Units', 'Why', 'By', 'Planned'],
@@ -38,6 +46,22 @@ ${copyBox('plan-php-command', 'rookery rollout plan php VERSION --reason TEXT', 
 ${copyBox('plan-app-command', 'rookery rollout plan app RELEASE --reason TEXT', 'Command that plans an upgrade of the web application')}
 </section>`;
   return { title: 'Rollouts', section: 'rollouts', main, refreshSeconds: 20 };
+}
+
+const DOING: Readonly<Record<PlanUnderWay['doing'], string>> = {
+  reading: 'reads what is known of the nodes',
+  planning: 'makes the plan',
+  writing: 'writes it down',
+};
+
+/** Plans that take longer than a second to make. */
+function planningNotice(planning: readonly PlanUnderWay[], now: number): Html | false {
+  const slow = planning.filter(({ since }) => now - since >= SLOW_MS);
+  return (
+    slow.length > 0 &&
+    html`<section aria-labelledby="planning"><h2 id="planning">Being planned</h2>
+<ul>${slow.map(({ kind, targets, by, since, nodes, doing }) => html`<li>${kind} ${targets.join(', ')}, for ${person(by)}, ${timeAgo(since, now)}: ${DOING[doing]}${nodes > 0 && ` for ${count(nodes, 'node')}`}</li>`)}</ul></section>`
+  );
 }
 
 function rolloutRow(rollout: RolloutSummary, now: number): Html {
