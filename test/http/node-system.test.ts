@@ -69,6 +69,11 @@ async function startDaemon(
   return { name, file };
 }
 
+/** As in stat(5), of a service. */
+function stat(pid: number, name: string): string {
+  return `${pid} (${name}) S 1 ${pid} ${pid} 0 -1 4194560 0\n`;
+}
+
 type Said = NonNullable<NodeReportMessage['system']>;
 
 async function systemOf(
@@ -213,8 +218,6 @@ describe('what a node reports of its system', () => {
   });
 
   it('says the rest when one process cannot be looked into, and that there is nothing when there is nothing', async () => {
-    const stat = (pid: number, name: string): string =>
-      `${pid} (${name}) S 1 ${pid} ${pid} 0 -1 4194560 0\n`;
     await put('proc/cpuinfo', 'flags : fpu\n');
     await put(`${prefix}/var/db/pkg/app-misc/one-1/CONTENTS`, 'obj /usr/bin/one 0 1\n');
     await mkdir(join(prefix, 'proc/1'));
