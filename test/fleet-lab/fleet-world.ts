@@ -235,12 +235,12 @@ export class FleetWorld {
   }
 
   /** What it has ended as; a pause is an end here, nobody resumes it. */
-  async ended(id: string): Promise<RolloutSeen> {
+  async ended(id: string, timeoutMs = ROLLOUT_MS): Promise<RolloutSeen> {
     const look = async (): Promise<RolloutSeen | undefined> => {
       const seen = await this.rollout(id);
       return ENDS.includes(seen.state) ? seen : undefined;
     };
-    return await insist(`the rollout ${id} to end`, look, ROLLOUT_MS);
+    return await insist(`the rollout ${id} to end`, look, timeoutMs);
   }
 }
 
