@@ -102,6 +102,9 @@ function serviceIn({ services }: Said, name: string): Said['services'][number] |
   return services.find((service) => service.name === name);
 }
 
+const stat = (pid: number, name: string): string =>
+  `${pid} (${name}) S 1 ${pid} ${pid} 0 -1 4194560 0\n`;
+
 describe('what a node reports of its system', () => {
   it('has its kernel, its boot and its processor', async () => {
     const system = await systemOf();
@@ -213,8 +216,6 @@ describe('what a node reports of its system', () => {
   });
 
   it('says the rest when one process cannot be looked into, and that there is nothing when there is nothing', async () => {
-    const stat = (pid: number, name: string): string =>
-      `${pid} (${name}) S 1 ${pid} ${pid} 0 -1 4194560 0\n`;
     await put('proc/cpuinfo', 'flags : fpu\n');
     await put(`${prefix}/var/db/pkg/app-misc/one-1/CONTENTS`, 'obj /usr/bin/one 0 1\n');
     await mkdir(join(prefix, 'proc/1'));
