@@ -47,7 +47,7 @@ function describe(outcome: RolloutOutcome): string {
 
 function judge(seed: number, outcome: RolloutOutcome): void {
   events += outcome.events;
-  count(`${outcome.kind}`, 1);
+  count(outcome.kind, 1);
   count(outcome.state, 1);
   for (const [name, number] of Object.entries(outcome.counts)) {
     count(name, number);

@@ -11,13 +11,13 @@ const MOST_STATEMENTS = 300;
  */
 export class KeptStatements implements SqliteDatabase {
   readonly #file: SQLite.Database;
-  readonly #kept = new Map<string, SQLite.Statement<unknown[]>>();
+  readonly #kept = new Map<string, SQLite.Statement>();
 
   constructor(file: SQLite.Database) {
     this.#file = file;
   }
 
-  prepare(sql: string): SQLite.Statement<unknown[]> {
+  prepare(sql: string): SQLite.Statement {
     const known = this.#kept.get(sql);
     // One whose rows are still being read cannot be begun anew.
     if (known?.busy === false) {
@@ -25,7 +25,7 @@ export class KeptStatements implements SqliteDatabase {
       this.#kept.set(sql, known);
       return known;
     }
-    const made = this.#file.prepare<unknown[]>(sql);
+    const made = this.#file.prepare(sql);
     if (sql.length <= MOST_LENGTH) {
       this.#kept.set(sql, made);
       this.#forgetOldest();

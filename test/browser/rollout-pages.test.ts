@@ -86,7 +86,7 @@ describeWithBrowser(`the page of a rollout in a browser${why}`, () => {
       await farm.until(id, ({ stage }) => stage === 'wave-1');
       await page.locator('tr[aria-current="step"]', { hasText: 'wave-1' }).waitFor();
       await rollouts.pause(id, 'Errors on web7.', 'token:ops');
-      await page.getByText('It is paused: Errors on web7.').waitFor();
+      await page.locator('#waits + ul', { hasText: 'Errors on web7.' }).waitFor();
       await rollouts.resume(id, 'token:ops');
       await farm.ends(id);
       await page.locator('h1 .pill', { hasText: 'done' }).waitFor();

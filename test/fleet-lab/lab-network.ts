@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
@@ -34,17 +33,17 @@ export function loopback(): LabNetwork {
 }
 
 /** Undefined when nodes can have namespaces of their own here; otherwise what is missing. */
-export function missingForNamespaces(): string | undefined {
+export async function missingForNamespaces(): Promise<string | undefined> {
   if (process.getuid?.() !== 0) {
     return 'root';
   }
   const missing = ['/usr/bin/nsenter', '/usr/bin/unshare'].find((path) => !existsSync(path));
-  return missing ?? (areAllowed() ? undefined : 'namespaces, or ip');
+  return missing ?? ((await areAllowed()) ? undefined : 'namespaces, or ip');
 }
 
-function areAllowed(): boolean {
-  const command = ['--net', '--pid', '--fork', '--mount-proc', 'ip', 'link'];
-  return spawnSync('unshare', command, { env: toolEnvironment() }).status === 0;
+async function areAllowed(): Promise<boolean> {
+  const command = ['unshare', '--net', '--pid', '--fork', '--mount-proc', 'ip', 'link'];
+  return (await run(command, { env: toolEnvironment() })).exitCode === 0;
 }
 
 /** Each node has a network of its own, with a cable to a bridge of this machine, and processes that nobody else sees. */

@@ -8,7 +8,7 @@ import { FLAWLESS, mostOut, underVisitors } from './watch-lab.ts';
 
 const folder = temporaryFolder();
 const OPENING_MS = 240_000;
-const missing = missingForLab() ?? missingForNamespaces();
+const missing = missingForLab() ?? (await missingForNamespaces());
 
 (missing === undefined ? describe : describe.skip)(
   `rollouts to nodes in namespaces (need root and ${LAB_NEEDS})`,

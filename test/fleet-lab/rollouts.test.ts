@@ -69,12 +69,6 @@ const WAVES = [
     return Object.fromEntries(await Promise.all(all));
   }
 
-  /** Units that have begun, without those that only fetch. */
-  const begun = ({ unitRecords }: RolloutSeen) =>
-    unitRecords.filter(({ stage, startedAt }) => stage !== 'prefetch' && startedAt !== null);
-  const fates = (seen: RolloutSeen) =>
-    Object.fromEntries(begun(seen).map(({ unit, state }) => [unit, state]));
-
   it(
     'switch PHP member by member, and nobody notices',
     async () => {
@@ -180,7 +174,7 @@ const WAVES = [
         expect(node.reboots).toBe((before[at]?.reboots ?? 0) + 1);
         expect(node.merges).toBe((before[at]?.merges ?? 0) + 1);
       }
-      const units = begun(ended);
+      const units = begunUnits(ended);
       expect(units.map(({ unit }) => nodeOf(unit)).toSorted()).toEqual(WAVES.flat().toSorted());
       const spans = WAVES.map((wave) => units.filter(({ unit }) => wave.includes(nodeOf(unit))));
       for (const [at, wave] of spans.slice(1).entries()) {
@@ -240,6 +234,15 @@ const WAVES = [
     await world().lab.haproxy.until('members_web1', node.name, 'UP');
   }
 });
+
+/** Units that have begun, without those that only fetch. */
+function begunUnits({ unitRecords }: RolloutSeen) {
+  return unitRecords.filter(({ stage, startedAt }) => stage !== 'prefetch' && startedAt !== null);
+}
+
+function fates(seen: RolloutSeen) {
+  return Object.fromEntries(begunUnits(seen).map(({ unit, state }) => [unit, state]));
+}
 
 /** Enough to meet whatever goes wrong, and little enough to leave the machine to those who work. */
 const CALM = { pauseMs: 250 };

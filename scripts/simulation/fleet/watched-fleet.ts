@@ -185,26 +185,38 @@ export class WatchedFleet {
       const isCanary = this.#canaries.has(unit);
       this.#failed = [...this.#failed, { unit, farm, profile, isCanary }];
     }
-    if (this.#noticeable.has(unit)) {
-      this.noticed.begun += state === 'running' ? 1 : 0;
-      this.noticed.ended += state === 'running' || state === 'undoing' ? 0 : 1;
+    const isBusy = state === 'running' || state === 'undoing';
+    this.noticed.ended += this.#noticeable.has(unit) && !isBusy ? 1 : 0;
+    if (state === 'running') {
+      this.#touch(unit, farm, nodes);
     }
-    const members = this.#farmNow(farm).members;
     for (const node of nodes) {
-      const serves = members.some((member) => member.node === node && member.isServing);
-      if (state === 'running' && (serves || this.#noticeable.has(unit))) {
-        this.touched.add(node);
-      }
-      if (state === 'running' || state === 'undoing') {
-        this.#busy.add(node);
-      } else {
-        this.#busy.delete(node);
-      }
-      if (state === 'held') {
-        this.#held.set(node, `${unit} is held`);
-      }
+      this.#noteNode(node, isBusy, state === 'held' ? `${unit} is held` : undefined);
     }
     this.#change([farm], false, begun);
+  }
+
+  #noteNode(node: string, isBusy: boolean, held: string | undefined): void {
+    if (isBusy) {
+      this.#busy.add(node);
+    } else {
+      this.#busy.delete(node);
+    }
+    if (held !== undefined) {
+      this.#held.set(node, held);
+    }
+  }
+
+  /** Of a unit that nobody notices, those that serve as it begins. */
+  #touch(unit: string, farm: string, nodes: readonly string[]): void {
+    const isNoticed = this.#noticeable.has(unit);
+    this.noticed.begun += isNoticed ? 1 : 0;
+    const serving = this.#farmNow(farm).members.filter(({ isServing }) => isServing);
+    for (const node of nodes) {
+      if (isNoticed || serving.some((member) => member.node === node)) {
+        this.touched.add(node);
+      }
+    }
   }
 
   #begunUnit(unit: string, site: string): BegunUnit {

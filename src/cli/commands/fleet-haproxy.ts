@@ -17,10 +17,18 @@ import {
   parseCount,
   type ServerOptions,
 } from '../command-context.ts';
+import type { ServerClient } from '../server-client.ts';
 
-const FIRST_GENERATION = '1';
 /** Of the id of a rollout: as it is shown everywhere. */
 const GENERATION_LENGTH = 12;
+
+interface Serving {
+  readonly live: Backend;
+  readonly generation: string;
+}
+
+/** Before any rollout. */
+const FIRST: Serving = { live: 'blue', generation: '1' };
 
 interface HaproxyCommandOptions extends ServerOptions {
   readonly inventory?: string;
@@ -85,14 +93,7 @@ export function fleetHaproxyCommand(context: CommandContext): Command {
           .default(DEFAULT_POLICY.newSessions),
       ),
   ).action(async (name: string, options: HaproxyCommandOptions) => {
-    const inventory = await inventoryOf(options, context);
-    const site = inventory.sites.find((one) => one.name === name);
-    if (site === undefined) {
-      throw new AppError('haproxy-not-possible', `The inventory has no site "${name}".`);
-    }
-    const { balancer = null, socket = null, ...rest } = options;
-    const serving = await servingOf(name, options, context);
-    context.output.raw(haproxyConfiguration(site, { ...rest, ...serving, balancer, socket }));
+    context.output.raw(await configurationOf(name, options, context));
   });
   return addExample(
     command,
@@ -101,22 +102,37 @@ export function fleetHaproxyCommand(context: CommandContext): Command {
   );
 }
 
+async function configurationOf(
+  name: string,
+  options: HaproxyCommandOptions,
+  context: CommandContext,
+): Promise<string> {
+  const inventory = await inventoryOf(options, context);
+  const site = inventory.sites.find((one) => one.name === name);
+  if (site === undefined) {
+    throw new AppError('haproxy-not-possible', `The inventory has no site "${name}".`);
+  }
+  const { balancer = null, socket = null, ...rest } = options;
+  const serving = await servingOf(name, options, context);
+  return haproxyConfiguration(site, { ...rest, ...serving, balancer, socket });
+}
+
 /** What is not said, the server knows: it has moved the farms. */
 async function servingOf(
   name: string,
   options: HaproxyCommandOptions,
   context: CommandContext,
-): Promise<{ readonly live: Backend; readonly generation: string }> {
+): Promise<Serving> {
   const { live, generation, inventory } = options;
-  if (inventory !== undefined || (live !== undefined && generation !== undefined)) {
-    return { live: live ?? 'blue', generation: generation ?? FIRST_GENERATION };
-  }
-  const { sites } = await (await connect(options, context)).fleetStatus();
-  const site = sites.find((one) => one.site === name);
-  return {
-    live: live ?? site?.live ?? 'blue',
-    generation: generation ?? site?.rollout?.slice(0, GENERATION_LENGTH) ?? FIRST_GENERATION,
-  };
+  const isSaid = inventory !== undefined || (live !== undefined && generation !== undefined);
+  const known = isSaid ? FIRST : await movedTo(name, await connect(options, context));
+  return { live: live ?? known.live, generation: generation ?? known.generation };
+}
+
+async function movedTo(name: string, client: ServerClient): Promise<Serving> {
+  const { sites } = await client.fleetStatus();
+  const { live = FIRST.live, rollout = null } = sites.find((one) => one.site === name) ?? {};
+  return { live, generation: rollout?.slice(0, GENERATION_LENGTH) ?? FIRST.generation };
 }
 
 /** Throws `inventory-refused` when the file is none. */

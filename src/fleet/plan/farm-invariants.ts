@@ -195,15 +195,15 @@ function takes(admin: string | null | undefined): boolean {
 }
 
 /** Of a farm as it was at some moment: it is asked about again at every event of its site. */
-const served = new WeakMap<FarmMoment, readonly string[]>();
+const knownReleases = new WeakMap<FarmMoment, readonly string[]>();
 
 function servedReleases(farm: FarmMoment): readonly string[] {
-  const known = served.get(farm);
+  const known = knownReleases.get(farm);
   if (known !== undefined) {
     return known;
   }
   const releases = releasesOf(servingMembers(farm));
-  served.set(farm, releases);
+  knownReleases.set(farm, releases);
   return releases;
 }
 

@@ -57,7 +57,7 @@ function whyNot(
   }
   const moment = siteMoment(site, reading, NOBODY, undefined);
   for (const { farm: name, to } of action.changes) {
-    const farm = moment.farms.find(({ farm }) => farm === name);
+    const farm = moment.farms.find((one) => one.farm === name);
     const why =
       to !== 'maint' || farm === undefined || isDark(farm) ? undefined : whyNotDark(moment, name);
     if (why !== undefined) {

@@ -187,11 +187,11 @@ class Rules {
     const gone = unit.nodes.find((node) => fleet.member(node)?.farm !== unit.farm);
     if (site === undefined || farm === undefined || gone !== undefined) {
       const what = gone ?? unit.farm;
-      return blocked('gone', `The inventory does not have ${what} where the plan has it.`);
+      return blockedBy('gone', `The inventory does not have ${what} where the plan has it.`);
     }
     const own = unit.nodes.find((node) => held.has(node));
     if (own !== undefined) {
-      return blocked('held', `${own} is held: ${held.get(own) ?? ''}`);
+      return blockedBy('held', `${own} is held: ${held.get(own) ?? ''}`);
     }
     if (!isRead(unit.site)) {
       return 'unread';
@@ -217,7 +217,7 @@ class Rules {
       if (state !== 'serving') {
         return state === 'unknown'
           ? unknown(unit.site)
-          : blocked('farm-weakened', `${node} itself does not serve.`);
+          : blockedBy('farm-weakened', `${node} itself does not serve.`);
       }
     }
     return undefined;
@@ -241,7 +241,7 @@ class Rules {
     }
     const share = weightOf(left) / weightOf(farm.members);
     return left.length < farm.minServing || share < (site.peakLoad ?? 0)
-      ? blocked('capacity', `What is left of ${farm.name} would not bear its load.`)
+      ? blockedBy('capacity', `What is left of ${farm.name} would not bear its load.`)
       : undefined;
   }
 
@@ -255,7 +255,7 @@ class Rules {
           sentence: `Of ${farm.name}, ${farm.maxOut} may be out at the same time.`,
           until: null,
         }
-      : blocked(
+      : blockedBy(
           foreign.some((node) => held.has(node)) ? 'held' : 'farm-weakened',
           `${farm.name} can spare ${farm.maxOut}: ${names} ${out.length === 1 ? 'is' : 'are'} out, and this would take ${own}.`,
         );
@@ -283,7 +283,7 @@ class Rules {
       serving += weightOf(farm.members.filter(({ node }) => !out.includes(node)));
     }
     return serving === 0 || serving / all < (site.peakLoad ?? 0)
-      ? blocked(
+      ? blockedBy(
           'capacity',
           `What is left of ${site.name} without ${unit.farm} would not bear its load.`,
         )
@@ -318,12 +318,12 @@ class Rules {
   }
 }
 
-function blocked(kind: Blocked['kind'], sentence: string): Blocked {
+function blockedBy(kind: Blocked['kind'], sentence: string): Blocked {
   return { kind, sentence, until: null };
 }
 
 function unknown(site: string): Blocked {
-  return blocked('unknown', `Not all balancers of ${site} answer: nobody can tell who serves.`);
+  return blockedBy('unknown', `Not all balancers of ${site} answer: nobody can tell who serves.`);
 }
 
 function weightOf(members: readonly { readonly weight: number }[]): number {

@@ -34,24 +34,27 @@ export function openStages(
       waits.push(approvalOf(stage));
       return { candidates, current: current ?? stage, waits };
     }
-    for (const unit of waitingOf(stage)) {
-      if (current === undefined || !busy.has(unit)) {
-        candidates.push(unit);
-      }
-    }
+    const isFirst = current === undefined;
+    candidates.push(...waitingOf(stage).filter((unit) => isFirst || !busy.has(unit)));
     if (stage.passedAt === null) {
       current ??= stage;
-      if (policy.barrier !== 'farm' || stage.stage.type !== 'wave') {
-        break;
-      }
       busy.add(stage);
     }
-    const next = stages[stage.position + 1];
-    if (current !== undefined && next?.stage.type !== 'wave') {
+    if (current !== undefined && !goesOn(stage, stages[stage.position + 1], policy)) {
       break;
     }
   }
   return { candidates, current, waits };
+}
+
+/** Whether units of the next stage may begin though this one, or one before, has not passed. */
+function goesOn(
+  stage: StageProgress,
+  next: StageProgress | undefined,
+  { barrier }: RolloutPolicy,
+): boolean {
+  const isLeft = stage.passedAt !== null || (barrier === 'farm' && stage.stage.type === 'wave');
+  return isLeft && next?.stage.type === 'wave';
 }
 
 /** The units of a stage that have not begun. */

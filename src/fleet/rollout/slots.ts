@@ -46,8 +46,8 @@ export class Slots {
 
   /** Which limit would be exceeded, a sentence. */
   missing(unit: UnitProgress): string | undefined {
-    const { total, perSite, perRack, perBinhost } = this.#limits;
-    const { site, nodes } = unit.unit;
+    const { total, perSite, perRack } = this.#limits;
+    const { site } = unit.unit;
     if (total !== null && this.#total >= total) {
       return `${total} units are under way, and no more may be.`;
     }
@@ -61,10 +61,13 @@ export class Slots {
     if (rack !== undefined) {
       return `${perRack ?? 0} units in rack ${rack} are under way, and no more may be.`;
     }
-    // A unit of more nodes than the limit goes alone: it would never begin otherwise.
-    const isOver =
-      perBinhost !== null && this.#fetching > 0 && this.#fetching + nodes.length > perBinhost;
-    return unit.effect.fetches && isOver
+    return unit.effect.fetches ? this.#missingOfBinhost(unit.unit.nodes.length) : undefined;
+  }
+
+  /** A unit of more nodes than the limit goes alone: it would never begin otherwise. */
+  #missingOfBinhost(nodes: number): string | undefined {
+    const { perBinhost } = this.#limits;
+    return perBinhost !== null && this.#fetching > 0 && this.#fetching + nodes > perBinhost
       ? `${this.#fetching} nodes fetch from the farm, and ${perBinhost} may.`
       : undefined;
   }

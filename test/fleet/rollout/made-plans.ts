@@ -134,8 +134,14 @@ export function onlinePlan(
   });
 }
 
+function withoutId(plan: RolloutPlan): Omit<RolloutPlan, 'id'> {
+  const { id: _id, ...rest } = plan;
+  return rest;
+}
+
 /** The same, after something was fetched to every node. */
-export function withPrefetch({ id: _, stages, ...plan }: RolloutPlan): RolloutPlan {
+export function withPrefetch(whole: RolloutPlan): RolloutPlan {
+  const { stages, ...plan } = withoutId(whole);
   const units = stages.flatMap((stage) => stage.units);
   const prefetch: Stage = {
     id: 'prefetch',
@@ -153,10 +159,11 @@ export function withPrefetch({ id: _, stages, ...plan }: RolloutPlan): RolloutPl
 
 /** The same, with a gate before or after the other steps of each unit. */
 export function withGate(
-  { id: _, stages, ...plan }: RolloutPlan,
+  whole: RolloutPlan,
   gate: GateName,
   place: 'before' | 'after' = 'before',
 ): RolloutPlan {
+  const { stages, ...plan } = withoutId(whole);
   return finished({
     ...plan,
     stages: stages.map((stage) => ({

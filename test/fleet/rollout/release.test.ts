@@ -44,19 +44,24 @@ async function open(): Promise<void> {
 
 const node = () => world.fleet.node({ node: NODE });
 const admin = () => world.fleet.balancer({ name: 's1' }, 'lb1').adminOf(`member:${NODE}`);
+const farm = () => {
+  const balancer = world.fleet.balancer({ name: 's1' }, 'lb1');
+  return { blue: balancer.adminOf('farm:s1f1:blue'), green: balancer.adminOf('farm:s1f1:green') };
+};
 const held = async () => (await heldNodes(world.database)).map((row) => row.node);
 
 /** Undefined when it was given free; otherwise what is said against it. */
 async function release(isForced = false, name = NODE): Promise<string | undefined> {
   let said: { readonly because: string | undefined } | undefined;
-  releaseNode(world.context, { node: name, reason: 'repaired', isForced }, WHO).then(
-    () => {
+  const asking = async (): Promise<void> => {
+    try {
+      await releaseNode(world.context, { node: name, reason: 'repaired', isForced }, WHO);
       said = { because: undefined };
-    },
-    (error: unknown) => {
+    } catch (error) {
       said = { because: String(error) };
-    },
-  );
+    }
+  };
+  void asking();
   await world.time.runUntil(() => said !== undefined, 600_000);
   return said?.because;
 }
@@ -118,32 +123,27 @@ describe('a held node', () => {
   });
 });
 
+/** Its second member has died when the farm was taken out, and the rollout was aborted. */
+async function openDark(): Promise<void> {
+  const members = [{ index: 1 }, { index: 2 }];
+  const policy = { ...DEFAULT_POLICY, approvals: [], gates: [], hasCanary: false };
+  const input = inputOf('app', { sites: [[{ members }, { members }]] }, { policy });
+  world = await RolloutWorld.open(input.inventory);
+  for (const one of world.fleet.nodes.values()) {
+    one.release = 'v1';
+  }
+  const plan = planOf({ ...input, inventoryDigest: 'inventory' });
+  await world.start(plan);
+  await world.time.runUntil(() => farm().blue === 'maint');
+  world.fleet.node({ node: 's1f1-2' }).die();
+  await world.until('rollout-paused');
+  await abort(world.context, plan.id, 'a node has died', WHO);
+  await world.ended();
+  world.fleet.node({ node: 's1f1-2' }).revive();
+}
+
 describe('a farm that is out as a whole', () => {
   const OUT = { blue: 'maint', green: 'maint' };
-  const farm = () => {
-    const balancer = world.fleet.balancer({ name: 's1' }, 'lb1');
-    return { blue: balancer.adminOf('farm:s1f1:blue'), green: balancer.adminOf('farm:s1f1:green') };
-  };
-
-  /** Its second member has died when the farm was taken out, and the rollout was aborted. */
-  async function openDark(): Promise<void> {
-    const members = [{ index: 1 }, { index: 2 }];
-    const policy = { ...DEFAULT_POLICY, approvals: [], gates: [], hasCanary: false };
-    const input = inputOf('app', { sites: [[{ members }, { members }]] }, { policy });
-    world = await RolloutWorld.open(input.inventory);
-    for (const one of world.fleet.nodes.values()) {
-      one.release = 'v1';
-    }
-    const plan = planOf({ ...input, inventoryDigest: 'inventory' });
-    await world.start(plan);
-    await world.time.runUntil(() => farm().blue === 'maint');
-    world.fleet.node({ node: 's1f1-2' }).die();
-    await world.until('rollout-paused');
-    await abort(world.context, plan.id, 'a node has died', WHO);
-    await world.ended();
-    world.fleet.node({ node: 's1f1-2' }).revive();
-  }
-
   it.each([
     ['v1', { blue: 'ready', green: 'maint' }],
     ['v2', { blue: 'maint', green: 'ready' }],
