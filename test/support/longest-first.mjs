@@ -2,8 +2,10 @@ import TestSequencer from '@jest/test-sequencer';
 
 /** The test files that take the longest, longest first. */
 const LONGEST = [
+  'fleet-lab/rollouts',
   'repository/interrupted',
   'system/crash',
+  'fleet-lab/killed-server',
   'postgresql/kills',
   'postgresql/servers',
   'repository/resign',
@@ -11,6 +13,9 @@ const LONGEST = [
   'repository/stress',
   'builds/simulation',
   'binpkg/fuzz',
+  'fleet-lab/namespaces',
+  'php-node/activate',
+  'php-node/pull',
   'http/client-script',
   'builds/leases',
   'system/cancel-and-failures',
