@@ -107,9 +107,6 @@ function serviceIn({ services }: Said, name: string): Said['services'][number] |
   return services.find((service) => service.name === name);
 }
 
-const stat = (pid: number, name: string): string =>
-  `${pid} (${name}) S 1 ${pid} ${pid} 0 -1 4194560 0\n`;
-
 describe('what a node reports of its system', () => {
   it('has its kernel, its boot and its processor', async () => {
     const system = await systemOf();

@@ -17,7 +17,7 @@ import { poll } from '../support/poll.ts';
 import { TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const ROUNDS = 30;
+const ROUNDS = 20;
 const PROFILE = 'web';
 const CHAIN = 12;
 /** Between two deeds of the same client: without it most of the time goes by in reading an ever longer index. */
@@ -252,7 +252,7 @@ async function prepare(server: TestServer): Promise<void> {
       await agent.kill();
       await nginx.stop();
     }
-  }, 300_000);
+  }, 600_000);
 });
 
 function median(values: readonly number[]): number {
