@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { copyFile, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { Client } from 'pg';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { removeDatabase } from '../../src/database/replace-database.ts';
@@ -89,6 +90,7 @@ async function placeTables(path: string): Promise<void> {
     await (await openDatabase(own, systemClock)).destroy();
     await rename(own, shared);
   }
+  await mkdir(dirname(path), { recursive: true });
   await copyFile(shared, path);
 }
 
