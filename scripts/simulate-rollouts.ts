@@ -23,6 +23,18 @@ const { values } = parseArgs({
   },
 });
 
+for (const name of ['seeds', 'from', 'seed', 'nodes', 'farms'] as const) {
+  const value = values[name];
+  if (value !== undefined && !/^[1-9][0-9]{0,8}$/.test(value)) {
+    throw new Error(`--${name} has to be a number from 1 on, not "${value}"`);
+  }
+}
+for (const kind of values.kind ?? []) {
+  if (!ROLLOUT_KINDS.some((known) => known === kind)) {
+    throw new Error(`--kind has to be one of ${ROLLOUT_KINDS.join(', ')}, not "${kind}"`);
+  }
+}
+
 /** Seeds between two lines that say how far it is. */
 const LINE = 100;
 const begun = performance.now();

@@ -67,6 +67,7 @@ it('says what it cannot do', async () => {
   expect(await ask('fleet.toml', 'rome')).toContain('no site "rome"');
   expect(await ask('fleet.toml', 'paris')).toContain('no balancer with the driver haproxy');
   expect(await ask('broken.toml', 'berlin')).toContain('peak-lode');
+  expect(await ask('none.toml', 'berlin')).toMatch(/^1 .*none\.toml.*\[inventory-unreadable\]/);
 });
 
 (isThere ? it : it.skip)(

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { openDatabase } from '../../src/database/database.ts';
 import type { RolloutPlan } from '../../src/fleet/plan/plan.ts';
 import { findRollout, planOf, stagesOf, unitsOf } from '../../src/fleet/rollout/rollout-store.ts';
 import { journalViewSchema } from '../../src/protocol/journal.ts';
 import { heldListSchema } from '../../src/protocol/rollouts.ts';
 import { systemClock } from '../../src/support/clock.ts';
+import { openedForAll } from '../support/opened.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { LAB_NEEDS, missingForLab } from './fleet-lab.ts';
 import { FleetWorld, type RolloutSeen } from './fleet-world.ts';
@@ -25,25 +26,15 @@ const KILLING_MS = 900_000;
 (missingForLab() === null ? describe : describe.skip)(
   `a server that is killed again and again while it rolls out (needs ${LAB_NEEDS})`,
   () => {
-    let opened: FleetWorld | undefined;
     let ended: RolloutSeen | undefined;
-
-    beforeAll(async () => {
-      opened = await FleetWorld.open(folder, { farms: 2, members: 3 });
-      await opened.describe();
-      opened.lab.nodes.forEach(countReloads);
-    }, OPENING_MS);
-
-    afterAll(async () => {
-      await opened?.stop();
-    });
-
-    function world(): FleetWorld {
-      if (opened === undefined) {
-        throw new Error('there is no world');
-      }
-      return opened;
-    }
+    const world = openedForAll(
+      async () => await FleetWorld.open(folder, { farms: 2, members: 3 }),
+      async (opened) => {
+        await opened.describe();
+        opened.lab.nodes.forEach(countReloads);
+      },
+      OPENING_MS,
+    );
 
     it(
       `ends what it began, ${KILLS} kills later, and nobody notices`,

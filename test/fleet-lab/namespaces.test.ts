@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
+import { openedForAll } from '../support/opened.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { LAB_NEEDS, missingForLab } from './fleet-lab.ts';
 import { FleetWorld, PROFILE, ROLLOUT_MS } from './fleet-world.ts';
@@ -13,31 +14,24 @@ const missing = missingForLab() ?? (await missingForNamespaces());
 (missing === undefined ? describe : describe.skip)(
   `rollouts to nodes in namespaces (need root and ${LAB_NEEDS})`,
   () => {
-    let opened: FleetWorld | undefined;
-
-    beforeAll(async () => {
-      opened = await FleetWorld.open(folder, {
-        farms: 2,
-        members: 3,
-        network: async () => await Namespaces.make(),
-        publish: async (begun) => await publishKernels(begun, 2),
-        prepare: async (template, begun) => await installKernel(begun, template),
-      });
-      await opened.describe();
-    }, OPENING_MS);
-
-    afterAll(async () => {
-      await opened?.stop();
-    });
+    const opened = openedForAll(
+      async () =>
+        await FleetWorld.open(folder, {
+          farms: 2,
+          members: 3,
+          network: async () => await Namespaces.make(),
+          publish: async (begun) => await publishKernels(begun, 2),
+          prepare: async (template, begun) => await installKernel(begun, template),
+        }),
+      async (world) => await world.describe(),
+      OPENING_MS,
+    );
 
     it(
       'start each of them anew with all of its processes, one of a farm at a time, and nobody notices',
       async () => {
-        if (opened === undefined) {
-          throw new Error('there is no world');
-        }
-        const { lab } = opened;
-        const world = opened;
+        const world = opened();
+        const { lab } = world;
         const visits = await underVisitors(lab, async () => {
           const most = await mostOut(lab, async () => {
             const id = await world.roll('os', [`${PROFILE}/stable@2`]);

@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { insist } from '../support/insist.ts';
+import { openedForAll } from '../support/opened.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { LAB_NEEDS, makeRelease, missingForLab } from './fleet-lab.ts';
 import { FleetWorld, PROFILE, ROLLOUT_MS, type RolloutSeen } from './fleet-world.ts';
@@ -21,28 +22,17 @@ const WAVES = [
 ];
 
 (missingForLab() === null ? describe : describe.skip)(`rollouts (need ${LAB_NEEDS})`, () => {
-  let opened: FleetWorld | undefined;
-
-  beforeAll(async () => {
-    opened = await FleetWorld.open(folder, {
-      farms: 2,
-      members: 3,
-      publish: async (begun) => await publishKernels(begun, 3),
-      prepare: async (template, begun) => await installKernel(begun, template),
-    });
-    await opened.describe();
-  }, OPENING_MS);
-
-  afterAll(async () => {
-    await opened?.stop();
-  });
-
-  function world(): FleetWorld {
-    if (opened === undefined) {
-      throw new Error('there is no world');
-    }
-    return opened;
-  }
+  const world = openedForAll(
+    async () =>
+      await FleetWorld.open(folder, {
+        farms: 2,
+        members: 3,
+        publish: async (begun) => await publishKernels(begun, 3),
+        prepare: async (template, begun) => await installKernel(begun, template),
+      }),
+    async (opened) => await opened.describe(),
+    OPENING_MS,
+  );
 
   /** Rolls out under visitors who must not notice, with one member of a farm out at most. */
   async function unnoticed(roll: () => Promise<RolloutSeen>): Promise<RolloutSeen> {

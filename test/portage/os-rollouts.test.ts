@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { nodeDetailSchema } from '../../src/protocol/nodes.ts';
 import { type RolloutDetail, rolloutDetailSchema } from '../../src/protocol/rollouts.ts';
 import { LAB_NEEDS, missingForLab } from '../fleet-lab/fleet-lab.ts';
@@ -10,6 +10,7 @@ import { stepRecords } from '../fleet-lab/step-records.ts';
 import { FLAWLESS, mostOut, underVisitors } from '../fleet-lab/watch-lab.ts';
 import { portageSuite } from '../support/gentoo-prefix.ts';
 import { insist } from '../support/insist.ts';
+import { openedForAll } from '../support/opened.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { GentooWorld, installedOn } from './gentoo-world.ts';
 import { mappedBy } from './running-prefix.ts';
@@ -65,28 +66,17 @@ function ebuilds(): Record<string, string> {
 
 const isRun = missing === null && !hasNoPortage;
 (isRun ? describe : describe.skip)(`${title} (and need ${LAB_NEEDS})`, () => {
-  let opened: GentooWorld | undefined;
-
-  beforeAll(async () => {
-    opened = await GentooWorld.open(folder, {
-      farms: 2,
-      members: 2,
-      ebuilds: ebuilds(),
-      first: FIRST,
-    });
-    await opened.fleet.describe();
-  }, LONG);
-
-  afterAll(async () => {
-    await opened?.stop();
-  });
-
-  function world(): GentooWorld {
-    if (opened === undefined) {
-      throw new Error('there is no world');
-    }
-    return opened;
-  }
+  const world = openedForAll(
+    async () =>
+      await GentooWorld.open(folder, {
+        farms: 2,
+        members: 2,
+        ebuilds: ebuilds(),
+        first: FIRST,
+      }),
+    async ({ fleet }) => await fleet.describe(),
+    LONG,
+  );
 
   /** As an administrator plans it. */
   async function plan(kind: string, serial: number, ...more: readonly string[]) {

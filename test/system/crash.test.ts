@@ -14,7 +14,7 @@ import { makePackage } from '../repository/make-package.ts';
 import { isNetworkError } from '../support/insist.ts';
 import { isNginxInstalled, startNginx } from '../support/nginx.ts';
 import { poll } from '../support/poll.ts';
-import { TestServer } from '../support/rookery-process.ts';
+import { type Program, TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ROUNDS = 20;
@@ -182,18 +182,20 @@ async function prepare(server: TestServer): Promise<void> {
 
 (hasNginx ? describe : describe.skip)(title, () => {
   let server: TestServer;
+  let agent: Program;
   beforeAll(async () => {
     await writeProfile();
     server = await TestServer.create(folder);
+    agent = server.agent('pre1');
     await server.start();
     await prepare(server);
   }, 60_000);
   afterAll(async () => {
+    await agent.kill();
     await server.program.kill();
   });
 
   it(`loses nothing acknowledged, shows no mixture and completes the request, ${ROUNDS} times over`, async () => {
-    const agent = server.agent('pre1');
     agent.start();
     const nginx = await startNginx({
       folder: join(folder, 'nginx'),
@@ -249,7 +251,6 @@ async function prepare(server: TestServer): Promise<void> {
       );
     } finally {
       isRunning = false;
-      await agent.kill();
       await nginx.stop();
     }
   }, 600_000);

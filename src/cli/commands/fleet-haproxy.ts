@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { haproxyConfiguration } from '../../fleet/export/haproxy.ts';
 import { HAPROXY_PATTERNS, type HaproxyPattern } from '../../fleet/export/haproxy-site.ts';
@@ -17,6 +15,7 @@ import {
   parseCount,
   type ServerOptions,
 } from '../command-context.ts';
+import { readInventoryFile } from '../inventory-file.ts';
 import type { ServerClient } from '../server-client.ts';
 
 /** Of the id of a rollout: as it is shown everywhere. */
@@ -135,7 +134,7 @@ async function movedTo(name: string, client: ServerClient): Promise<Serving> {
   return { live, generation: rollout?.slice(0, GENERATION_LENGTH) ?? FIRST.generation };
 }
 
-/** Throws `inventory-refused` when the file is none. */
+/** Throws `inventory-unreadable`, and `inventory-refused` when the file is none. */
 async function inventoryOf(
   options: HaproxyCommandOptions,
   context: CommandContext,
@@ -143,8 +142,8 @@ async function inventoryOf(
   if (options.inventory === undefined) {
     return (await (await connect(options, context)).inventory()).inventory;
   }
-  const text = await readFile(resolve(context.cwd, options.inventory), 'utf8');
-  const { parts, faults } = readTomlInventory([{ name: options.inventory, text }]);
+  const file = await readInventoryFile(context.cwd, options.inventory);
+  const { parts, faults } = readTomlInventory([file]);
   const { inventory, faults: found } = resolveInventory(parts);
   const all = faults.length > 0 ? faults : found;
   if (all.length > 0) {

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import {
   type FleetStatusView,
@@ -7,7 +5,6 @@ import {
   INVENTORY_FORMATS,
 } from '../../protocol/fleet.ts';
 import { MEMBER_STATES } from '../../protocol/member-states.ts';
-import { AppError, messageOf } from '../../support/errors.ts';
 import {
   type AnswerOptions,
   addAnswerOptions,
@@ -17,6 +14,7 @@ import {
   parseCount,
 } from '../command-context.ts';
 import { counted, formatTime } from '../format.ts';
+import { readInventoryFile } from '../inventory-file.ts';
 import type { Color, Output } from '../output.ts';
 
 interface ImportOptions extends AnswerOptions {
@@ -49,7 +47,9 @@ function importCommand(context: CommandContext): Command {
     .requiredOption('--reason <text>', 'why; it stands in the journal')
     .option('--dry-run', 'only say what would change')
     .action(async (names: readonly string[], options: ImportOptions) => {
-      const files = await Promise.all(names.map(async (name) => await readText(context, name)));
+      const files = await Promise.all(
+        names.map(async (name) => await readInventoryFile(context.cwd, name)),
+      );
       const format = options.format ?? formatOf(names);
       const { reason, dryRun = false } = options;
       const client = await connect(options, context);
@@ -69,18 +69,6 @@ function importCommand(context: CommandContext): Command {
 
 function formatOf(names: readonly string[]): (typeof INVENTORY_FORMATS)[number] {
   return names.every((name) => name.endsWith('.toml')) ? 'toml' : 'ansible';
-}
-
-async function readText({ cwd }: CommandContext, name: string) {
-  try {
-    return { name, text: await readFile(resolve(cwd, name), 'utf8') };
-  } catch (error) {
-    throw new AppError(
-      'inventory-unreadable',
-      `The inventory file ${name} cannot be read: ${messageOf(error)}.`,
-      { cause: error },
-    );
-  }
 }
 
 function tellImport(made: ImportedInventory, isDry: boolean, output: Output): void {
