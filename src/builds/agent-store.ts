@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { AgentRow } from '../database/tables.ts';
@@ -54,19 +55,44 @@ export async function upsertAgent(
     .execute();
 }
 
-/** Notes that it was heard of now and, when it says so, how much is free where it builds, in bytes. */
-export async function touchAgent(
-  queries: Queries,
-  name: string,
-  { now, diskFreeBytes }: { readonly now: number; readonly diskFreeBytes?: number | undefined },
-): Promise<void> {
-  const statement = queries.updateTable('agents').where('name', '=', name);
-  await (diskFreeBytes === undefined
-    ? statement.set({ last_seen_at: now }).where('last_seen_at', '<', now)
-    : statement
-        .set({ last_seen_at: now, disk_free_bytes: diskFreeBytes })
-        .where('last_seen_at', '<=', now)
-  ).execute();
+/** When an agent was heard of and, when it said so, how much was free where it builds, in bytes. */
+export interface Sighting {
+  readonly name: string;
+  readonly at: number;
+  readonly diskFreeBytes: number | undefined;
+}
+
+/** Notes a sighting, unless a later one is known. */
+export async function touchAgent(queries: Queries, sighting: Sighting): Promise<void> {
+  await touchAgents(queries, [sighting]);
+}
+
+/** As `touchAgent`, for many at once. */
+export async function touchAgents(queries: Queries, sightings: readonly Sighting[]): Promise<void> {
+  for (let start = 0; start < sightings.length; start += NAMES_AT_ONCE) {
+    const rows = sightings
+      .slice(start, start + NAMES_AT_ONCE)
+      .map(
+        ({ name, at, diskFreeBytes = null }) =>
+          sql`(${name}, cast(${at} as bigint), cast(${diskFreeBytes} as bigint))`,
+      );
+    // Both engines call the columns of values so.
+    const seen = sql<{
+      column1: string;
+      column2: number;
+      column3: number | null;
+    }>`(values ${sql.join(rows)})`;
+    await queries
+      .updateTable('agents')
+      .from(seen.as('seen'))
+      .set((eb) => ({
+        last_seen_at: eb.ref('seen.column2'),
+        disk_free_bytes: eb.fn.coalesce('seen.column3', 'agents.disk_free_bytes'),
+      }))
+      .whereRef('agents.name', '=', 'seen.column1')
+      .whereRef('agents.last_seen_at', '<=', 'seen.column2')
+      .execute();
+  }
 }
 
 export async function setAgentState(

@@ -13,6 +13,7 @@ import type { BuildLogs } from './build-log.ts';
 import type { BreakerSettings } from './circuit-breaker.ts';
 import { type ClockJumps, moveTimes } from './clock-jumps.ts';
 import type { LogFindings } from './log-findings.ts';
+import type { SeenAgents } from './seen-agents.ts';
 
 export interface BuildSettings {
   /** How long a job is an agent's without a word from it. */
@@ -47,6 +48,7 @@ export interface BuildsContext {
   readonly logs: BuildLogs;
   readonly jumps: ClockJumps;
   readonly findings: LogFindings;
+  readonly seen: SeenAgents;
   /** Goes on with work after the answer was given; what fails is logged. The service waits for it when it stops. */
   readonly inBackground: (task: string, work: () => Promise<void>) => void;
 }

@@ -8,12 +8,14 @@ import type { BuildsContext } from './builds-context.ts';
 import { LONGEST_TRIAL } from './circuit-breaker.ts';
 import { boundTimes } from './clock-jumps.ts';
 import { resumePublishing } from './finish-request.ts';
-import { hasComeDue, prolongLeases } from './job-store.ts';
+import { hasComeDue } from './job-store.ts';
 import { type Claim, expireLeases } from './lease-job.ts';
+import { prolongLeases } from './lease-store.ts';
 import { endOverdue } from './overdue.ts';
 import { packEndedLogs } from './pack-ended-logs.ts';
 import { placeOldJobs } from './place-jobs.ts';
 import type { Queue } from './queue.ts';
+import { WRITE_SEEN_EVERY_MS } from './seen-agents.ts';
 
 /** Expired leases are looked for this often, and also whenever somebody asks for a job. */
 const LONGEST_SWEEP_MS = 5_000;
@@ -55,6 +57,17 @@ export function createBuildsService(context: BuildsContext, parts: ServiceParts)
       context.log.error({ error: messageOf(error) }, 'looking at logs failed');
     },
   });
+  const onUnwritten = (error: unknown): void => {
+    context.log.error({ error: messageOf(error) }, 'when agents were heard of was not written');
+  };
+  const writeSeen = repeating({
+    name: 'agents that were seen',
+    everyMs: Math.max(10, Math.min(WRITE_SEEN_EVERY_MS, heartbeatMs)),
+    work: async () => {
+      await context.seen.write(context);
+    },
+    onError: onUnwritten,
+  });
   return {
     name: 'builds',
     start: async () => {
@@ -65,6 +78,7 @@ export function createBuildsService(context: BuildsContext, parts: ServiceParts)
         await packEndedLogs(context, stopping.signal);
       });
       await sweep.start();
+      await writeSeen.start();
       if (parts.othersServe) {
         await logLook.start();
       }
@@ -76,6 +90,8 @@ export function createBuildsService(context: BuildsContext, parts: ServiceParts)
       await parts.queue.stop();
       parts.unlisten();
       await parts.background.idle();
+      await writeSeen.stop();
+      await context.seen.write(context).catch(onUnwritten);
     },
   };
 }

@@ -34,6 +34,11 @@ export class ClockJumps {
     return notMoved + this.#jump();
   }
 
+  /** Whether a look would find that the clock was moved. */
+  isDue(): boolean {
+    return this.#notMoved !== 0 || Math.abs(this.#read().jump) >= TOLERANCE_MS;
+  }
+
   /** Whether times in the database may still be those from before a jump: then nothing is over because of its time. */
   isUnsettled(): boolean {
     return (this.#clock.steady?.() ?? 0) < this.#unsettledUntil;
@@ -44,11 +49,17 @@ export class ClockJumps {
     this.#notMoved += jumpMs;
   }
 
-  #jump(): number {
+  /** The time, and by how much the clock has moved more than time has passed since the last look. */
+  #read(): { readonly now: number; readonly steady: number | undefined; readonly jump: number } {
     const [now, steady] = [this.#clock.now(), this.#clock.steady?.()];
     const passed = now - this.#now;
     const jump =
       steady === undefined || this.#steady === undefined ? 0 : passed - (steady - this.#steady);
+    return { now, steady, jump };
+  }
+
+  #jump(): number {
+    const { now, steady, jump } = this.#read();
     this.#now = now;
     this.#steady = steady;
     if (Math.abs(jump) < TOLERANCE_MS) {

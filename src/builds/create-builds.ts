@@ -18,7 +18,7 @@ import { acceptPackage } from './accept-package.ts';
 import { acceptPlan } from './accept-plan.ts';
 import { acceptResult } from './accept-result.ts';
 import { acceptTree } from './accept-tree.ts';
-import { findAgentRow, toAgent, touchAgent, upsertAgent } from './agent-store.ts';
+import { findAgentRow, toAgent, upsertAgent } from './agent-store.ts';
 import { appendLog, LogTimes } from './append-log.ts';
 import { attemptsOf, toAttempt } from './attempt-store.ts';
 import { Background } from './background.ts';
@@ -38,7 +38,13 @@ import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
 import { leasedJobsByAgent } from './job-store.ts';
 import { builtAs } from './join-store.ts';
-import { type Claim, claimForFirst, endAttempt, expireLeases, prepareLease } from './lease-job.ts';
+import {
+  type Claim,
+  claimForFirst,
+  endAttempt,
+  expireLeasesIfAny,
+  prepareLease,
+} from './lease-job.ts';
 import { LogFindings } from './log-findings.ts';
 import { lookAtJob, lookAtRequest } from './look-at-request.ts';
 import { pauseProfile, resumeProfile } from './pause-profile.ts';
@@ -49,6 +55,7 @@ import { findJob, jobsOf, type LiveView, listAgents, packagesOf, readLog } from 
 import { removeLeftovers } from './remove-leftovers.ts';
 import { requestPhpTree } from './request-php-tree.ts';
 import { findRequestRow, listRequestRows, toRequest } from './request-store.ts';
+import { SeenAgents } from './seen-agents.ts';
 import { pauseRequest, prioritizeRequest, resumeRequest } from './steer-request.ts';
 import { toBlockedBuild, unblock } from './unblock.ts';
 
@@ -89,6 +96,7 @@ export function createBuilds(options: BuildsOptions): {
     logs,
     jumps: new ClockJumps(options.clock, options.leads),
     findings: new LogFindings(logs, options.locks),
+    seen: new SeenAgents(),
     inBackground: (task, work) => {
       background.start(task, work);
     },
@@ -259,6 +267,7 @@ async function registerAgent(
   const { database, clock } = context;
   const { name } = description;
   await upsertAgent(database, description, clock.now());
+  context.seen.forget(name);
   await context.journal.record({
     kind: 'agent-registered',
     subject: `agent:${name}`,
@@ -286,14 +295,15 @@ async function lease(
     readonly diskFreeBytes: number | undefined;
   },
 ): Promise<Lease | undefined> {
-  const { database, clock } = context;
-  if ((await findAgentRow(database, agent)) === undefined) {
+  const { database, clock, seen } = context;
+  if (!seen.has(agent) && (await findAgentRow(database, agent)) === undefined) {
     throw new AppError('unknown-agent', `No agent has registered as ${agent}.`, {
       details: { agent },
     });
   }
-  await touchAgent(database, agent, { now: clock.now(), diskFreeBytes: wait.diskFreeBytes });
-  await expireLeases(context);
+  const { diskFreeBytes } = wait;
+  await seen.note(database, { name: agent, at: clock.now(), diskFreeBytes });
+  await expireLeasesIfAny(context);
   const claim = await queue.next(agent, wait.waitMs, wait.signal);
   if (claim === undefined) {
     return undefined;

@@ -1,12 +1,12 @@
 import type { Queries } from '../database/database.ts';
 import type { JobRow } from '../database/tables.ts';
 import { sleep } from '../support/clock.ts';
-import { touchAgent } from './agent-store.ts';
 import type { LeaseKey } from './builds.ts';
 import { type BuildsContext, transact } from './builds-context.ts';
 import { hear, heldJob, staleAttempt } from './fence.ts';
 import { updateLeasedJob } from './job-store.ts';
 import { isWantedElsewhere } from './join-store.ts';
+import { undisturbedLeases } from './lease-store.ts';
 import { isRequestCancelled } from './request-store.ts';
 
 export interface HeartbeatWait {
@@ -14,12 +14,27 @@ export interface HeartbeatWait {
   readonly signal: AbortSignal;
 }
 
-/** What another server process has done is seen after this time at the latest. */
+/** What another server process has done is looked for this often. */
 const LOOK_EVERY_MS = 2000;
+/** So old may be what one heartbeat has seen for another. */
+const LOOK_SHARED_MS = 1000;
 
-/** Heartbeats that are held open, woken when something is to be told about their request or job. */
+/**
+ * Heartbeats that are held open, woken when something is to be told about their request or job. They look together: what
+ * dozens of agents would ask one after the other is one question.
+ */
 export class HeldHeartbeats {
   readonly #wakers = new Map<string, Set<AbortController>>();
+  #look: { readonly at: number; readonly found: Promise<ReadonlySet<string>> } | undefined;
+
+  /** Whether this attempt held its job, and nobody had cancelled its request, a moment ago. */
+  async goesOn(queries: Queries, key: LeaseKey): Promise<boolean> {
+    const now = performance.now();
+    if (this.#look === undefined || now - this.#look.at > LOOK_SHARED_MS) {
+      this.#look = { at: now, found: undisturbedJobs(queries) };
+    }
+    return (await this.#look.found).has(leaseName(key));
+  }
 
   /** `id` is that of a request or a job. */
   wake(id: string): void {
@@ -28,14 +43,15 @@ export class HeldHeartbeats {
     }
   }
 
-  /** Waits until one of these is woken, or for `ms`, or until the signal aborts. */
-  async wait(ids: readonly string[], ms: number, signal: AbortSignal): Promise<void> {
+  /** Waits until one of these is woken, or for `ms`, or until the signal aborts. Whether one was woken. */
+  async wait(ids: readonly string[], ms: number, signal: AbortSignal): Promise<boolean> {
     const waker = new AbortController();
     for (const id of ids) {
       this.#wakers.set(id, (this.#wakers.get(id) ?? new Set()).add(waker));
     }
     try {
       await sleep(ms, AbortSignal.any([waker.signal, signal]));
+      return waker.signal.aborted;
     } finally {
       for (const id of ids) {
         const wakers = this.#wakers.get(id);
@@ -64,8 +80,12 @@ export async function heartbeat(
     return 'cancel';
   }
   for (let left = patience; left > 0 && !wait.signal.aborted; left -= LOOK_EVERY_MS) {
-    await held.wait([requestId, key.jobId], Math.min(left, LOOK_EVERY_MS), wait.signal);
-    if (!wait.signal.aborted && (await isCancelled(context, key))) {
+    const ms = Math.min(left, LOOK_EVERY_MS);
+    const isWoken = await held.wait([requestId, key.jobId], ms, wait.signal);
+    if (wait.signal.aborted || (!isWoken && (await held.goesOn(context.database, key)))) {
+      continue;
+    }
+    if (await isCancelled(context, key)) {
       return 'cancel';
     }
   }
@@ -75,8 +95,8 @@ export async function heartbeat(
 /** The request of the job; undefined when it is cancelled. */
 async function extendLease(context: BuildsContext, key: LeaseKey): Promise<string | undefined> {
   return await transact(context, `agent:${key.agent}`, async ({ queries, now }) => {
-    await touchAgent(queries, key.agent, { now });
     const job = await hear(queries, key, now);
+    await context.seen.note(queries, { name: key.agent, at: now, diskFreeBytes: undefined });
     if (await isToStop(queries, job)) {
       return undefined;
     }
@@ -90,6 +110,16 @@ async function extendLease(context: BuildsContext, key: LeaseKey): Promise<strin
 
 async function isCancelled(context: BuildsContext, key: LeaseKey): Promise<boolean> {
   return await isToStop(context.database, await heldJob(context.database, key));
+}
+
+/** The attempts that hold a job of a request which nobody has cancelled. */
+async function undisturbedJobs(queries: Queries): Promise<ReadonlySet<string>> {
+  const leases = await undisturbedLeases(queries);
+  return new Set(leases.map(leaseName));
+}
+
+function leaseName({ jobId, attempt, agent }: LeaseKey): string {
+  return `${jobId} ${attempt} ${agent}`;
 }
 
 /** What another request waits for goes on. */

@@ -222,26 +222,6 @@ export async function cancelUnstartedJobs(
   return rows.toSorted((one, other) => one.position - other.position);
 }
 
-export async function expiredJobs(queries: Queries, now: number): Promise<JobRow[]> {
-  return await queries
-    .selectFrom('jobs')
-    .selectAll()
-    .where('state', '=', 'leased')
-    .where('lease_expires_at', '<', now)
-    .orderBy('lease_expires_at')
-    .execute();
-}
-
-/** Lets every running lease last at least until then. */
-export async function prolongLeases(queries: Queries, until: number): Promise<void> {
-  await queries
-    .updateTable('jobs')
-    .set({ lease_expires_at: until })
-    .where('state', '=', 'leased')
-    .where('lease_expires_at', '<', until)
-    .execute();
-}
-
 export async function countJobs(
   queries: Queries,
   requestId: string,

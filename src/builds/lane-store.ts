@@ -25,9 +25,17 @@ export async function ensureLane(
 
 /** The lanes that have a job which could be begun, but for those of paused profiles. */
 export async function openLanes(queries: Queries): Promise<Lane[]> {
-  const rows = await queries
+  return (await open(queries).selectAll().execute()).map(toLane);
+}
+
+/** Whether there is any. */
+export async function hasOpenLanes(queries: Queries): Promise<boolean> {
+  return (await open(queries).select('id').limit(1).executeTakeFirst()) !== undefined;
+}
+
+function open(queries: Queries) {
+  return queries
     .selectFrom('lanes')
-    .selectAll()
     .where((eb) =>
       eb.exists(
         eb
@@ -47,9 +55,7 @@ export async function openLanes(queries: Queries): Promise<Lane[]> {
             .whereRef('profile_pauses.profile', '=', 'lanes.profile'),
         ),
       ),
-    )
-    .execute();
-  return rows.map(toLane);
+    );
 }
 
 export async function lanesById(

@@ -11,14 +11,10 @@ import { packInBackground, readEndOfLog } from './end-of-log.ts';
 import { type Conclusions, followUpAll } from './finish-request.ts';
 import { type AttemptEnd, type JobSpec, jobSpecSchema } from './job.ts';
 import { limitsFor, profileOf } from './job-limits.ts';
-import {
-  claimJob,
-  expiredJobs,
-  findLeasedJob,
-  leasedJobsByAgent,
-  updateLeasedJob,
-} from './job-store.ts';
+import { claimJob, findLeasedJob, leasedJobsByAgent, updateLeasedJob } from './job-store.ts';
 import { joinTwins } from './join-jobs.ts';
+import { hasOpenLanes } from './lane-store.ts';
+import { expiredJobs, hasExpiredJobs } from './lease-store.ts';
 import { packagesOfRequest } from './request-packages.ts';
 import { findRequestRow, lockRequest } from './request-store.ts';
 import { jobsToLeave, mayTake } from './retry-choice.ts';
@@ -41,6 +37,10 @@ export async function claimForFirst(
   context: BuildsContext,
   agents: readonly string[],
 ): Promise<{ readonly claim: Claim; readonly place: number } | undefined> {
+  // Mostly there is nothing, and that is seen without holding anybody up: who makes a job ready wakes those who wait.
+  if (!(await hasOpenLanes(context.database))) {
+    return undefined;
+  }
   return await transact(context, 'server', async (deed) => {
     const { queries, now } = deed;
     const view = await QueueView.open(queries, now);
@@ -48,7 +48,8 @@ export async function claimForFirst(
     const toLeave = await jobsToLeave(queries, now);
     const held = await leasedJobsByAgent(queries);
     for (const [place, name] of agents.entries()) {
-      const agent = rows.get(name);
+      const row = rows.get(name);
+      const agent = row && context.seen.current(row);
       if (agent === undefined || !mayTake(agent, held.get(name)?.length ?? 0, now)) {
         continue;
       }
@@ -195,6 +196,14 @@ export async function endAttempt(
     unstageInBackground(context, job);
     packInBackground(context, { jobId: job.id, attempt: job.attempt });
     followUpAll(context, after);
+  }
+}
+
+/** As `expireLeases`, for everybody who asks for a job: mostly it writes nothing, and so waits for nobody. */
+export async function expireLeasesIfAny(context: BuildsContext): Promise<void> {
+  const { clock, database, jumps } = context;
+  if (jumps.isDue() || (await hasExpiredJobs(database, clock.now()))) {
+    await expireLeases(context);
   }
 }
 

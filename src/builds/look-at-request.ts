@@ -50,7 +50,7 @@ export interface JobLook extends JobsLook {
   readonly attempts: readonly Attempt[];
 }
 
-type Looking = Pick<BuildsContext, 'database' | 'clock' | 'findings'>;
+type Looking = Pick<BuildsContext, 'database' | 'clock' | 'findings' | 'seen'>;
 
 /** Undefined when there is no such request. Logs are read afterwards. */
 export async function lookAtRequest(

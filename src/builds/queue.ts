@@ -4,8 +4,6 @@ interface Waiter<T> {
   readonly settle: (claim: T | undefined) => void;
   readonly fail: (error: unknown) => void;
   isSettled: boolean;
-  /** There may be something for it that it has not been offered. */
-  isDue: boolean;
 }
 
 /** Takes a job for the first of these agents that can have one, and says which. */
@@ -22,7 +20,10 @@ export class Queue<T> {
   readonly #claim: ClaimFirst<T>;
   /** Takes back what was claimed for somebody who is gone. */
   readonly #giveBack: (claim: T) => Promise<void>;
-  #waiters: readonly Waiter<T>[] = [];
+  /** In the order in which they came. */
+  readonly #waiters = new Set<Waiter<T>>();
+  /** Those for whom there may be something that they have not been offered. */
+  #due: Set<Waiter<T>> = new Set();
   #pass: Promise<void> | undefined;
   #isStopped = false;
 
@@ -69,9 +70,7 @@ export class Queue<T> {
 
   /** Offers jobs to all who wait, soon. */
   wake(): void {
-    for (const waiter of this.#waiters) {
-      waiter.isDue = true;
-    }
+    this.#due = new Set(this.#waiters);
     this.#pass ??= this.#serve();
   }
 
@@ -83,7 +82,7 @@ export class Queue<T> {
 
   /** Agents that wait at this moment. */
   waiting(): ReadonlySet<string> {
-    return new Set(this.#waiters.map(({ agent }) => agent));
+    return new Set([...this.#waiters].map(({ agent }) => agent));
   }
 
   /** Sends everybody away with nothing. */
@@ -102,12 +101,12 @@ export class Queue<T> {
   ): Waiter<T> {
     const leave = (): void => {
       waiter.isSettled = true;
-      this.#waiters = this.#waiters.filter((other) => other !== waiter);
+      this.#waiters.delete(waiter);
+      this.#due.delete(waiter);
     };
     const waiter: Waiter<T> = {
       agent,
       isSettled: false,
-      isDue: true,
       settle: (claim) => {
         leave();
         resolve(claim);
@@ -117,14 +116,19 @@ export class Queue<T> {
         reject(error);
       },
     };
-    this.#waiters = [...this.#waiters, waiter];
+    this.#waiters.add(waiter);
+    this.#due.add(waiter);
     return waiter;
   }
 
   async #serve(): Promise<void> {
     await Promise.resolve();
     for (;;) {
-      const waiters = this.#waiters.filter(({ isDue }) => isDue);
+      const due = this.#due;
+      this.#due = new Set();
+      // Mostly it is the one who has just come.
+      const waiters =
+        due.size === 1 ? [...due] : [...this.#waiters].filter((waiter) => due.has(waiter));
       if (waiters.length === 0) {
         this.#pass = undefined;
         return;
@@ -135,16 +139,13 @@ export class Queue<T> {
 
   /** Gives one of them a job; after that there may be more for all of them. */
   async #offer(waiters: readonly Waiter<T>[]): Promise<void> {
-    for (const waiter of waiters) {
-      waiter.isDue = false;
-    }
     try {
       const found = await this.#claim(waiters.map(({ agent }) => agent));
       if (found === undefined) {
         return;
       }
-      for (const waiter of waiters) {
-        waiter.isDue = true;
+      for (const waiter of waiters.filter(({ isSettled }) => !isSettled)) {
+        this.#due.add(waiter);
       }
       const winner = waiters[found.place];
       if (winner === undefined || winner.isSettled) {

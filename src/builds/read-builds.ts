@@ -21,7 +21,7 @@ import { type ExplainedJob, FINAL_JOB_STATES } from './request.ts';
 import { packagesOfRequest } from './request-packages.ts';
 import { findRequestRow } from './request-store.ts';
 
-type Reading = Pick<BuildsContext, 'database' | 'clock'>;
+type Reading = Pick<BuildsContext, 'database' | 'clock' | 'seen'>;
 
 /** What the answers take from the running service. */
 export interface LiveView {
@@ -33,7 +33,7 @@ export async function listAgents(context: Reading, live: LiveView): Promise<Agen
   const held = await leasedJobsByAgent(context.database);
   const waiting = live.waiting();
   return (await agentRows(context.database)).map((row) => {
-    const agent = toAgent(row, held.get(row.name) ?? []);
+    const agent = toAgent(context.seen.current(row), held.get(row.name) ?? []);
     return waiting.has(row.name) ? { ...agent, lastSeenAt: context.clock.now() } : agent;
   });
 }

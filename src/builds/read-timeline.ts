@@ -13,7 +13,7 @@ import type { TimelineFacts } from './timeline.ts';
 import { attemptsOfRequest, runningJobs } from './timeline-store.ts';
 import { LIVE_AGENT_MS } from './waiting-reason.ts';
 
-type Reading = Pick<BuildsContext, 'database' | 'clock'>;
+type Reading = Pick<BuildsContext, 'database' | 'clock' | 'seen'>;
 
 /** What the database knows for the timeline of a request; what is missing stands in the logs. */
 export async function timelineFacts(
@@ -72,12 +72,13 @@ async function estimatesFor(
   return estimateAll(packages, await knownTimes(database, profile, packages));
 }
 
-async function liveAgents({ database, clock }: Reading, live: LiveView): Promise<AgentRecord[]> {
+async function liveAgents(context: Reading, live: LiveView): Promise<AgentRecord[]> {
+  const { database, clock, seen } = context;
   const held = await leasedJobsByAgent(database);
   const waiting = live.waiting();
   const now = clock.now();
   return (await agentRows(database))
-    .map((row) => toAgent(row, held.get(row.name) ?? []))
+    .map((row) => toAgent(seen.current(row), held.get(row.name) ?? []))
     .filter(({ name, lastSeenAt }) => waiting.has(name) || lastSeenAt > now - LIVE_AGENT_MS);
 }
 

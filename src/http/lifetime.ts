@@ -14,7 +14,8 @@ export function lifetimeOf(response: ServerResponse, stopping?: AbortSignal): Li
     controller.abort();
   };
   response.once('close', abort);
-  stopping?.addEventListener('abort', abort, { once: true });
+  const others = stopping === undefined ? undefined : waitingOn(stopping);
+  others?.add(abort);
   if (response.destroyed || stopping?.aborted === true) {
     abort();
   }
@@ -22,7 +23,29 @@ export function lifetimeOf(response: ServerResponse, stopping?: AbortSignal): Li
     signal: controller.signal,
     end: () => {
       response.off('close', abort);
-      stopping?.removeEventListener('abort', abort);
+      others?.delete(abort);
     },
   };
+}
+
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Who is called when the signal aborts. A signal looks through all of its listeners for each that comes or goes. */
+function waitingOn(signal: AbortSignal): Set<() => void> {
+  const known = waiting.get(signal);
+  if (known !== undefined) {
+    return known;
+  }
+  const made = new Set<() => void>();
+  waiting.set(signal, made);
+  signal.addEventListener(
+    'abort',
+    () => {
+      for (const abort of made) {
+        abort();
+      }
+    },
+    { once: true },
+  );
+  return made;
 }

@@ -4,6 +4,7 @@ import type { KyselyPlugin } from 'kysely';
 import { BuildLogs } from '../../src/builds/build-log.ts';
 import { LogFindings } from '../../src/builds/log-findings.ts';
 import { lookAtJob, lookAtRequest, type RequestLook } from '../../src/builds/look-at-request.ts';
+import { SeenAgents } from '../../src/builds/seen-agents.ts';
 import { sleep } from '../../src/support/clock.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { IS_POSTGRESQL } from '../support/test-database.ts';
@@ -50,6 +51,7 @@ async function lookAndDo<T>(
     database: farm.database.withPlugin(between),
     clock: farm.clock,
     findings: new LogFindings(logs, locks),
+    seen: new SeenAgents(),
   });
   const cameBetween = done !== undefined;
   await (done ?? deed());
