@@ -135,6 +135,22 @@ export async function findAgentRow(queries: Queries, name: string): Promise<Agen
   return await queries.selectFrom('agents').selectAll().where('name', '=', name).executeTakeFirst();
 }
 
+/** Agents that get no jobs at all, by name. */
+export async function idleAgents(
+  queries: Queries,
+): Promise<ReadonlyMap<string, { state: 'drained' | 'taken-out'; reason: string }>> {
+  const rows = await queries
+    .selectFrom('agents')
+    .select(['name', 'state', 'state_reason'])
+    .where('state', '!=', 'active')
+    .execute();
+  return new Map(
+    rows.flatMap(({ name, state, state_reason: reason }) =>
+      state === 'active' ? [] : [[name, { state, reason: reason ?? '' }] as const],
+    ),
+  );
+}
+
 export async function agentRows(queries: Queries): Promise<AgentRow[]> {
   return await queries.selectFrom('agents').selectAll().orderBy('name').execute();
 }

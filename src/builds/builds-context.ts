@@ -12,6 +12,7 @@ import type { Log } from '../support/log.ts';
 import type { BuildLogs } from './build-log.ts';
 import type { BreakerSettings } from './circuit-breaker.ts';
 import { type ClockJumps, moveTimes } from './clock-jumps.ts';
+import type { FarmLooks } from './farm-looks.ts';
 import type { LogFindings } from './log-findings.ts';
 import type { SeenAgents } from './seen-agents.ts';
 
@@ -49,6 +50,7 @@ export interface BuildsContext {
   readonly jumps: ClockJumps;
   readonly findings: LogFindings;
   readonly seen: SeenAgents;
+  readonly looks: FarmLooks;
   /** Goes on with work after the answer was given; what fails is logged. The service waits for it when it stops. */
   readonly inBackground: (task: string, work: () => Promise<void>) => void;
 }
@@ -63,7 +65,7 @@ export interface Deed {
 
 /** Runs work in a transaction; its events are announced once it is on disk. */
 export async function transact<T>(
-  context: Pick<BuildsContext, 'database' | 'journal' | 'clock' | 'jumps' | 'log'>,
+  context: Pick<BuildsContext, 'database' | 'journal' | 'clock' | 'jumps' | 'log' | 'looks'>,
   actor: string,
   work: (deed: Deed) => Promise<T>,
 ): Promise<T> {
@@ -89,6 +91,7 @@ export async function transact<T>(
     context.jumps.giveBack(jumpMs);
     throw error;
   });
+  context.looks.forget();
   context.journal.announce(...events);
   return result;
 }

@@ -33,6 +33,7 @@ import { restoreAgent } from './circuit-breaker.ts';
 import { ClockJumps } from './clock-jumps.ts';
 import { createRequest } from './create-request.ts';
 import { drainAgent, resumeAgent } from './drain-agent.ts';
+import { FarmLooks } from './farm-looks.ts';
 import { heldJob } from './fence.ts';
 import { type HeartbeatWait, HeldHeartbeats, heartbeat } from './heartbeat.ts';
 import { jobSpecSchema } from './job.ts';
@@ -97,6 +98,7 @@ export function createBuilds(options: BuildsOptions): {
     jumps: new ClockJumps(options.clock, options.leads),
     findings: new LogFindings(logs, options.locks),
     seen: new SeenAgents(),
+    looks: new FarmLooks(options.database, options.clock),
     inBackground: (task, work) => {
       background.start(task, work);
     },
@@ -109,6 +111,7 @@ export function createBuilds(options: BuildsOptions): {
   });
   const parts: Parts = { queue, heartbeats: new HeldHeartbeats(), logTimes: new LogTimes() };
   const unlisten = options.journal.listen((event) => {
+    context.looks.forget();
     onEvent(event, logs, parts);
   });
   return {
@@ -177,12 +180,7 @@ function createInterface(context: BuildsContext, parts: Parts): Builds {
       await restoreAgent(context, name, actor);
       return await recordOf(context, name);
     },
-    whyIdle: async (agent) => {
-      const row = await findAgentRow(database, agent);
-      return row === undefined || row.state === 'active'
-        ? undefined
-        : { state: row.state, reason: row.state_reason ?? '' };
-    },
+    whyIdle: async (agent) => (await context.looks.idleAgents.look()).get(agent),
     registerAgent: async (description) => await registerAgent(context, description),
     lease: async (agent, waitMs, signal, diskFreeBytes) =>
       await lease(context, queue, agent, { waitMs, signal, diskFreeBytes }),

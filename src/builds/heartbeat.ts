@@ -6,7 +6,6 @@ import { type BuildsContext, transact } from './builds-context.ts';
 import { hear, heldJob, staleAttempt } from './fence.ts';
 import { updateLeasedJob } from './job-store.ts';
 import { isWantedElsewhere } from './join-store.ts';
-import { undisturbedLeases } from './lease-store.ts';
 import { isRequestCancelled } from './request-store.ts';
 
 export interface HeartbeatWait {
@@ -16,25 +15,10 @@ export interface HeartbeatWait {
 
 /** What another server process has done is looked for this often. */
 const LOOK_EVERY_MS = 2000;
-/** So old may be what one heartbeat has seen for another. */
-const LOOK_SHARED_MS = 1000;
 
-/**
- * Heartbeats that are held open, woken when something is to be told about their request or job. They look together: what
- * dozens of agents would ask one after the other is one question.
- */
+/** Heartbeats that are held open, woken when something is to be told about their request or job. */
 export class HeldHeartbeats {
   readonly #wakers = new Map<string, Set<AbortController>>();
-  #look: { readonly at: number; readonly found: Promise<ReadonlySet<string>> } | undefined;
-
-  /** Whether this attempt held its job, and nobody had cancelled its request, a moment ago. */
-  async goesOn(queries: Queries, key: LeaseKey): Promise<boolean> {
-    const now = performance.now();
-    if (this.#look === undefined || now - this.#look.at > LOOK_SHARED_MS) {
-      this.#look = { at: now, found: undisturbedJobs(queries) };
-    }
-    return (await this.#look.found).has(leaseName(key));
-  }
 
   /** `id` is that of a request or a job. */
   wake(id: string): void {
@@ -82,7 +66,7 @@ export async function heartbeat(
   for (let left = patience; left > 0 && !wait.signal.aborted; left -= LOOK_EVERY_MS) {
     const ms = Math.min(left, LOOK_EVERY_MS);
     const isWoken = await held.wait([requestId, key.jobId], ms, wait.signal);
-    if (wait.signal.aborted || (!isWoken && (await held.goesOn(context.database, key)))) {
+    if (wait.signal.aborted || (!isWoken && (await context.looks.isUndisturbed(key)))) {
       continue;
     }
     if (await isCancelled(context, key)) {
@@ -110,16 +94,6 @@ async function extendLease(context: BuildsContext, key: LeaseKey): Promise<strin
 
 async function isCancelled(context: BuildsContext, key: LeaseKey): Promise<boolean> {
   return await isToStop(context.database, await heldJob(context.database, key));
-}
-
-/** The attempts that hold a job of a request which nobody has cancelled. */
-async function undisturbedJobs(queries: Queries): Promise<ReadonlySet<string>> {
-  const leases = await undisturbedLeases(queries);
-  return new Set(leases.map(leaseName));
-}
-
-function leaseName({ jobId, attempt, agent }: LeaseKey): string {
-  return `${jobId} ${attempt} ${agent}`;
 }
 
 /** What another request waits for goes on. */

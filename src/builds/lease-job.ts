@@ -13,8 +13,7 @@ import { type AttemptEnd, type JobSpec, jobSpecSchema } from './job.ts';
 import { limitsFor, profileOf } from './job-limits.ts';
 import { claimJob, findLeasedJob, leasedJobsByAgent, updateLeasedJob } from './job-store.ts';
 import { joinTwins } from './join-jobs.ts';
-import { hasOpenLanes } from './lane-store.ts';
-import { expiredJobs, hasExpiredJobs } from './lease-store.ts';
+import { expiredJobs } from './lease-store.ts';
 import { packagesOfRequest } from './request-packages.ts';
 import { findRequestRow, lockRequest } from './request-store.ts';
 import { jobsToLeave, mayTake } from './retry-choice.ts';
@@ -38,7 +37,7 @@ export async function claimForFirst(
   agents: readonly string[],
 ): Promise<{ readonly claim: Claim; readonly place: number } | undefined> {
   // Mostly there is nothing, and that is seen without holding anybody up: who makes a job ready wakes those who wait.
-  if (!(await hasOpenLanes(context.database))) {
+  if (!(await context.looks.hasOpenLanes.look())) {
     return undefined;
   }
   return await transact(context, 'server', async (deed) => {
@@ -199,10 +198,10 @@ export async function endAttempt(
   }
 }
 
-/** As `expireLeases`, for everybody who asks for a job: mostly it writes nothing, and so waits for nobody. */
+/** As `expireLeases`, for everybody who asks for a job: mostly there is nothing to write. */
 export async function expireLeasesIfAny(context: BuildsContext): Promise<void> {
-  const { clock, database, jumps } = context;
-  if (jumps.isDue() || (await hasExpiredJobs(database, clock.now()))) {
+  const { clock, jumps, looks } = context;
+  if (jumps.isDue() || ((await looks.firstLeaseEnd.look()) ?? Infinity) < clock.now()) {
     await expireLeases(context);
   }
 }

@@ -13,16 +13,14 @@ export async function expiredJobs(queries: Queries, now: number): Promise<JobRow
     .execute();
 }
 
-/** Whether there are any of those. */
-export async function hasExpiredJobs(queries: Queries, now: number): Promise<boolean> {
+/** When the first of the leases ends; null when there is none. */
+export async function firstLeaseEnd(queries: Queries): Promise<number | null> {
   const row = await queries
     .selectFrom('jobs')
-    .select('id')
+    .select((eb) => eb.fn.min('lease_expires_at').as('end'))
     .where('state', '=', 'leased')
-    .where('lease_expires_at', '<', now)
-    .limit(1)
     .executeTakeFirst();
-  return row !== undefined;
+  return row?.end ?? null;
 }
 
 /** The attempts that hold a job of a request which nobody has cancelled. */

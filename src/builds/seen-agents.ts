@@ -42,9 +42,10 @@ export class SeenAgents {
     this.#unwritten.set(name, { name, at, diskFreeBytes });
   }
 
-  /** The agent has registered anew: what it said before counts no more. */
+  /** The agent has registered anew: what it said before counts no more, and what it says next is written at once. */
   forget(name: string): void {
     this.#unwritten.delete(name);
+    this.#writtenAt.delete(name);
   }
 
   /** The row of an agent, with what is not written yet. */
