@@ -14,7 +14,9 @@ import {
   leaders,
   needsMetAt,
   planBegunAt,
+  type Twins,
   untriedTwins,
+  withTwins,
 } from './join-store.ts';
 import { addBuilt } from './request-packages.ts';
 import { findRequestRow } from './request-store.ts';
@@ -31,25 +33,63 @@ import { endIfUnchanged } from './unchanged-jobs.ts';
  * meanwhile, and so on with what needed them; those that another request builds already join it.
  */
 export async function offerJobs(deed: Deed, jobs: readonly JobRow[]): Promise<void> {
-  const requests = new Map<string, Promise<Asker>>();
+  const offer = new Offer(deed, await withTwins(deed.queries, jobs));
   const left = [...jobs];
   for (let job = left.shift(); job !== undefined; job = left.shift()) {
-    const asker = requests.get(job.request_id) ?? askerOf(deed, job.request_id);
-    requests.set(job.request_id, asker);
-    const unchanged = await endIfUnchanged(deed, (await asker).request?.profile ?? '', job);
+    left.push(...(await offer.make(job)));
+  }
+  await offer.end();
+}
+
+/** One pass over jobs that have become ready. */
+class Offer {
+  readonly #deed: Deed;
+  /** The jobs that it began with. */
+  readonly #known: Twins;
+  readonly #askers = new Map<string, Promise<Asker>>();
+  /** Those that are ready and are still to be told: a plan has thousands. */
+  #ready: JobRow[] = [];
+
+  constructor(deed: Deed, known: Twins) {
+    this.#deed = deed;
+    this.#known = known;
+  }
+
+  /** Returns the jobs that have become ready by what has become of this one. */
+  async make(job: JobRow): Promise<JobRow[]> {
+    const deed = this.#deed;
+    const asker = await this.#asker(job.request_id);
+    const unchanged = await endIfUnchanged(deed, asker.request?.profile ?? '', job);
     if (unchanged !== undefined) {
+      await this.end();
       await tellJobFinished(deed, [unchanged]);
-      left.push(...(await readyDependants(deed.queries, job.id)));
-      continue;
+      return await readyDependants(deed.queries, job.id);
     }
-    const leader = job.inputs === null ? undefined : await leaderOf(deed, job, await asker);
+    const isAlone = job.inputs === null || this.#known.get(job.id) === false;
+    const leader = isAlone ? undefined : await leaderOf(deed, job, asker);
     if (leader === undefined) {
-      await tellJobReady(deed, [job]);
-    } else if (leader.state === 'succeeded') {
-      left.push(...(await endJoined(deed, job, leader)));
-    } else {
-      await join(deed, [job], leader);
+      this.#ready.push(job);
+      return [];
     }
+    await this.end();
+    if (leader.state === 'succeeded') {
+      return await endJoined(deed, job, leader);
+    }
+    await join(deed, [job], leader);
+    return [];
+  }
+
+  /** Tells what has not been told yet. */
+  async end(): Promise<void> {
+    const ready = this.#ready;
+    this.#ready = [];
+    await tellJobReady(this.#deed, ready);
+  }
+
+  async #asker(requestId: string): Promise<Asker> {
+    const asker = this.#askers.get(requestId) ?? askerOf(this.#deed, requestId);
+    this.#askers.set(requestId, asker);
+    return await asker;
   }
 }
 

@@ -10,6 +10,8 @@ export type Leader = JobRow & {
 /** Rows of one statement. */
 const ROWS_AT_ONCE = 500;
 const OPEN = ['waiting', 'ready', 'leased'];
+/** What a leader can be. */
+const LEADING = ['ready', 'leased', 'succeeded'];
 
 /** Jobs of other requests that nobody has begun, that could be begun, and that are to build the same. */
 export async function untriedTwins(queries: Queries, job: JobRow): Promise<JobRow[]> {
@@ -55,6 +57,32 @@ export async function leaders(queries: Queries, job: JobRow): Promise<Leader[]> 
     .orderBy('jobs.created_at', 'desc')
     .orderBy('jobs.id')
     .execute();
+}
+
+/** Job -> whether another request may have a leader for it. */
+export type Twins = ReadonlyMap<string, boolean>;
+
+/** Asks for many jobs at once; `leaders` says more about each of the few that have any. */
+export async function withTwins(queries: Queries, jobs: readonly JobRow[]): Promise<Twins> {
+  const requestsOf = new Map<string, Set<string>>();
+  const inputs = [...new Set(jobs.flatMap((job) => job.inputs ?? []))];
+  for (let start = 0; start < inputs.length; start += ROWS_AT_ONCE) {
+    const rows = await queries
+      .selectFrom('jobs')
+      .select(['inputs', 'request_id'])
+      .distinct()
+      .where('inputs', 'in', inputs.slice(start, start + ROWS_AT_ONCE))
+      .where('state', 'in', LEADING)
+      .where('joined_job_id', 'is', null)
+      .execute();
+    for (const { inputs: digest, request_id } of rows) {
+      const known = requestsOf.get(digest ?? '') ?? new Set();
+      requestsOf.set(digest ?? '', known.add(request_id));
+    }
+  }
+  const isOfOthers = ({ inputs: digest, request_id }: JobRow): boolean =>
+    [...(requestsOf.get(digest ?? '') ?? [])].some((other) => other !== request_id);
+  return new Map(jobs.map((job) => [job.id, isOfOthers(job)]));
 }
 
 function twins(queries: Queries, job: JobRow) {

@@ -70,7 +70,9 @@ export class Queue<T> {
 
   /** Offers jobs to all who wait, soon. */
   wake(): void {
-    this.#due = new Set(this.#waiters);
+    if (this.#due.size < this.#waiters.size) {
+      this.#due = new Set(this.#waiters);
+    }
     this.#pass ??= this.#serve();
   }
 
