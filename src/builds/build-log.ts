@@ -3,7 +3,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError, isErrno } from '../support/errors.ts';
 import { ensureInside, exists, namesIn, syncDirectory, writeFileAtomic } from '../support/files.ts';
-import type { Locks } from '../support/locks.ts';
+import { Locks } from '../support/locks.ts';
 import { PackedLog, packedPath, packLog } from './packed-log.ts';
 
 export interface AttemptName {
@@ -35,6 +35,11 @@ export class BuildLogs {
   readonly #folder: string;
   readonly #maxBytes: number;
   readonly #locks: Locks;
+  /**
+   * For appending, within this process: whatever servers write to a log at once, its agent has sent, and it sends the same
+   * bytes for the same place.
+   */
+  readonly #appending = new Locks();
   readonly #followers = new Map<string, Set<() => void>>();
   /** Followed jobs whose logs are those of another job -> that one. */
   readonly #builtAs = new Map<string, string>();
@@ -64,8 +69,8 @@ export class BuildLogs {
       );
     }
     const path = this.#path(name);
-    const grown = await this.#locks.run(
-      `build-log:${name.jobId}/${name.attempt}`,
+    const grown = await this.#appending.run(
+      path,
       async () => await this.#grow(path, offset, bytes),
     );
     if (grown.hasGrown) {
@@ -88,9 +93,6 @@ export class BuildLogs {
     offset: number,
     bytes: Uint8Array,
   ): Promise<{ readonly size: number; readonly hasGrown: boolean; readonly isFull: boolean }> {
-    if (await exists(packedPath(path))) {
-      throw new AppError('stale-attempt', 'The attempt has ended, and its log with it.');
-    }
     const handle = await this.#openForWriting(path);
     try {
       const { size } = await handle.stat();
@@ -132,6 +134,9 @@ export class BuildLogs {
       if (!isErrno(error, 'ENOENT')) {
         throw error;
       }
+    }
+    if (await exists(packedPath(path))) {
+      throw new AppError('stale-attempt', 'The attempt has ended, and its log with it.');
     }
     await mkdir(dirname(path), { recursive: true });
     const handle = await open(path, 'a+');
@@ -178,7 +183,7 @@ export class BuildLogs {
   /** Packs a log that will not grow any more. Doing it again changes nothing. */
   async pack(name: AttemptName): Promise<void> {
     const path = this.#path(name);
-    await this.#locks.run(`log:${path}`, async () => {
+    const pack = async (): Promise<void> => {
       if (!(await exists(path))) {
         return;
       }
@@ -186,7 +191,8 @@ export class BuildLogs {
         await packLog(path);
       }
       await rm(path);
-    });
+    };
+    await this.#locks.run(`log:${path}`, async () => await this.#appending.run(path, pack));
   }
 
   /** The attempts at a job whose logs are not packed. */
