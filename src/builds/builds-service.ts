@@ -15,7 +15,7 @@ import { endOverdue } from './overdue.ts';
 import { packEndedLogs } from './pack-ended-logs.ts';
 import { placeOldJobs } from './place-jobs.ts';
 import type { Queue } from './queue.ts';
-import { WRITE_SEEN_EVERY_MS } from './seen-agents.ts';
+import { seenAgentsWriter } from './seen-agents.ts';
 
 /** Expired leases are looked for this often, and also whenever somebody asks for a job. */
 const LONGEST_SWEEP_MS = 5_000;
@@ -57,17 +57,7 @@ export function createBuildsService(context: BuildsContext, parts: ServiceParts)
       context.log.error({ error: messageOf(error) }, 'looking at logs failed');
     },
   });
-  const onUnwritten = (error: unknown): void => {
-    context.log.error({ error: messageOf(error) }, 'when agents were heard of was not written');
-  };
-  const writeSeen = repeating({
-    name: 'agents that were seen',
-    everyMs: Math.max(10, Math.min(WRITE_SEEN_EVERY_MS, heartbeatMs)),
-    work: async () => {
-      await context.seen.write(context);
-    },
-    onError: onUnwritten,
-  });
+  const writeSeen = seenAgentsWriter(context);
   return {
     name: 'builds',
     start: async () => {
@@ -91,7 +81,6 @@ export function createBuildsService(context: BuildsContext, parts: ServiceParts)
       parts.unlisten();
       await parts.background.idle();
       await writeSeen.stop();
-      await context.seen.write(context).catch(onUnwritten);
     },
   };
 }

@@ -1,11 +1,15 @@
 import type { Database, Queries } from '../database/database.ts';
 import type { AgentRow } from '../database/tables.ts';
 import type { Clock } from '../support/clock.ts';
+import { messageOf } from '../support/errors.ts';
+import type { Service } from '../support/lifecycle.ts';
+import { repeating } from '../support/schedule.ts';
 import { type Sighting, touchAgent, touchAgents } from './agent-store.ts';
+import type { BuildsContext } from './builds-context.ts';
 import { LIVE_AGENT_MS } from './waiting-reason.ts';
 
 /** What waits to be written is written this often. */
-export const WRITE_SEEN_EVERY_MS = 5_000;
+const WRITE_SEEN_EVERY_MS = 5_000;
 /** Longer than this no agent is left unwritten: other servers would take it for gone. */
 const WRITE_AFTER_MS = LIVE_AGENT_MS / 2 + WRITE_SEEN_EVERY_MS;
 
@@ -76,4 +80,29 @@ export class SeenAgents {
       }
     }
   }
+}
+
+/** Writes every few seconds what agents have said, and once more when it stops. */
+export function seenAgentsWriter(
+  context: Pick<BuildsContext, 'database' | 'clock' | 'log' | 'seen' | 'settings'>,
+): Service {
+  const { log, seen, settings } = context;
+  const onError = (error: unknown): void => {
+    log.error({ error: messageOf(error) }, 'when agents were heard of was not written');
+  };
+  const writing = repeating({
+    name: 'agents that were seen',
+    everyMs: Math.max(10, Math.min(WRITE_SEEN_EVERY_MS, settings.heartbeatMs)),
+    work: async () => {
+      await seen.write(context);
+    },
+    onError,
+  });
+  return {
+    ...writing,
+    stop: async () => {
+      await writing.stop();
+      await seen.write(context).catch(onError);
+    },
+  };
 }
