@@ -100,9 +100,11 @@ export async function largeIndex(bench: Bench): Promise<void> {
 }
 
 async function parse(bench: Bench, file: string): Promise<void> {
-  const program = join(import.meta.dirname, 'parse-index.mjs');
+  const program = join(import.meta.dirname, 'parse-index.ts');
   const cut = {
-    seconds: secondsIn(await command([process.execPath, program, file, String(PARSES)])),
+    seconds: secondsIn(
+      await command([process.execPath, '--import', 'tsx', program, file, String(PARSES)]),
+    ),
   };
   const what = `parse of an index of ${bench.sizes.large} packages`;
   const peer = await openPortagePeer(

@@ -36,15 +36,10 @@ async function stage(programs: Readonly<Record<string, string>>): Promise<{
     await cp(join(SCRIPTS, name), join(project, 'scripts', name));
   }
   mkdirSync(join(project, 'src'));
-  for (const name of [
-    'package.json',
-    'package-lock.json',
-    'tsconfig.json',
-    'tsconfig.build.json',
-  ]) {
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json']) {
     writeFileSync(join(project, name), '{}');
   }
-  writeFileSync(join(project, 'scripts/copy-assets.mjs'), '');
+  writeFileSync(join(project, 'scripts/build.mjs'), '');
   for (const name of SYSTEM_TOOLS) {
     const place = ['/bin', '/usr/bin'].find((candidate) => existsSync(join(candidate, name)));
     symlinkSync(join(place ?? '/bin', name), join(bin, name));
@@ -75,13 +70,14 @@ esac
 const npmCalls = (project: string): string[] =>
   readFileSync(join(project, 'npm.log'), 'utf8').trim().split('\n');
 
-/** npm whose `check` writes this report, if any, and ends with this status. */
-function checkWith(report: unknown, status: number): string {
+/** npm whose tests write this report and end with this status; `broken` is a word that it fails at. */
+function testsWith(report: unknown, status: number, broken = 'nothing'): string {
   return `
-  if [ "$1" = run ]; then
-    echo "$*" > npm.log
+  echo "$*" >> npm.log
+  case "$*" in *${broken}*) exit 3 ;; esac
+  if [ "$1" = test ]; then
     for word in "$@"; do case "$word" in --outputFile=*) file="\${word#--outputFile=}" ;; esac; done
-    ${report === undefined ? ':' : `echo '${JSON.stringify(report)}' > "$file"`}
+    echo '${JSON.stringify(report)}' > "$file"
     exit ${status}
   fi
   /bin/mkdir -p node_modules`;
@@ -115,18 +111,19 @@ describe('scripts/quickstart', () => {
     const first = await runScript('quickstart', '--once', '--folder', 'x y');
     expect([first.exitCode, first.stderr]).toEqual([0, '']);
     expect(first.stdout.toString()).toMatch(/ran quickstart --once --folder x y\n$/);
-    expect(npmCalls(project)).toEqual([
-      'ci --include=dev --no-audit --no-fund',
-      'run --silent build',
-    ]);
+    const install = [
+      'ci --ignore-scripts --include=dev --no-audit --no-fund',
+      'rebuild better-sqlite3 zstd-napi',
+    ];
+    expect(npmCalls(project)).toEqual([...install, 'run --silent build']);
     await runScript('quickstart');
-    expect(npmCalls(project)).toHaveLength(2);
+    expect(npmCalls(project)).toHaveLength(3);
     writeFileSync(join(project, 'src/new.ts'), '');
     await runScript('quickstart');
-    expect(npmCalls(project).slice(2)).toEqual(['run --silent build']);
+    expect(npmCalls(project).slice(3)).toEqual(['run --silent build']);
     writeFileSync(join(project, 'package-lock.json'), '{"changed":true}');
     await runScript('quickstart');
-    expect(npmCalls(project).slice(3)).toEqual(['ci --include=dev --no-audit --no-fund']);
+    expect(npmCalls(project).slice(4)).toEqual(install);
   });
 
   it('stops where npm ci fails, and tries it again the next time', async () => {
@@ -144,7 +141,7 @@ describe('scripts/quickstart', () => {
 
 describe('scripts/quickstart with a broken build', () => {
   it('says so, runs nothing, and builds again the next time', async () => {
-    const npm = `${NPM}\n[ "$1" = ci ] || exit 1`;
+    const npm = `${NPM}\n[ "$1" != run ] || exit 1`;
     const { project, run: runScript } = await stage({ npm, cc: ':', make: ':' });
     const failed = await runScript('quickstart');
     expect([failed.exitCode, failed.stderr]).toEqual([
@@ -153,7 +150,7 @@ describe('scripts/quickstart with a broken build', () => {
     ]);
     expect(failed.stdout.toString()).not.toContain('ran');
     await runScript('quickstart');
-    expect(npmCalls(project).slice(2)).toEqual(['run --silent build']);
+    expect(npmCalls(project).slice(3)).toEqual(['run --silent build']);
   });
 });
 
@@ -182,10 +179,17 @@ describe('scripts/test', () => {
       numPendingTests: 3,
       numTodoTests: 1,
     };
-    const { project, run: runScript } = await stage({ ...tools, npm: checkWith(report, 0) });
+    const { project, run: runScript } = await stage({ ...tools, npm: testsWith(report, 0) });
     const result = await runScript('test');
     expect([result.exitCode, lastLine(result)]).toEqual([0, '120 passed, 0 failed, 4 skipped']);
-    expect(npmCalls(project)[0]).toMatch(/^run --silent check -- -- --json --outputFile=/);
+    const calls = npmCalls(project);
+    expect(calls[0]).toMatch(/^ci /);
+    expect(calls.slice(1, 3).toSorted()).toEqual([
+      'rebuild better-sqlite3 zstd-napi',
+      'run --silent check:sources',
+    ]);
+    expect(calls[3]).toMatch(/^test -- --json --outputFile=/);
+    expect(calls).toHaveLength(4);
   });
 
   it('fails with the counts when tests fail or do not load', async () => {
@@ -196,20 +200,25 @@ describe('scripts/test', () => {
       numPendingTests: 0,
       numTodoTests: 0,
     };
-    const { run: runScript } = await stage({ ...tools, npm: checkWith(report, 1) });
+    const { run: runScript } = await stage({ ...tools, npm: testsWith(report, 1) });
     const result = await runScript('test');
     expect([result.exitCode, lastLine(result)]).toEqual([1, '5 passed, 3 failed, 0 skipped']);
   });
 
-  it('still ends with the line when a step before the tests fails', async () => {
-    const { run: runScript } = await stage({ ...tools, npm: checkWith(undefined, 2) });
+  it.each([
+    ['check:sources', 3],
+    ['rebuild', 1],
+  ])('runs no tests when %s fails, and still ends with the line', async (broken, status) => {
+    const npm = testsWith({}, 0, broken);
+    const { project, run: runScript } = await stage({ ...tools, npm });
     const result = await runScript('test');
-    expect([result.exitCode, lastLine(result)]).toEqual([2, '0 passed, 1 failed, 0 skipped']);
+    expect([result.exitCode, lastLine(result)]).toEqual([status, '0 passed, 1 failed, 0 skipped']);
+    expect(npmCalls(project).filter((call) => call.startsWith('test'))).toEqual([]);
   });
 
   it('installs what is missing as root, in one go, and only says so otherwise', async () => {
     const report = { numPassedTests: 1, numFailedTests: 0, numRuntimeErrorTestSuites: 0 };
-    const some = { ...tools, scanelf: '', xz: '', npm: checkWith(report, 0) };
+    const some = { ...tools, scanelf: '', xz: '', npm: testsWith(report, 0) };
     const apt = 'echo "$*" >> apt.log';
     const root = await stage({ ...some, id: 'echo 0', 'apt-get': apt });
     await root.run('test');

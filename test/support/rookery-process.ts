@@ -1,4 +1,4 @@
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -60,6 +60,7 @@ export class Program {
     const command = [...within, process.execPath, MAIN, ...this.#args];
     const env = { PATH: process.env['PATH'] ?? '', ...this.#options.env };
     this.#child = spawnGroup(command, { cwd: this.#options.cwd, env }, ['ignore', log, log]);
+    closeSync(log);
     this.#ended = ended(this.#child, command);
   }
 

@@ -1,4 +1,4 @@
-import { setImmediate as settled } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
 import type { Time } from '../../../src/fleet/rollout/rollout-context.ts';
 import { Heap } from '../heap.ts';
 
@@ -11,14 +11,23 @@ interface Due {
 /** Time that passes when nothing else is to be done: from one thing that is due to the next. */
 export class SimulatedTime implements Time {
   readonly #grainMs: number;
+  readonly #settled: () => Promise<void>;
   #now: number;
   #order = 0;
   readonly #due = new Heap<Due>((one, other) => one.at - other.at || one.order - other.order);
 
-  /** `grainMs`: what is due within one of these is due at its end, all of it at the same moment. */
-  constructor(start = Date.UTC(2026, 0, 5, 12), grainMs = 1) {
+  /**
+   * `grainMs`: what is due within one of these is due at its end, all of it at the same moment. `settled` resolves when
+   * nothing goes on any more that takes no time.
+   */
+  constructor(
+    start = Date.UTC(2026, 0, 5, 12),
+    grainMs = 1,
+    settled: () => Promise<void> = async () => await setImmediate(),
+  ) {
     this.#now = start;
     this.#grainMs = grainMs;
+    this.#settled = settled;
   }
 
   now(): number {
@@ -53,7 +62,7 @@ export class SimulatedTime implements Time {
   /** Lets time pass until this is so. Throws when it is not within `mostMs` or nothing is due any more. */
   async runUntil(isOver: () => boolean, mostMs = 30 * 24 * 3_600_000): Promise<void> {
     const end = this.#now + mostMs;
-    await settled();
+    await this.#settled();
     while (!isOver()) {
       const next = this.#due.pop();
       if (next === undefined || next.at > end) {
@@ -65,7 +74,7 @@ export class SimulatedTime implements Time {
       while (this.#due.peek()?.at === this.#now) {
         this.#due.pop()?.act();
       }
-      await settled();
+      await this.#settled();
     }
   }
 }

@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../../support/clock.ts';
 import { AppError, messageOf } from '../../support/errors.ts';
 import { exists } from '../../support/files.ts';
 import { ended, killGroup, spawnGroup, toolEnvironment } from '../../support/processes.ts';
 import { callSocket } from './line-call.ts';
+import { makeSocketFolder } from './socket-folder.ts';
 import {
   checkPlain,
   destination,
@@ -135,7 +135,7 @@ class Tunnel {
     remote: string,
     options: { readonly timeoutMs: number; readonly onEnd: () => void },
   ): Promise<Tunnel> {
-    const folder = await mkdtemp(join(tmpdir(), 'rookery-tunnel-'));
+    const folder = await makeSocketFolder();
     const forward = [
       '-N',
       '-o',

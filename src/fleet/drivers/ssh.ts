@@ -1,8 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../../support/errors.ts';
 import { run, toolEnvironment } from '../../support/processes.ts';
+import { makeSocketFolder } from './socket-folder.ts';
 
 /** How OpenSSH is called. No agent, no file of the user's home unless it is named here. */
 export interface SshSettings {
@@ -23,9 +23,6 @@ export interface SshTarget {
   /** Null: that of the settings, or who the server runs as. */
   readonly user: string | null;
 }
-
-/** A socket's path has at most 107 bytes; ssh puts 58 after the folder's. */
-const LONGEST_FOLDER = 48;
 
 /** Shares connections to hosts: one for all that is asked of a host within the time that it is kept. */
 export class SshConnections {
@@ -97,14 +94,9 @@ export class SshConnections {
   }
 
   async #control(): Promise<string[]> {
-    this.#folder ??= makeFolder();
+    this.#folder ??= makeSocketFolder();
     return ['-o', `ControlPath=${join(await this.#folder, '%C')}`];
   }
-}
-
-async function makeFolder(): Promise<string> {
-  const inPlace = join(tmpdir(), 'rookery-');
-  return await mkdtemp(inPlace.length + 6 > LONGEST_FOLDER ? '/tmp/rookery-' : inPlace);
 }
 
 export function destination({ host, port, user }: SshTarget): string[] {

@@ -36,6 +36,7 @@ import { Journal } from '../../../src/journal/journal.ts';
 import { newId } from '../../../src/support/ids.ts';
 import { Locks } from '../../../src/support/locks.ts';
 import { silentLog } from '../../../src/support/log.ts';
+import { settled } from '../../support/settled.ts';
 import { IS_POSTGRESQL, openTestDatabase } from '../../support/test-database.ts';
 
 /** Nobody knows what was there before. */
@@ -86,7 +87,7 @@ export class RolloutWorld {
   }
 
   static async open(inventory: Inventory, options: WorldOptions = {}): Promise<RolloutWorld> {
-    const time = new SimulatedTime();
+    const time = new SimulatedTime(undefined, undefined, settled);
     const { place } = options;
     const database =
       IS_POSTGRESQL && place === undefined

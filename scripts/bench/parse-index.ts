@@ -1,6 +1,6 @@
-// Reads an index several times with the built program and prints the seconds of each: parse-index.mjs FILE RUNS
+// Reads an index several times and prints the seconds of each: parse-index.ts FILE RUNS
 import { readFileSync } from 'node:fs';
-import { decodeIndex, scanIndex, stanzaValue } from '../../dist/gentoo/index-scan.js';
+import { decodeIndex, scanIndex, stanzaValue } from '../../src/gentoo/index-scan.ts';
 
 const KEYS = ['CPV', 'PATH', 'SIZE', 'MTIME', 'BUILD_ID', 'SLOT'];
 const [file = '', runs = '1'] = process.argv.slice(2);
