@@ -117,6 +117,21 @@ const isThere = missingForLab() === null && missingForAnsible() === null;
       },
       LONG,
     );
+
+    it(
+      'begins with nobody behind a node that gives no answer',
+      async () => {
+        const [first] = lab().nodes;
+        const plan = planOf('c', [CHECK]);
+        await first?.init('kill');
+        const ended = await playbook(plan).play();
+        expect(ended.exitCode).not.toBe(0);
+        expect(ended.output).toMatch(/FAILED.*Failed to connect to the host/);
+        expect(done(plan)).toEqual({ 'web1-1': [], 'web1-2': [] });
+        expect(await lab().haproxy.status('members_web1', 'web1-2')).toBe('UP');
+      },
+      LONG,
+    );
   },
 );
 

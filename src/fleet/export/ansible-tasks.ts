@@ -9,6 +9,12 @@ export const AGAIN = '@AGAIN@';
 /** Seconds between two looks at a node that gives no answer, and how often it is looked at: a part of the time that its step has. */
 const SILENT_TURNS = 40;
 
+/**
+ * A task behind it says what is wrong. Of a node that gives no answer Ansible would go on with those of the next batch; and without
+ * `ignore_errors` it would end the play all the same (`any_errors_fatal`).
+ */
+export const ANY_ANSWER = { failed_when: false, ignore_errors: true, ignore_unreachable: true };
+
 /** What `rookery-step words` has answered to the task of that register: its first line, `done 0`; nothing when it gave no whole answer. */
 export function said(register: string): string {
   return `(${register}.stdout | default('') | regex_findall('>>> rookery-step[ \\r\\n]+([^\\r\\n]*)[\\r\\n](?s:.*)<<< rookery-step 0') | first | default(''))`;
@@ -23,29 +29,27 @@ export function callOf(words: string, later = "''"): string {
 export const LATER = "'.' ~ rookery_again";
 
 /** What the task of that register has shown, for people. */
-function shown(register: string): string {
+export function shown(register: string): string {
   return `{{ ${register}.stdout | default(${register}.msg | default('')) | trim }}`;
 }
 
 const HAS_FAILED = `${said('rookery_started')} is match('done [1-9]|interrupted')`;
 
-/** `step`: `id` for people; `start` and `state` words; `seconds`; `delay` between two looks; `isReboot`. */
+/** `step`: `id` for people; `start` and `state` words; `seconds`; `delay` between two looks. */
 export const NODE_TASKS: readonly unknown[] = [
   {
     name: 'start {{ step.id }}',
     'ansible.builtin.raw': callOf('step.start'),
     register: 'rookery_started',
     changed_when: `${said('rookery_started')} is match('running')`,
-    failed_when: false,
-    ignore_unreachable: '{{ step.isReboot }}',
+    ...ANY_ANSWER,
   },
   {
     name: 'start {{ step.id }} again',
     'ansible.builtin.raw': callOf('step.start', LATER),
     register: 'rookery_restarted',
     changed_when: `${said('rookery_restarted')} is match('running')`,
-    failed_when: false,
-    ignore_unreachable: '{{ step.isReboot }}',
+    ...ANY_ANSWER,
     when: ['rookery_again is defined', HAS_FAILED],
   },
   countTurns('1'),
@@ -74,9 +78,7 @@ export const LOOK_TASKS: readonly unknown[] = [
     // Of one call: a connection may be dead without anybody being told.
     timeout: 60,
     changed_when: false,
-    failed_when: false,
-    ignore_errors: true,
-    ignore_unreachable: true,
+    ...ANY_ANSWER,
   },
   {
     name: 'look at it again',

@@ -4,6 +4,7 @@ import type { Farm, HaproxyBalancer, Inventory, Member, Site } from '../inventor
 import type { Action, AdminState, RolloutPlan, Stage, Step, Unit } from '../plan/plan.ts';
 import {
   AGAIN,
+  ANY_ANSWER,
   AWAIT_TASKS,
   BALANCER_TASKS,
   callOf,
@@ -12,6 +13,7 @@ import {
   NODE_TASKS,
   RECONNECT_TASKS,
   said,
+  shown,
 } from './ansible-tasks.ts';
 
 const TASK_FILES = {
@@ -46,7 +48,6 @@ type HostStep = {
       readonly do: 'node';
       readonly start: string;
       readonly state: string;
-      readonly isReboot: boolean;
       /** Seconds between two looks whether it has ended. */
       readonly delay: number;
     }
@@ -139,7 +140,7 @@ function placeOf(
   throw notPossible(`the unit ${id} is not one node of the inventory`);
 }
 
-const ANSWERS = ['rookery_before', 'rookery_before_again'];
+const ANSWERS = ['rookery_before', 'rookery_before_again'] as const;
 const IS_DONE = ANSWERS.map((register) => `${said(register)} == 'done 0'`).join(' or ');
 
 function playOf({ id, policy }: RolloutPlan, stage: Stage, group: string): unknown {
@@ -165,9 +166,14 @@ function playOf({ id, policy }: RolloutPlan, stage: Stage, group: string): unkno
         'ansible.builtin.raw': callOf('rookery_unit.last', at === 0 ? undefined : LATER),
         register,
         changed_when: false,
-        failed_when: `${said(register)} == ''`,
+        ...ANY_ANSWER,
         when: [isAsked, ...(at === 0 ? [] : ['rookery_again is defined'])],
       })),
+      {
+        name: 'the node answers',
+        'ansible.builtin.fail': { msg: shown(ANSWERS[0]) },
+        when: [isAsked, `${said(ANSWERS[0])} == ''`],
+      },
       {
         name: 'what was done in a run before',
         'ansible.builtin.set_fact': { rookery_was_done: `{{ ${IS_DONE} }}` },
@@ -270,7 +276,6 @@ function nodeStep(
     do: 'node',
     start: encodeWords(['start', id, ...limits, ...commandWords(action.run)]),
     state: encodeWords(['state', id]),
-    isReboot: action.run.name === 'reboot',
     delay: Math.min(10, Math.ceil(timeoutSeconds / 300)),
   };
 }
