@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { RolloutStepRow } from '../../database/tables.ts';
 import type { Site } from '../inventory/inventory.ts';
 import { noteLive } from './live-backend.ts';
@@ -11,6 +12,8 @@ import { type Outcome, Poll, type UnitScene } from './unit-scene.ts';
 /** What the rollout says to the end of a unit: a sentence pauses it. */
 export type OnFailure = (unit: UnitProgress) => string | undefined;
 
+/** The members of a whole farm are worked on at once, each in up to four places that a signal ends. */
+const MOST_LISTENERS = 64;
 const DONE: readonly (string | null)[] = ['ok', 'cut'];
 
 /** Carries one unit out, from wherever it is: each intent is on disk before the act, each result after it. */
@@ -31,6 +34,7 @@ export class UnitRun {
     rows: readonly RolloutStepRow[],
     onFailure: OnFailure,
   ) {
+    setMaxListeners(MOST_LISTENERS, this.#cut.signal, this.#stop.signal);
     this.#scene = { ...scene, signal: this.#stop.signal };
     this.progress = progress;
     this.#journal = new UnitJournal(scene, progress, rows);
