@@ -173,7 +173,11 @@ export type RolloutDetail = z.infer<typeof rolloutDetailSchema>;
 export const ansibleFilesSchema = z.strictObject({
   'inventory.json': z.string(),
   'playbook.yml': z.string(),
-  'step.yml': z.string(),
+  'await.yml': z.string(),
+  'balancer.yml': z.string(),
+  'look.yml': z.string(),
+  'node.yml': z.string(),
+  'reconnect.yml': z.string(),
 });
 
 export const waitReasonSchema = z.object({

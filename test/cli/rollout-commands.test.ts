@@ -201,7 +201,7 @@ describe('rookery rollout export ansible', () => {
     const made = await run(words);
     expect([made.code, made.stdout]).toEqual([
       0,
-      'inventory.json, playbook.yml, step.yml are in plans/one.\n',
+      'inventory.json, playbook.yml, await.yml, balancer.yml, look.yml, node.yml, reconnect.yml are in plans/one.\n',
     ]);
     const read = async (name: string) => await readFile(join(folder, 'plans/one', name), 'utf8');
     expect(JSON.parse(await read('playbook.yml'))).toHaveLength(5);
@@ -209,10 +209,10 @@ describe('rookery rollout export ansible', () => {
       stage_2: { hosts: { 'web1-1': {} } },
     });
     await rm(join(folder, 'plans/one/inventory.json'));
-    await writeFile(join(folder, 'plans/one/step.yml'), 'mine');
+    await writeFile(join(folder, 'plans/one/node.yml'), 'mine');
     const again = await run(words);
     expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('[export-exists]')]);
-    expect(await read('step.yml')).toBe('mine');
+    expect(await read('node.yml')).toBe('mine');
     await expect(read('inventory.json')).rejects.toThrow('ENOENT');
   });
 });

@@ -1,47 +1,22 @@
-import { chmodSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { PhpFarm, PROFILE } from '../php-node/farm.ts';
+import { describe, expect, it } from '@jest/globals';
+import { openedForAll } from '../support/opened.ts';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { FleetLab, LAB_NEEDS, missingForLab } from './fleet-lab.ts';
+import { type FleetLab, LAB_NEEDS, missingForLab } from './fleet-lab.ts';
 import type { LabNode } from './lab-node.ts';
+import { SmallLab } from './small-lab.ts';
 import { FLAWLESS, underVisitors } from './watch-lab.ts';
 
-const TREE = '8.2.30-web-v3-r1';
+const OPENING_MS = 60_000;
 const folder = temporaryFolder();
 
 (missingForLab() === null ? describe : describe.skip)(`a site (needs ${LAB_NEEDS})`, () => {
-  let farm: PhpFarm | undefined;
-  let started: FleetLab | undefined;
-
-  beforeAll(async () => {
-    chmodSync(folder, 0o755);
-    const trees = await PhpFarm.open(join(folder, 'farm'));
-    farm = trees;
-    trees.addTree({ id: TREE });
-    trees.publish({ stable: TREE });
-    started = await FleetLab.start({
-      folder: join(folder, 'lab'),
-      farms: 2,
-      members: 2,
-      profile: PROFILE,
-      setupScript: () => trees.setupScript(),
-      trees: [TREE],
-    });
-  });
-
-  afterAll(async () => {
-    await started?.stop();
-    await farm?.close();
-  });
-
-  function lab(): FleetLab {
-    if (started === undefined) {
-      throw new Error('there is no lab');
-    }
-    return started;
-  }
+  const opened = openedForAll(
+    async () => await SmallLab.open(folder, 2, 2),
+    async () => {},
+    OPENING_MS,
+  );
+  const lab = (): FleetLab => opened().lab;
 
   async function restart(node: LabNode): Promise<void> {
     const { haproxy } = lab();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { z } from 'zod';
 import { ansibleFiles } from '../../src/fleet/export/ansible.ts';
 import type { Site } from '../../src/fleet/inventory/inventory.ts';
 import type { RolloutPlan, Stage, Step, Unit } from '../../src/fleet/plan/plan.ts';
@@ -49,6 +50,22 @@ function planOf(): RolloutPlan {
   };
 }
 
+const inventorySchema = z.object({
+  all: z.object({
+    hosts: z.record(
+      z.string(),
+      z.object({
+        rookery_stage_1: z
+          .object({
+            last: z.string(),
+            steps: z.array(z.object({ id: z.string(), do: z.string(), isBack: z.boolean() })),
+          })
+          .optional(),
+      }),
+    ),
+  }),
+});
+
 const siteAt = (socket: string): Site => testSite([{ name: 'lb1', socket, ...NAMES }]);
 
 describe('a plan for Ansible', () => {
@@ -65,11 +82,57 @@ describe('a plan for Ansible', () => {
     });
   });
 
+  it('has the steps of each unit, what asks whether it was done, and that the others serve before one leaves', () => {
+    const { 'inventory.json': text } = ansibleFiles(planOf(), {
+      sites: [siteAt('tcp://127.0.0.1:9')],
+    });
+    const { all } = inventorySchema.parse(JSON.parse(text));
+    const first = all.hosts['f1-1']?.rookery_stage_1;
+    expect(first?.last).toContain('start@AGAIN@\n.');
+    expect(first?.steps.map((one) => [one.id, one.do, one.isBack])).toEqual([
+      ['f1 can spare f1-1', 'await', false],
+      ['drain of f1-1', 'balancer', false],
+      ['idle of f1-1', 'await', false],
+      ['stop of f1-1', 'node', false],
+      ['start of f1-1', 'node', false],
+      ['ready of f1-1', 'balancer', true],
+      ['serving of f1-1', 'await', true],
+    ]);
+    expect(all.hosts['f1-2']).not.toHaveProperty('rookery_stage_1');
+  });
+
+  it('watches behind a stage for as long as the plan says', () => {
+    const plan = planOf();
+    const [first, ...rest] = plan.stages.map((one) => ({ ...one, soakSeconds: 60 }));
+    const stages = first === undefined ? [] : [{ ...first, soakSeconds: 600 }, ...rest];
+    const { 'playbook.yml': text } = ansibleFiles(
+      { ...plan, stages },
+      { sites: [siteAt('tcp://127.0.0.1:9')] },
+    );
+    expect(JSON.parse(text)).toMatchObject(
+      [600, 60].map((seconds) => ({ post_tasks: [{ 'ansible.builtin.pause': { seconds } }] })),
+    );
+  });
+
   it('is refused where Ansible could not hold to it', () => {
     const plan = planOf();
     expect(() => ansibleFiles(plan, { sites: [siteAt('ssh://lb1/run/s')] })).toThrow(
       'This plan cannot be run by Ansible: the balancer lb1 of eu is no HAProxy over TCP.',
     );
     expect(() => ansibleFiles(plan, { sites: [] })).toThrow('is not one node of the inventory');
+    const odd = testSite([
+      { name: 'lb1', socket: 'tcp://127.0.0.1:9', ...NAMES, memberBackend: "m'{farm}" },
+    ]);
+    expect(() => ansibleFiles(plan, { sites: [odd] })).toThrow(
+      `"m'f1" has to be quoted for a shell`,
+    );
+    const site = siteAt('tcp://127.0.0.1:9');
+    const farms = site.farms.map((farm) => ({
+      ...farm,
+      members: farm.members.map((one) => ({ ...one, ssh: { ...one.ssh, user: '{{ evil }}' } })),
+    }));
+    expect(() => ansibleFiles(plan, { sites: [{ ...site, farms }] })).toThrow(
+      'it would take "ansible_user": "{{ evil }}" for an expression',
+    );
   });
 });

@@ -4,12 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { isPhpInstalled, PhpFarm } from './farm.ts';
+import { isPhpInstalled, PhpFarm, PROFILE } from './farm.ts';
 import { Load } from './load.ts';
 import { PhpNode } from './node.ts';
 import { missingFor, shutDown, WebServer, type WebServerKind } from './web-server.ts';
 
 const [A, B] = ['8.2.30-web-v3-r1', '8.2.30-web-v3-r2'] as const;
+const BAD_MODULE = '8.2.30-web-v3-r9';
 
 /** Trees that no node can run, each for a reason of its own. */
 const UNFIT = {
@@ -62,6 +63,13 @@ function addModule(tree: string): void {
     for (const [id, change] of Object.entries(UNFIT)) {
       farm.addTree({ id, ...change });
     }
+    farm.addTree({
+      id: BAD_MODULE,
+      edit: (tree) => {
+        mkdirSync(join(tree, 'lib/apache2'), { mode: 0o755 });
+        writeFileSync(join(tree, 'lib/apache2/libphp.so'), 'nothing', { mode: 0o755 });
+      },
+    });
     farm.publish({ stable: A, testing: B });
     first = await PhpNode.open(join(folder, 'first'), farm);
     await first.must(0, 'pull');
@@ -131,6 +139,34 @@ function addModule(tree: string): void {
         await node.must(2, 'rollback');
         await node.must(0, 'rollback', '--mod-php');
         expect(await server.get('/id.php')).toBe(A);
+      });
+    },
+  );
+
+  itWith('apache-mod-php')(
+    'is what steps of a rollout do with Apache, which is stopped for it, and back',
+    async () => {
+      await withNode('apache-mod-php', async (node, server) => {
+        node.put('etc/rookery/step.conf', server.stepSettings());
+        server.settings({ 'check-seconds': '3' });
+        await node.step(0, 'activate-php', PROFILE, A, node.manifestOf(A));
+        await node.step(0, 'check', A, '-', '-');
+        await node.step(0, 'stop-web');
+        await node.step(0, 'activate-php', PROFILE, B, node.manifestOf(B));
+        await node.step(0, 'start-web');
+        await node.step(0, 'check', B, '-', '-');
+        expect(await server.get('/id.php')).toBe(B);
+        await node.step(1, 'check', A, '-', '-');
+
+        // Apache cannot load the module of the next one: it stays stopped until the way back.
+        await node.must(0, 'pull', BAD_MODULE);
+        await node.step(0, 'stop-web');
+        const bare = ['activate-php', PROFILE, BAD_MODULE, node.manifestOf(BAD_MODULE)];
+        expect(await node.step(7, ...bare)).toContain(`${B} serves, as before`);
+        expect(await node.step(1, 'check', '-', '-', '-')).toContain('what serves does not run');
+        await node.step(0, 'activate-php', PROFILE, B, node.manifestOf(B));
+        await node.step(0, 'start-web');
+        await node.step(0, 'check', B, '-', '-');
       });
     },
   );

@@ -8,7 +8,7 @@ import {
   spawnGroup,
   toolEnvironment,
 } from '../../src/support/processes.ts';
-import { PhpFarm, PROFILE } from './farm.ts';
+import { PhpFarm, PROFILE, sha256 } from './farm.ts';
 
 /** What `rookery-php status --json` prints is what a node reports. */
 export const statusSchema = nodeReportSchema.shape.php.unwrap();
@@ -100,6 +100,27 @@ export class PhpNode {
       );
     }
     return result;
+  }
+
+  /** Has `rookery-step` do something. Returns what it said; fails when it does not end with this. */
+  async step(exitCode: number, ...words: readonly string[]): Promise<string> {
+    const program = this.path('usr/local/sbin/rookery-step');
+    const result = await run([...this.shell, program, 'do', ...words], {
+      env: this.#env,
+      timeoutMs: 60_000,
+    });
+    const said = `${result.stdout.toString()}${result.stderr}`;
+    if (result.exitCode !== exitCode) {
+      throw new Error(
+        `rookery-step do ${words.join(' ')} ended with ${result.exitCode}, not ${exitCode}:\n${said}`,
+      );
+    }
+    return said;
+  }
+
+  /** Of a tree that is here, the digest of what it has to be like. */
+  manifestOf(id: string): string {
+    return sha256(readFileSync(join(this.tree(id), 'MANIFEST')));
   }
 
   /** What `status --json` says of a tree. */

@@ -106,6 +106,19 @@ export class WebServer {
     this.#node.put('etc/rookery/php.conf', lines.join(''));
   }
 
+  /** Of etc/rookery/step.conf: how steps of rollouts stop and start it. */
+  stepSettings(): string {
+    const pid = this.#node.path('web/pid');
+    const values = {
+      'stop-command': this.#command('-k', 'graceful-stop').join(' '),
+      'start-command': this.#command('-k', 'start').join(' '),
+      'running-command': `kill -0 "$(cat ${pid})"`,
+    };
+    return Object.entries(values)
+      .map(([key, value]) => `${key} = ${value}\n`)
+      .join('');
+  }
+
   /** The configuration of the running server, and of the next reload. */
   configure(withPhp: boolean, more = ''): void {
     writeFileSync(

@@ -14,6 +14,7 @@ const LONGEST = [
   'builds/simulation',
   'binpkg/fuzz',
   'fleet-lab/namespaces',
+  'fleet-lab/ansible',
   'php-node/activate',
   'php-node/pull',
   'http/client-script',

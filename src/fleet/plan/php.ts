@@ -56,6 +56,8 @@ function phpSteps(target: PhpTarget, input: PlanInput): readonly Step[] {
   const isModule = member.webServer === 'apache-mod-php';
   const stop = onNodes(nodes, { name: 'stop-web' });
   const start = onNodes(nodes, { name: 'start-web' });
+  // Before the first tree Apache cannot be stopped by itself: its configuration includes what is not there yet.
+  const isStopped = isModule && previous !== null;
   const drained = isDrained(target, input);
   const run: NodeCommand = { name: 'activate-php', tree: target.tree };
   const back: readonly Action[] =
@@ -69,13 +71,13 @@ function phpSteps(target: PhpTarget, input: PlanInput): readonly Step[] {
   return [
     ...gateStep('gate', gates, nodes),
     ...(drained ? takeOut(nodes, drainSeconds) : []),
-    ...(isModule
-      ? [stepOf('stop', stop, TIMEOUTS.web, [start, checkOf(target, previous?.id ?? null)])]
+    ...(isStopped
+      ? [stepOf('stop', stop, TIMEOUTS.web, [start, checkOf(target, previous.id)])]
       : []),
     previous === null
       ? finalStep('activate', switched, TIMEOUTS.activate)
       : stepOf('activate', switched, TIMEOUTS.activate, back),
-    ...(isModule ? [stepOf('start', start, TIMEOUTS.web, [stop])] : []),
+    ...(isStopped ? [stepOf('start', start, TIMEOUTS.web, [stop])] : []),
     stepOf('check', checkOf(target, target.tree.id), TIMEOUTS.check),
     ...(drained ? takeIn(nodes) : []),
     ...gateStep('gate-after', gates, nodes),

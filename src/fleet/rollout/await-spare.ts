@@ -58,16 +58,18 @@ function whyNot(
   const moment = siteMoment(site, reading, NOBODY, undefined);
   for (const { farm: name, to } of action.changes) {
     const farm = moment.farms.find((one) => one.farm === name);
-    const why =
-      to !== 'maint' || farm === undefined || isDark(farm) ? undefined : whyNotDark(moment, name);
-    if (why !== undefined) {
-      return reading.silent[0] ?? `${why}.`;
+    if (to === 'maint' && farm !== undefined && !isDark(farm)) {
+      const why = whyNotDark(moment, name);
+      const missing = reading.silent[0] ?? (why && `${why}.`);
+      if (missing !== undefined) {
+        return missing;
+      }
     }
   }
   return undefined;
 }
 
-/** Who is out already costs nothing. */
+/** Who is out already costs nothing. While a balancer does not answer, nobody knows who else is. */
 function whyNotMembers(
   site: Site,
   reading: SiteReading,
@@ -77,6 +79,9 @@ function whyNotMembers(
   const farm = site.farms.find(({ members }) => members.some(({ node }) => serving.includes(node)));
   if (farm === undefined) {
     return undefined;
+  }
+  if (reading.silent.length > 0) {
+    return reading.silent[0];
   }
   const { peakLoad } = site;
   const moment = farmMoment(farm, { reading, known: NOBODY, before: undefined });

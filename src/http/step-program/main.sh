@@ -28,6 +28,8 @@ main() {
   trap '[ -z "$work" ] || rm -rf "$work"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
+  # Who listened has gone, and whatever is still said would end this at once.
+  trap 'exec > /dev/null 2>&1; exit 141' PIPE
   work=$(mktemp -d)
   case $command in words) words "$@"; exit 0 ;; esac
   read_settings

@@ -7,7 +7,7 @@ import type { PlanInput } from '../../../src/fleet/plan/plan-input.ts';
 import { DEFAULT_POLICY } from '../../../src/fleet/plan/policy.ts';
 import { type Played, playPlan } from './play-plan.ts';
 import { fleetShape, seeded } from './random-fleet.ts';
-import { type FleetShape, inputOf } from './topology.ts';
+import { type FleetShape, inputOf, planOf } from './topology.ts';
 
 const RUNS = 250;
 
@@ -141,5 +141,26 @@ describe('every plan', () => {
         }
       }
     });
+  });
+
+  it('stops Apache with PHP inside for another tree, and not for its first one', () => {
+    const shape: FleetShape = {
+      sites: [[{ members: [1, 2].map((index) => ({ index, webServer: 'apache-mod-php' })) }]],
+    };
+    const input = inputOf('php', shape);
+    const observed = new Map(
+      [...input.observed].map(([node, one]) => [
+        node,
+        node === 's1f1-2' ? { ...one, php: { ...one.php, active: null } } : one,
+      ]),
+    );
+    const units = planOf({ ...input, observed }).stages.flatMap((stage) => stage.units);
+    const inside = (node: string): string[] =>
+      units
+        .filter(({ nodes, id }) => nodes.includes(node) && !id.startsWith('prefetch'))
+        .flatMap(({ steps }) => steps.filter(({ action }) => action.do === 'node'))
+        .map(({ id }) => id);
+    expect(inside('s1f1-1')).toEqual(['stop', 'activate', 'start', 'check']);
+    expect(inside('s1f1-2')).toEqual(['activate', 'check']);
   });
 });

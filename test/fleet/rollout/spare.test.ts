@@ -65,6 +65,24 @@ describe('a member', () => {
     expect(world.fleet.node({ node: MINE })).toMatchObject({ mergedTimestamp: 1000, isUp: true });
   });
 
+  it('is not taken out while nobody can say who else is, and is not wanted out afterwards either', async () => {
+    await newWorld({ verdict: 'fail' });
+    const plan = withGate(memberPlan(FLEET), 'latency', 'after');
+    await world.start(plan);
+    await world.time.runUntil(() => adminOf(MINE) === 'maint');
+    world.fleet.node({ node: OTHER }).stopServing();
+    await world.until('rollout-unit-undoing');
+    const balancer = world.fleet.balancer({ name: 's1' }, 'lb1');
+    balancer.isAway = true;
+    await world.until('rollout-unit-held');
+    balancer.isAway = false;
+    await pass(5 * MINUTE);
+    expect(adminOf(MINE)).toBe('ready');
+    expect(await heldNodes(world.database)).toMatchObject([
+      { node: MINE, because: expect.stringContaining('does not answer') },
+    ]);
+  });
+
   it('is held as it is, and serves, when its farm cannot spare it for long', async () => {
     await newWorld({ verdict: 'fail' });
     const plan = withGate(memberPlan(FLEET), 'latency', 'after');
