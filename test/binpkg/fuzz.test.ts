@@ -17,6 +17,7 @@ import { createVerifier } from '../../src/signing/verifier.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { isAppError } from '../../src/support/errors.ts';
 import { folderTree } from '../support/folder-tree.ts';
+import { often } from '../support/long-tests.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import {
   forge,
@@ -33,10 +34,10 @@ import {
 import { keysOf, makeXpak, xpakImage } from './made-xpak.ts';
 import { BYTE_MUTATIONS, Dice, mutated, TAR_MUTATIONS } from './mutate.ts';
 
-const BYTE_CASES = 6000;
-const CONTAINER_CASES = 2500;
-const INNER_CASES = 3000;
-const XPAK_CASES = 3500;
+const BYTE_CASES = often(6000, 4000);
+const CONTAINER_CASES = often(2500, 2000);
+const INNER_CASES = often(3000, 2000);
+const XPAK_CASES = often(3500, 2500);
 /** Of accepted XPAKs, one in so many is converted too, which costs several syncs of the disk. */
 const CONVERT_EVERY = 12;
 const MEMORY_CAP_BYTES = 512 * 1024 * 1024;

@@ -14,6 +14,7 @@ import {
   toolEnvironment,
 } from '../../src/support/processes.ts';
 import { bundledProgram } from '../support/bundled-program.ts';
+import { often } from '../support/long-tests.ts';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { recoverAndCompare } from './after-a-stop.ts';
@@ -48,6 +49,8 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   'check-and-quarantine': [...WRITES, 'link', 'copyFile', 'sql insert into "file_checks"'],
 };
 const counted = new Map<string, number>();
+/** A long run stops at every step, another one at each third. */
+const EVERY = String(often(1, 3));
 /** How much of its steps a use case has done when it is really killed: one after the other, as each costs a start. */
 const SHARES = [0.2, 0.5, 0.8];
 
@@ -58,10 +61,10 @@ describe('a process that ends in the middle', () => {
     [['collect']],
     [['check-and-restore', 'check-and-quarantine']],
   ])(
-    'leaves nothing half-done at any step, and loses nothing it has acknowledged: %j',
+    'leaves nothing half-done where it is stopped, and loses nothing it has acknowledged: %j',
     async (names) => {
       const own = join(folder, names[0] ?? '');
-      const { stdout } = await runChecked([...stopAtEachStep, own, ...names], {
+      const { stdout } = await runChecked([...stopAtEachStep, own, '--every', EVERY, ...names], {
         env,
         timeoutMs: 290_000,
       });

@@ -4,6 +4,7 @@
  * on, as `kill -9` would. After every stop it closes the database as it is, opens everything anew, recovers, and
  * compares disk and database. Prints `{ steps, faults }` as JSON.
  *
+ * `--every NUMBER` before the names: only before each so manieth step, and the last ones.
  * `--kill USE-CASE NUMBER` instead of names: prepares, says what it has acknowledged as JSON, and kills itself there.
  */
 
@@ -46,13 +47,13 @@ async function prepare(name: string) {
 
 type Prepared = Awaited<ReturnType<typeof prepare>>;
 
-async function stopEverywhere(name: string): Promise<void> {
+async function stopEverywhere(name: string, every: number): Promise<void> {
   const prepared = await prepare(name);
   await prepared.opened.installation.close();
   await copyTree(work, kept);
   const whole = await once(prepared, Number.POSITIVE_INFINITY);
   steps[name] = whole.steps;
-  for (let at = 0; at < MOST_STEPS; at += 1) {
+  for (let at = 0; at < MOST_STEPS; at += at + every < whole.steps.length ? every : 1) {
     const { finished, steps: made } = await once(prepared, at);
     if (finished !== undefined) {
       // Work that is done at once may come in another order, and a tail may be saved: not more.
@@ -106,8 +107,10 @@ await mkdir(folder, { recursive: true });
 if (argv[3] === '--kill') {
   await killAt(argv[4] ?? '', Number(argv[5]));
 }
-for (const name of argv.slice(3)) {
-  await stopEverywhere(name);
+const isSparse = argv[3] === '--every';
+const every = isSparse ? Number(argv[4]) : 1;
+for (const name of argv.slice(isSparse ? 5 : 3)) {
+  await stopEverywhere(name, every);
 }
 process.stdout.write(JSON.stringify({ steps, faults }), () => {
   process.exit(0);

@@ -12,12 +12,13 @@ import { sleep } from '../../src/support/clock.ts';
 import { digestOf } from '../../src/support/digests.ts';
 import { makePackage } from '../repository/make-package.ts';
 import { isNetworkError } from '../support/insist.ts';
+import { often } from '../support/long-tests.ts';
 import { isNginxInstalled, startNginx } from '../support/nginx.ts';
 import { poll } from '../support/poll.ts';
 import { type Program, TestServer } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const ROUNDS = 20;
+const ROUNDS = often(20, 10);
 const PROFILE = 'web';
 const CHAIN = 12;
 /** Between two deeds of the same client: without it most of the time goes by in reading an ever longer index. */
