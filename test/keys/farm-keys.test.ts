@@ -9,6 +9,7 @@ import type { FarmKeys } from '../../src/keys/farm-keys.ts';
 import { createVerifier } from '../../src/signing/verifier.ts';
 import { newId } from '../../src/support/ids.ts';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
+import { often } from '../support/long-tests.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { openTestKeyring, openTestKeys, VALID_DAYS } from './open-test-keys.ts';
@@ -159,7 +160,7 @@ describe('the life of the keys', () => {
   it('can be cut off before any step of it, and the next start completes or undoes it', async () => {
     const program = resolve(import.meta.dirname, 'stop-rotation.ts');
     const { stdout } = await runChecked(
-      [process.execPath, '--import', 'tsx', program, join(folder, 'stopped')],
+      [process.execPath, '--import', 'tsx', program, join(folder, 'stopped'), String(often(1, 2))],
       { env: toolEnvironment(), timeoutMs: 400_000 },
     );
     const { stops, faults } = z

@@ -19,6 +19,8 @@ const { openTestKeyring, openTestKeys } = await import('./open-test-keys.ts');
 const { unfinishedIn } = await import('./unfinished-keys.ts');
 
 const DAY_MS = 86_400_000;
+/** It is stopped before each so manieth step. */
+const EVERY = Number(argv[3] ?? 1);
 const MAX_CALLS = 200;
 const DEED = { actor: 'token:admin', reason: 'because' };
 const rotation = { ...DEED, key: { kind: 'primary' }, overlapMs: DAY_MS, resign: false } as const;
@@ -138,7 +140,7 @@ async function stopOnce(name: string, step: Step, calls: number): Promise<boolea
 for (const [name, step] of Object.entries(STEPS)) {
   let calls = 0;
   while (!(await stopOnce(name, step, calls)) && calls < MAX_CALLS) {
-    calls += 1;
+    calls += EVERY;
   }
   stops[name] = calls;
 }

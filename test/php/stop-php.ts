@@ -21,6 +21,8 @@ const { openTestPhp } = await import('./open-test-php.ts');
 const MAX_CALLS = 200;
 const DEED = { profile: 'web', reason: 'because', actor: 'test' };
 const folder = argv[2] ?? '';
+/** It is stopped before each so manieth step. */
+const EVERY = Number(argv[3] ?? 1);
 const clock = new ManualClock();
 const keyring = await openTestKeyring(folder, clock);
 const faults: string[] = [];
@@ -108,7 +110,7 @@ async function stopOnce(name: string, deed: Deed, calls: number): Promise<boolea
 for (const [name, deed] of Object.entries(DEEDS)) {
   let calls = 0;
   while (!(await stopOnce(name, deed, calls)) && calls < MAX_CALLS) {
-    calls += 1;
+    calls += EVERY;
   }
   stops[name] = calls;
 }

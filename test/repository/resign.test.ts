@@ -14,6 +14,7 @@ import { newId } from '../../src/support/ids.ts';
 import { Locks } from '../../src/support/locks.ts';
 import { silentLog } from '../../src/support/log.ts';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
+import { often } from '../support/long-tests.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -255,7 +256,7 @@ describe('signing again', () => {
   it('can be cut off before any step, from the new key to the journal, and goes on from there', async () => {
     const program = resolve(import.meta.dirname, 'stop-resign.ts');
     const { stdout } = await runChecked(
-      [process.execPath, '--import', 'tsx', program, join(folder, 'stopped')],
+      [process.execPath, '--import', 'tsx', program, join(folder, 'stopped'), String(often(1, 3))],
       { env: toolEnvironment(), timeoutMs: 400_000 },
     );
     const { stops, faults } = z

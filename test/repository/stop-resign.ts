@@ -25,6 +25,8 @@ const { DEED, openInstallation, PROFILES, push } = await import('./open-installa
 
 const MAX_CALLS = 400;
 const folder = argv[2] ?? '';
+/** It is stopped before each so manieth step. */
+const EVERY = Number(argv[3] ?? 1);
 const faults: string[] = [];
 type Installation = Awaited<ReturnType<typeof openInstallation>>;
 type Clock = InstanceType<typeof ManualClock>;
@@ -138,7 +140,7 @@ async function stopOnce(kept: string, calls: number): Promise<boolean> {
 let stops = 0;
 const kept = await prepare();
 while (!(await stopOnce(kept, stops)) && stops < MAX_CALLS) {
-  stops += 1;
+  stops += EVERY;
 }
 process.stdout.write(JSON.stringify({ stops, faults }));
 process.exit(0);

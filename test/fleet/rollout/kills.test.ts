@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { madeInventory } from '../../../scripts/simulation/fleet/made-fleet.ts';
+import { often } from '../../support/long-tests.ts';
 import { Killer } from './killable.ts';
 import { memberPlan } from './made-plans.ts';
 import { RolloutWorld } from './rollout-world.ts';
@@ -7,8 +8,8 @@ import { RolloutWorld } from './rollout-world.ts';
 const INVENTORY = madeInventory({ sites: 1, farms: 2, members: 2, balancers: 1 });
 const SETTINGS = { pollMs: { first: 20_000, most: 60_000 }, lookMs: 60_000 };
 
-/** Every so manieth call is one to be killed at; 1 takes some minutes: `ROOKERY_KILL_STRIDE=1`. */
-const STRIDE = Number(process.env['ROOKERY_KILL_STRIDE'] ?? 9);
+/** Every so manieth call is one to be killed at: all of them take some minutes. */
+const STRIDE = often(1, 19);
 
 /** Runs a plan with an engine that is killed at one call, and replaced. */
 async function runKilled(killer: Killer): Promise<void> {
