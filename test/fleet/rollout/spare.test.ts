@@ -31,6 +31,14 @@ async function pass(ms: number): Promise<void> {
   await world.time.runUntil(() => world.time.now() >= until);
 }
 
+/** A gate behind the first member's upgrade fails, so that it is to be taken back; meanwhile another one of its farm stops serving. */
+async function failWithOtherOut(): Promise<void> {
+  await newWorld({ verdict: 'fail' });
+  await world.start(withGate(memberPlan(FLEET), 'latency', 'after'));
+  await world.time.runUntil(() => adminOf(MINE) === 'maint');
+  world.fleet.node({ node: OTHER }).stopServing();
+}
+
 describe('a member', () => {
   it('is not drained while another one of its farm is out, however long its unit has waited at a gate', async () => {
     const judged: { verdict: GateVerdict['verdict'] } = { verdict: 'inconclusive' };
@@ -51,11 +59,7 @@ describe('a member', () => {
   });
 
   it('is taken out again, to be taken back, when its farm can spare it', async () => {
-    await newWorld({ verdict: 'fail' });
-    const plan = withGate(memberPlan(FLEET), 'latency', 'after');
-    await world.start(plan);
-    await world.time.runUntil(() => adminOf(MINE) === 'maint');
-    world.fleet.node({ node: OTHER }).stopServing();
+    await failWithOtherOut();
     await world.until('rollout-unit-undoing');
     await pass(5 * MINUTE);
     expect(adminOf(MINE)).toBe('ready');
@@ -66,11 +70,7 @@ describe('a member', () => {
   });
 
   it('is not taken out while nobody can say who else is, and is not wanted out afterwards either', async () => {
-    await newWorld({ verdict: 'fail' });
-    const plan = withGate(memberPlan(FLEET), 'latency', 'after');
-    await world.start(plan);
-    await world.time.runUntil(() => adminOf(MINE) === 'maint');
-    world.fleet.node({ node: OTHER }).stopServing();
+    await failWithOtherOut();
     await world.until('rollout-unit-undoing');
     const balancer = world.fleet.balancer({ name: 's1' }, 'lb1');
     balancer.isAway = true;
@@ -84,11 +84,7 @@ describe('a member', () => {
   });
 
   it('is held as it is, and serves, when its farm cannot spare it for long', async () => {
-    await newWorld({ verdict: 'fail' });
-    const plan = withGate(memberPlan(FLEET), 'latency', 'after');
-    await world.start(plan);
-    await world.time.runUntil(() => adminOf(MINE) === 'maint');
-    world.fleet.node({ node: OTHER }).stopServing();
+    await failWithOtherOut();
     await world.until('rollout-unit-held');
     expect(adminOf(MINE)).toBe('ready');
     expect(world.fleet.node({ node: MINE })).toMatchObject({ mergedTimestamp: 2000, isUp: true });
