@@ -2,9 +2,12 @@ import type { Site } from '../inventory/inventory.ts';
 import { isDark } from '../plan/moment.ts';
 import type { Action } from '../plan/plan.ts';
 import { whyNotDark, whyNotSpared } from '../plan/spare.ts';
+import { adminOfWish, standingWishes } from './fleet-store.ts';
 import { farmMoment, type KnownOfMembers, siteMoment } from './live-moment.ts';
 import { NodeSightings } from './node-sightings.ts';
 import type { SiteReading } from './readings.ts';
+import { ACTIVE_STATES } from './rollout-store.ts';
+import { changesOf, nameOfServer } from './unit-actions.ts';
 import { type Intent, type Outcome, Poll, type UnitScene } from './unit-scene.ts';
 
 /** What rows say matters to invariants, not to who serves. */
@@ -19,7 +22,7 @@ const NOBODY: KnownOfMembers = {
 
 /**
  * Waits until who is about to be taken out can be spared, as balancers see it at this moment: others may have died since the
- * unit began. Undefined then; otherwise nothing is to be done, for this reason.
+ * unit began. Others that are to be out are out, also while a balancer that was started anew has forgotten it. Undefined then; otherwise nothing is to be done, for this reason.
  */
 export async function awaitSpare(
   scene: UnitScene,
@@ -31,7 +34,8 @@ export async function awaitSpare(
   const until = Math.max(intent.deadline, intent.row.intended_at + settings.patienceSeconds * 1000);
   const poll = new Poll(scene, intent.cut);
   for (;;) {
-    const reading = await scene.readings.of(site);
+    const seen = await scene.readings.of(site);
+    const reading = seen.asWanted(await wantedOut(scene, site, action));
     scene.signal.throwIfAborted();
     const missing = whyNot(site, reading, action);
     if (missing === undefined) {
@@ -45,6 +49,22 @@ export async function awaitSpare(
       return { outcome: 'aborted', output: `The rollout is aborted: ${missing}` };
     }
   }
+}
+
+/** Servers that are to be out, but for those that this is about: how these stand is what is asked. */
+async function wantedOut(
+  { context }: UnitScene,
+  site: Site,
+  action: Extract<Action, { do: 'set-members' | 'set-farms' }>,
+): Promise<ReadonlyMap<string, 'drain' | 'maint'>> {
+  const own = new Set(changesOf(action).map(({ server }) => nameOfServer(server)));
+  const wishes = await standingWishes(context.database, site.name, ACTIVE_STATES);
+  return new Map(
+    wishes.flatMap((wish): [string, 'drain' | 'maint'][] => {
+      const to = adminOfWish(wish);
+      return to === 'ready' || own.has(wish.server) ? [] : [[wish.server, to]];
+    }),
+  );
 }
 
 function whyNot(

@@ -7,6 +7,7 @@ import type {
   RolloutApprovalRow,
   RolloutLockRow,
 } from '../../database/tables.ts';
+import type { AdminState } from '../plan/plan.ts';
 
 /** Names of one statement. */
 const AT_ONCE = 500;
@@ -101,6 +102,14 @@ export async function allWishes(queries: Queries): Promise<BalancerWishRow[]> {
 
 export async function wishesOf(queries: Queries, site: string): Promise<BalancerWishRow[]> {
   return await queries.selectFrom('balancer_wishes').selectAll().where('site', '=', site).execute();
+}
+
+/** The state that is wanted of a server. */
+export function adminOfWish({ admin_state: state, server }: BalancerWishRow): AdminState {
+  if (state === 'ready' || state === 'drain' || state === 'maint') {
+    return state;
+  }
+  throw new Error(`${state} of ${server} is no state of a server`);
 }
 
 /** Of all sites, who is to be out. */

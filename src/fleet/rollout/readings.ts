@@ -94,6 +94,31 @@ export class SiteReading {
     return this.#servers.every((servers) => servers?.get(server)?.to === to);
   }
 
+  /**
+   * The same, with each of these servers as it is wanted in every answer that knows it, when that is out: a balancer that was
+   * started anew shows as `ready` what it is about to be told again.
+   */
+  asWanted(wanted: ReadonlyMap<string, Exclude<AdminState, 'ready'>>): SiteReading {
+    if ([...wanted].every(([server, to]) => this.isSet(server, to))) {
+      return this;
+    }
+    const balancers = [...this.balancers].map(
+      ([name, reading]): [string, BalancerReading | string] => [
+        name,
+        typeof reading === 'string'
+          ? reading
+          : {
+              ...reading,
+              servers: reading.servers.map((said) => ({
+                ...said,
+                to: wanted.get(nameOfServer(said.server)) ?? said.to,
+              })),
+            },
+      ],
+    );
+    return new SiteReading(this.site, this.at, new Map(balancers));
+  }
+
   #state(server: string): 'serving' | 'out' | 'unknown' {
     let isUnknown = false;
     for (const servers of this.#servers) {

@@ -2,8 +2,13 @@ import type { BalancerWishRow } from '../../database/tables.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { BalancerChange } from '../drivers/ports.ts';
 import type { Site } from '../inventory/inventory.ts';
-import type { AdminState } from '../plan/plan.ts';
-import { RELEASED, settleReleased, sitesWithWishes, standingWishes } from './fleet-store.ts';
+import {
+  adminOfWish,
+  RELEASED,
+  settleReleased,
+  sitesWithWishes,
+  standingWishes,
+} from './fleet-store.ts';
 import type { Readings } from './readings.ts';
 import type { EngineContext } from './rollout-context.ts';
 import { ACTIVE_STATES } from './rollout-store.ts';
@@ -68,7 +73,7 @@ export class Reconciler {
     const { drivers, log, database } = this.#context;
     const reading = await this.#readings.of(site);
     const released = wishes.filter(({ rollout }) => rollout === RELEASED);
-    const shown = released.filter((wish) => reading.isSet(wish.server, toAdmin(wish)));
+    const shown = released.filter((wish) => reading.isSet(wish.server, adminOfWish(wish)));
     await settleReleased(
       database,
       site.name,
@@ -88,7 +93,9 @@ export class Reconciler {
           const isSaid = isNew || wish.admin_state !== 'ready' || released.includes(wish);
           return state !== undefined && state !== wish.admin_state && isSaid;
         })
-        .map((wish): BalancerChange => ({ server: serverOfName(wish.server), to: toAdmin(wish) }));
+        .map(
+          (wish): BalancerChange => ({ server: serverOfName(wish.server), to: adminOfWish(wish) }),
+        );
       if (forgotten.length > 0) {
         log.warn(
           { site: site.name, balancer: balancer.name, servers: forgotten.length },
@@ -99,11 +106,4 @@ export class Reconciler {
       this.#incarnations.set(key, said.incarnation);
     }
   }
-}
-
-function toAdmin({ admin_state: state, server }: BalancerWishRow): AdminState {
-  if (state === 'ready' || state === 'drain' || state === 'maint') {
-    return state;
-  }
-  throw new Error(`${state} of ${server} is no state of a server`);
 }

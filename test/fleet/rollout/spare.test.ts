@@ -1,15 +1,18 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { madeInventory } from '../../../scripts/simulation/fleet/made-fleet.ts';
 import type { GateVerdict } from '../../../src/fleet/drivers/ports.ts';
+import { DEFAULT_POLICY } from '../../../src/fleet/plan/policy.ts';
 import { fleetGates } from '../../../src/fleet/rollout/fleet-gates.ts';
 import { heldNodes } from '../../../src/fleet/rollout/fleet-store.ts';
 import { Readings } from '../../../src/fleet/rollout/readings.ts';
 import { resume } from '../../../src/fleet/rollout/steer-rollout.ts';
+import { inputOf, planOf, RELEASES } from '../plan/topology.ts';
 import { memberPlan, withGate } from './made-plans.ts';
 import { RolloutWorld } from './rollout-world.ts';
 
 const MINUTE = 60_000;
 const FLEET = madeInventory({ sites: 1, farms: 1, members: 3 });
+const TWO = { members: [{ index: 1 }, { index: 2 }], maxOut: 2 };
 const [MINE, OTHER] = ['s1f1-1', 's1f1-2'];
 let world: RolloutWorld;
 afterEach(async () => {
@@ -24,6 +27,12 @@ async function newWorld(judged: { verdict: GateVerdict['verdict'] }): Promise<vo
 
 function adminOf(node: string): string {
   return world.fleet.balancer({ name: 's1' }, 'lb1').adminOf(`member:${node}`);
+}
+
+/** How the servers of a farm stand in the backends. */
+function backendsOf(farm: string): readonly string[] {
+  const balancer = world.fleet.balancer({ name: 's1' }, 'lb1');
+  return ['blue', 'green'].map((backend) => balancer.adminOf(`farm:${farm}:${backend}`));
 }
 
 async function pass(ms: number): Promise<void> {
@@ -90,6 +99,54 @@ describe('a member', () => {
     expect(world.fleet.node({ node: MINE })).toMatchObject({ mergedTimestamp: 2000, isUp: true });
     expect(await heldNodes(world.database)).toMatchObject([
       { node: MINE, because: expect.stringContaining('2 members of s1f1 would be out') },
+    ]);
+  });
+});
+
+describe('a farm', () => {
+  it('is not taken out while another one is to be, whatever a balancer that was started anew has forgotten', async () => {
+    const policy = {
+      ...DEFAULT_POLICY,
+      approvals: [],
+      gates: [],
+      hasCanary: false,
+      soakSeconds: 30,
+    };
+    const input = inputOf('app', { sites: [[TWO, TWO, TWO]] }, { policy });
+    world = await RolloutWorld.open(input.inventory, {
+      fates: {
+        // The first farm does not get on, and not back either: it is held dark.
+        step: (node, { name }) => ({
+          seconds: 2,
+          exitCode: name === 'start-web' && node === 's1f1-2' ? 1 : 0,
+          isInterrupted: false,
+          delivery: 'answered',
+        }),
+      },
+      // Balancers are asked more often than they are told again.
+      settings: { pollMs: { first: 1000, most: 5000 }, watchMs: 60_000 },
+    });
+    for (const node of world.fleet.nodes.values()) {
+      node.release = RELEASES.old.release;
+    }
+    const plan = planOf({ ...input, inventoryDigest: 'inventory' });
+    await world.start(plan);
+    await world.until('rollout-paused');
+    await resume(world.context, plan.id, 'token:test');
+    await pass(2 * MINUTE);
+    expect(await world.units(plan)).toMatchObject({
+      'farm-s1f1/s1f1': 'held',
+      'farm-s1f2/s1f2': 'running',
+    });
+    expect(backendsOf('s1f1')).toEqual(['maint', 'maint']);
+    for (const { name } of world.inventory.sites[0]?.balancers ?? []) {
+      world.fleet.balancer({ name: 's1' }, name).restart();
+    }
+    expect(backendsOf('s1f1')).toEqual(['ready', 'maint']);
+    await pass(5 * MINUTE);
+    expect([backendsOf('s1f1'), backendsOf('s1f2')]).toEqual([
+      ['maint', 'maint'],
+      ['ready', 'maint'],
     ]);
   });
 });
