@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { once } from 'node:events';
-import type { Program } from './cli/command-line.ts';
 import type { AgentStart } from './cli/commands/agent.ts';
 import type { CopyStart } from './cli/commands/database.ts';
 import type { RebuildStart } from './cli/commands/repository-rebuild.ts';
@@ -58,16 +57,6 @@ async function agent(options: Parameters<AgentStart>[0]): Promise<void> {
 }
 
 /** Only what the command needs is loaded: most run for less time than the server takes to load. */
-async function programFor(argv: readonly string[]): Promise<Program> {
-  if (argv[2] === 'index') {
-    return (await import('./cli/index-program.ts')).createIndexProgram();
-  }
-  return (await import('./cli/program.ts')).createProgram({
-    serve,
-    agent,
-    rebuild,
-    copyDatabase,
-  });
-}
-
-process.exitCode = await (await programFor(process.argv)).run(process.argv);
+const { createProgram } = await import('./cli/program.ts');
+const parts = { serve, agent, rebuild, copyDatabase };
+process.exitCode = await (await createProgram(parts, process.argv[2])).run(process.argv);

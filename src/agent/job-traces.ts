@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { namesIn, readTextIfPresent } from '../support/files.ts';
 import { processMark } from './process-marks.ts';
 

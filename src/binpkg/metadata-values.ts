@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { flattenAtoms, parseDepString } from '../gentoo/dep-string.ts';
 import { knownRulesOf } from '../gentoo/eapi.ts';
 import { AppError, isAppError } from '../support/errors.ts';

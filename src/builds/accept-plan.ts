@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RequestRow } from '../database/tables.ts';
 import { type PlanProblem, problemText } from '../gentoo/plan-problem.ts';
 import { type PortagePlan, portagePlanSchema } from '../gentoo/portage-plan.ts';

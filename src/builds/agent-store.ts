@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { AgentRow } from '../database/tables.ts';
 import { executorSchema } from '../gentoo/profile.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { executorSchema, type HardwareProfile } from '../gentoo/profile.ts';
 import { requirementsFor } from '../gentoo/requirements.ts';
 

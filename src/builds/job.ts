@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { recipeSchema } from '../gentoo/recipe.ts';
 import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { type Fault, faultOf } from './fault.ts';

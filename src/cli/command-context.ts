@@ -50,6 +50,11 @@ export function addAnswerOptions(command: Command): Command {
   return addJsonOption(addServerOptions(command));
 }
 
+/** For an option that may be given several times. */
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
+}
+
 /** Adds an `Example:` to the command's help. */
 export function addExample(command: Command, ...lines: readonly string[]): Command {
   const indented = lines.map((line) => `  $ ${line}`).join('\n');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type FindingView, findingSchema } from '../protocol/gate.ts';
 import { isAppError } from '../support/errors.ts';
 import type { Output } from './output.ts';

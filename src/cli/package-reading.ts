@@ -1,12 +1,12 @@
-import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { ByteSource } from '../binpkg/byte-source.ts';
 import { openPackageFile, type PackageFile } from '../binpkg/package-file.ts';
 import type { PackageVerifier } from '../binpkg/package-signer.ts';
 import { createVerifier } from '../signing/verifier.ts';
-import { AppError, isAppError, isErrno } from '../support/errors.ts';
+import { AppError, isAppError } from '../support/errors.ts';
 import { readTextIfPresent } from '../support/files.ts';
 import type { CommandContext } from './command-context.ts';
+import { refuseUnlessFile } from './package-file-there.ts';
 import { showBar } from './progress.ts';
 
 /** From this size on reading a file takes long enough to show how far it is. */
@@ -36,22 +36,6 @@ export async function withPackageFile<T>(
   }
 }
 
-/** Throws `package-file-missing`. */
-export async function refuseUnlessFile(file: string): Promise<void> {
-  let isFile: boolean;
-  try {
-    isFile = (await stat(file)).isFile();
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTDIR')) {
-      throw error;
-    }
-    throw new AppError('package-file-missing', `There is no file ${file}.`, { cause: error });
-  }
-  if (!isFile) {
-    throw new AppError('package-file-missing', `${file} is not a file.`);
-  }
-}
-
 /** A verifier for the armored public keys in these files; undefined for none. Throws `key-file-missing`, `public-key-invalid`. */
 export async function verifierFor(
   context: CommandContext,
@@ -69,11 +53,6 @@ export async function verifierFor(
     keys.push(text);
   }
   return keys.length === 0 ? undefined : await createVerifier(keys, { clock: context.clock });
-}
-
-/** For an option that may be given several times. */
-export function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
 }
 
 async function withBar<T>(

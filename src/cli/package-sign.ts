@@ -13,7 +13,8 @@ import { exists, readTextIfPresent, syncDirectory } from '../support/files.ts';
 import { newId } from '../support/ids.ts';
 import type { CommandContext } from './command-context.ts';
 import { harmless } from './output.ts';
-import { refuseUnlessFile, verifierFor, withPackageFile } from './package-reading.ts';
+import { refuseUnlessFile } from './package-file-there.ts';
+import { verifierFor, withPackageFile } from './package-reading.ts';
 
 export interface KeyOptions {
   readonly keyFolder: string;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The folder that holds package.json, profiles and scripts, seen from the sources as well as from dist. */
 export function projectRoot(): string {

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ResolveOption } from '../gentoo/resolve-options.ts';
 import { historyGroupsSchema, historySchema } from '../protocol/build-records.ts';
 import {

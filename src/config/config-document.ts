@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DocumentKeys } from '../gentoo/document-faults.ts';
 import { isWholeText } from '../gentoo/whitespace.ts';
 import { LOG_LEVELS } from '../support/log.ts';

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isWholeText } from '../gentoo/whitespace.ts';
 
 const optional = z.string().refine(isWholeText, 'has to be one line without control characters');

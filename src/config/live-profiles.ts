@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { hardwareProfileSchema, type ProfileCatalog } from '../gentoo/profile.ts';
 import type { ResolvedProfiles } from '../gentoo/resolve-profile.ts';
 import { sleep } from '../support/clock.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf } from '../support/errors.ts';
 import { parseCpv } from './cpv.ts';
 import { isUseFlag } from './use-dependency.ts';

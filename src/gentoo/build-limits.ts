@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { formatPolicyDuration, policyDuration, policyDurationMs } from './promotion-policy.ts';
 
 const MIB = 1024 ** 2;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { show } from './document-faults.ts';
 
 const MIB = 1024 * 1024;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What the gate may find (`repository/gate`). What would harm every node cannot be made a warning. */
 export const WARNING_KINDS = [

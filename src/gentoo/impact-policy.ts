@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a row of an administrator may say; `blocked` follows from what is missing, never from a rule. */
 export const RULE_EFFECTS = ['none', 'service-restart', 'disruptive', 'reboot'] as const;

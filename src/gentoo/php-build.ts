@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AppError } from '../support/errors.ts';
 import type { Recipe } from './recipe.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { planProblemSchema } from './plan-problem.ts';
 
 /** Attributes of Portage's dependency priorities (`_emerge/DepPriority.py`, `UnmergeDepPriority.py`). */

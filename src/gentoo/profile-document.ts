@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ARCHES } from './arches.ts';
 import { LIMIT_KEYS, limitsDocumentSchema } from './build-limits.ts';
 import { ccacheDocumentSchema, distccDocumentSchema } from './compile-sharing.ts';

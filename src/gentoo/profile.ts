@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { baseSystemSchema } from './base-system.ts';
 import { limitPolicySchema } from './build-limits.ts';
 import { compileSharingSchema } from './compile-sharing.ts';

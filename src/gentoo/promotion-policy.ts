@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { show } from './document-faults.ts';
 import { suggestion } from './nearest-word.ts';
 

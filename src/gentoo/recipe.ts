@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 const SHA512_HEX = /^[0-9a-f]{128}$/;
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isCategory, isPackageName } from './cpv.ts';
 
 /** What some packages need of a builder beyond what its profile says of all. */

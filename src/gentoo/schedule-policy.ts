@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { cronFault, isTimeZone } from '../support/cron.ts';
 import { isAppError } from '../support/errors.ts';
 import { parseAtom } from './atom.ts';

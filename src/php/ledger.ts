@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { makeDurableFolder } from '../support/durable-folder.ts';
 import { AppError } from '../support/errors.ts';
 import { readTextIfPresent, writeFileAtomic } from '../support/files.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nameSchema } from '../gentoo/profile.ts';
 import { digestOf } from '../support/digests.ts';
 import { AppError } from '../support/errors.ts';

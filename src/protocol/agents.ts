@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { buildLimitsSchema, NO_LIMITS } from '../gentoo/build-limits.ts';
 import { COMPILE_HOST } from '../gentoo/compile-sharing.ts';
 import { executorSchema, hardwareProfileSchema } from '../gentoo/profile.ts';

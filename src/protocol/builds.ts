@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { planFixSchema, planProblemSchema } from '../gentoo/plan-problem.ts';
 import { RESOLVE_OPTIONS } from '../gentoo/resolve-options.ts';
 import { failureViewSchema, progressViewSchema } from './build-records.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nameSchema } from './common.ts';
 import { refusalViewSchema } from './refusal.ts';
 import { pinViewSchema } from './retention.ts';

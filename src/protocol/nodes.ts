@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isCpv } from '../gentoo/cpv.ts';
 import { CHECK_NAME, promotionPolicySchema } from '../gentoo/promotion-policy.ts';
 import { nameSchema } from './common.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A publication that was refused, as the journal has it. */
 export const refusalViewSchema = z.object({

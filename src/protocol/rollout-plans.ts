@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What `src/fleet/plan` calls a policy and a plan, as the API tells them. */
 

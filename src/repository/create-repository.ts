@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AnyPackageSigner } from '../binpkg/package-signer.ts';
 import type { Database } from '../database/database.ts';
 import type { ProfileCatalog } from '../gentoo/profile.ts';

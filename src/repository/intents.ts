@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { makeDurableFolder } from '../support/durable-folder.ts';
 import { namesIn, readTextIfPresent, writeFileAtomic } from '../support/files.ts';
 import { newId } from '../support/ids.ts';

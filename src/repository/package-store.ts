@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Selectable, sql } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { PackageRow } from '../database/tables.ts';
 import { notePackage } from './newest/newest-store.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { digestOf } from '../support/digests.ts';
 
 /** The metadata key that says where a package comes from, as JSON. The package's signature covers it. */

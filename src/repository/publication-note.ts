@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { makeDurableFolder } from '../support/durable-folder.ts';
 import { AppError } from '../support/errors.ts';
 import { namesIn, readTextIfPresent, writeFileAtomic } from '../support/files.ts';

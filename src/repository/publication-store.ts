@@ -1,5 +1,5 @@
 import type { Selectable, SelectQueryBuilder } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Queries } from '../database/database.ts';
 import type { PublicationRow, Tables } from '../database/tables.ts';
 import type { ForcedPromotion, PublicationRecord } from './publication.ts';

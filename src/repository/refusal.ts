@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Journal } from '../journal/journal.ts';
 import { type AppError, isAppError } from '../support/errors.ts';
 import type { PublicationKind } from './publication.ts';

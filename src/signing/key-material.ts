@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ALGORITHM } from './signature-packet.ts';
 
 const ED25519_PREFIX = 0x40;

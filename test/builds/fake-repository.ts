@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Database } from '../../src/database/database.ts';
 import type { PackageRow } from '../../src/database/tables.ts';
 import { parseCpv } from '../../src/gentoo/cpv.ts';

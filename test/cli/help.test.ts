@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import type { Command } from 'commander';
-import { createProgram } from '../../src/cli/program.ts';
+import { createProgram, type ProgramParts } from '../../src/cli/program.ts';
 import { recordedOutput } from './recorded-output.ts';
 import { runProgram } from './run-program.ts';
 
@@ -20,7 +20,7 @@ function listed(command: Command, words: readonly string[] = []): Listed[] {
   });
 }
 
-const program = createProgram({
+const parts: ProgramParts = {
   serve: async () => undefined,
   agent: async () => undefined,
   rebuild: async () => {
@@ -30,7 +30,8 @@ const program = createProgram({
     throw new Error('not to be called');
   },
   output: recordedOutput().output,
-});
+};
+const program = await createProgram(parts);
 const commands = listed(program.command);
 const named = commands.map((entry) => [entry.words.join(' '), entry] as const);
 
@@ -72,6 +73,18 @@ describe('the commands', () => {
       ],
     );
     expect(commands.length).toBeGreaterThan(25);
+  });
+
+  it.each([
+    ['index', ['index']],
+    [undefined, commands.filter(({ words }) => words.length === 1).map(({ words }) => words[0])],
+    [
+      'constructor',
+      commands.filter(({ words }) => words.length === 1).map(({ words }) => words[0]),
+    ],
+  ])('are all of them unless one is named: %s', async (name, expected) => {
+    const { command } = await createProgram(parts, name);
+    expect(command.commands.map((below) => below.name())).toEqual(expected);
   });
 
   it.each(named)('%s --help says what it does and shows an example', async (_, { words }) => {

@@ -23,7 +23,7 @@ export async function runProgram(
     env: options.env ?? {},
     ...(options.terminal === undefined ? {} : { terminal: options.terminal }),
   });
-  const program = createProgram({
+  const given: ProgramParts = {
     serve: async () => undefined,
     agent: async () => undefined,
     copyDatabase: async () => {
@@ -37,7 +37,8 @@ export async function runProgram(
     cwd: options.cwd ?? '/nonexistent',
     clock: new ManualClock(NOON),
     ...options.parts,
-  });
+  };
+  const program = await createProgram(given, words[0]);
   const code = await program.run(['node', 'rookery', ...words]);
   return { code, stdout: recorded.stdout(), stderr: recorded.stderr() };
 }

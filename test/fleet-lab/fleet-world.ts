@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PHP_INI } from '../../src/phptree/tree-templates.ts';
 import {
   rolloutDetailSchema,

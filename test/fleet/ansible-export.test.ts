@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ansibleFiles } from '../../src/fleet/export/ansible.ts';
 import type { Site } from '../../src/fleet/inventory/inventory.ts';
 import type { RolloutPlan, Stage, Step, Unit } from '../../src/fleet/plan/plan.ts';

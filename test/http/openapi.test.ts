@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import request from 'supertest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createApp } from '../../src/http/app.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Database, openDatabase } from '../../src/database/database.ts';
 import { Journal } from '../../src/journal/journal.ts';
 import type { FarmKeys } from '../../src/keys/farm-keys.ts';

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { often } from '../support/long-tests.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

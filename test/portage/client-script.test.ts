@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { renderClientScript } from '../../src/http/client-script.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { openSigner } from '../../src/signing/signing-key.ts';

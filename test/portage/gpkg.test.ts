@@ -3,7 +3,7 @@ import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ByteSource, openByteSource } from '../../src/binpkg/byte-source.ts';
 import { compressBzip2 } from '../../src/binpkg/bzip2.ts';
 import { scanImage } from '../../src/binpkg/elf/scan-image.ts';

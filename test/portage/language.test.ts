@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { z } from 'zod';
+import * as z from 'zod';
 import { reduceDependencies } from '../../src/binpkg/pkgdir/reduced-dependencies.ts';
 import { evaluateAtom, matchesAtom, parseAtom } from '../../src/gentoo/atom.ts';
 import { parseCpv } from '../../src/gentoo/cpv.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ImageElfMetadata, scanImage } from '../../src/binpkg/elf/scan-image.ts';
 import { run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { type ElfForm, makeElf } from '../binpkg/made-elf.ts';

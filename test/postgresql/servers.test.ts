@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { poll } from '../support/poll.ts';
 import { newServerDatabase } from '../support/test-database.ts';
 import { twoServers } from '../support/two-servers.ts';

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parsePackagesIndex } from '../../src/gentoo/packages-index.ts';
 import { sleep, systemClock } from '../../src/support/clock.ts';
 import { isErrno } from '../../src/support/errors.ts';

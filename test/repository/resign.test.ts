@@ -1,7 +1,7 @@
 import { appendFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
 import { verifyGpkg } from '../../src/binpkg/gpkg/verify.ts';
 import { openRepository } from '../../src/repository/create-repository.ts';

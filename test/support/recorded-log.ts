@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Log } from '../../src/support/log.ts';
 
 const lineSchema = z.looseObject({ level: z.number(), msg: z.string() });

@@ -1,12 +1,20 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from '@jest/globals';
+import * as z from 'zod';
 import { MAIN, requireFreshBuild } from '../support/rookery-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
+
+/** What V8 writes of the scripts that a process has loaded. */
+const coverage = z.object({ result: z.array(z.object({ url: z.string() })) });
 
 /** The modules that the sources start as threads, as paths below src without their ending. */
 async function threads(): Promise<readonly string[]> {
@@ -63,5 +71,22 @@ describe('the built program', () => {
       'better-sqlite3',
       'zstd-napi',
     ]);
+  });
+
+  it('loads no more for a command than that needs', async () => {
+    await requireFreshBuild();
+    const folder = temporaryFolder();
+    const env = { ...process.env, NODE_V8_COVERAGE: folder };
+    await promisify(execFile)(process.execPath, [MAIN, 'channel', '--help'], { env });
+    let loaded = 0;
+    for (const name of await readdir(folder)) {
+      const { result } = coverage.parse(JSON.parse(await readFile(join(folder, name), 'utf8')));
+      for (const { url } of result.filter(({ url: from }) => from.startsWith('file:'))) {
+        loaded += (await stat(fileURLToPath(url))).size;
+      }
+    }
+    expect(loaded).toBeGreaterThan(100_000);
+    // All commands with what they need are four times this.
+    expect(loaded).toBeLessThan(600_000);
   });
 });

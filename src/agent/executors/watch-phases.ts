@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { advanceProgress, isLaterPhase, NO_PROGRESS, phaseNote } from '../../gentoo/build-phase.ts';
 import { sleep } from '../../support/clock.ts';
 import { isErrno, messageOf } from '../../support/errors.ts';

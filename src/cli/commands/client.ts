@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { AppError } from '../../support/errors.ts';
-import { checkWithProgress, fetchPublicKey, refuseFaults } from '../check-as-client.ts';
 import type { BinhostCheck } from '../check-binhost.ts';
 import {
   type AnswerOptions,
@@ -50,6 +49,7 @@ function checkCommand(context: CommandContext): Command {
     .option('--key <file>', 'armored key to trust (default: keys/rookery.asc of the same server)')
     .option('--parallel <n>', 'packages at the same time', parseCount, 4)
     .action(async (place: string, channel: string | undefined, options: CheckOptions) => {
+      const { checkWithProgress, refuseFaults } = await import('../check-as-client.ts');
       const uri = await uriOf(place, channel, options, context);
       const publicKey = await publicKeyFor(uri, options, context);
       const result = await checkWithProgress(context.output, {
@@ -98,6 +98,7 @@ async function publicKeyFor(
   if (options.key !== undefined) {
     return await readFile(resolve(cwd, options.key), 'utf8');
   }
+  const { fetchPublicKey } = await import('../check-as-client.ts');
   return await fetchPublicKey(uri);
 }
 

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { BackupContents } from '../../signing/keyring/backup.ts';
 import { AppError, isErrno } from '../../support/errors.ts';
 import { readTextIfPresent } from '../../support/files.ts';

@@ -7,16 +7,17 @@ import {
   addJsonOption,
   addServerOptions,
   type CommandContext,
+  collect,
   connect,
   type ServerOptions,
 } from '../command-context.ts';
 import { formatSize } from '../format.ts';
-import { type ConvertPackagesOptions, convertPackages } from '../package-convert.ts';
-import { type DiffPackageOptions, diffPackageFiles } from '../package-diff.ts';
-import { collect, refuseUnlessFile } from '../package-reading.ts';
-import { type ShowPackagesOptions, showPackages } from '../package-show.ts';
-import { type SignPackagesOptions, signPackages } from '../package-sign.ts';
-import { type VerifyPackagesOptions, verifyPackages } from '../package-verify.ts';
+import type { ConvertPackagesOptions } from '../package-convert.ts';
+import type { DiffPackageOptions } from '../package-diff.ts';
+import { refuseUnlessFile } from '../package-file-there.ts';
+import type { ShowPackagesOptions } from '../package-show.ts';
+import type { SignPackagesOptions } from '../package-sign.ts';
+import type { VerifyPackagesOptions } from '../package-verify.ts';
 import { showBar } from '../progress.ts';
 import type { ServerClient } from '../server-client.ts';
 
@@ -84,6 +85,7 @@ function showCommand(context: CommandContext): Command {
       .argument('<file...>', 'GPKG or XPAK files')
       .option(KEY[0], KEY[1], collect),
   ).action(async (files: readonly string[], options: ShowPackagesOptions) => {
+    const { showPackages } = await import('../package-show.ts');
     await showPackages(context, files, options);
   });
   return addExample(
@@ -102,6 +104,7 @@ function verifyCommand(context: CommandContext): Command {
       .argument('<file...>', 'GPKG or XPAK files')
       .option(KEY[0], `${KEY[1]}. Unsigned packages are refused then`, collect),
   ).action(async (files: readonly string[], options: VerifyPackagesOptions) => {
+    const { verifyPackages } = await import('../package-verify.ts');
     await verifyPackages(context, files, options);
   });
   return addExample(
@@ -123,6 +126,7 @@ function signCommand(context: CommandContext): Command {
       .option(KEY[0], `${KEY[1]}: signatures that are replaced have to be good`, collect)
       .option('--drop-signatures', 'replace signatures without checking them'),
   ).action(async (files: readonly string[], options: SignPackagesOptions) => {
+    const { signPackages } = await import('../package-sign.ts');
     await signPackages(context, files, options);
   });
   return addExample(sign, 'rookery package sign --key-folder state/signing hello-1.0-1.gpkg.tar');
@@ -137,6 +141,7 @@ function convertCommand(context: CommandContext): Command {
       .option('--key-folder <folder>', 'sign with the key in this folder')
       .option(PASSPHRASE[0], PASSPHRASE[1]),
   ).action(async (files: readonly string[], options: ConvertPackagesOptions) => {
+    const { convertPackages } = await import('../package-convert.ts');
     await convertPackages(context, files, options);
   });
   return addExample(convert, 'rookery package convert --out converted hello-1.0-1.xpak');
@@ -150,6 +155,7 @@ function diffCommand(context: CommandContext): Command {
       .argument('<after>', 'GPKG or XPAK file')
       .option('--all', 'count and show metadata that differ in every build, such as BUILD_TIME'),
   ).action(async (before: string, after: string, options: DiffPackageOptions) => {
+    const { diffPackageFiles } = await import('../package-diff.ts');
     await diffPackageFiles(context, { before, after }, options);
   });
   return addExample(diff, 'rookery package diff hello-1.0-1.gpkg.tar hello-1.0-2.gpkg.tar');

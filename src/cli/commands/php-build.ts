@@ -5,9 +5,9 @@ import {
   addAnswerOptions,
   addExample,
   type CommandContext,
+  collect,
   connect,
 } from '../command-context.ts';
-import { collect } from '../package-reading.ts';
 import { withPackedSources, withToldNames } from '../php/pack-sources.ts';
 import { showBar } from '../progress.ts';
 import { summaryLine } from '../show-request.ts';

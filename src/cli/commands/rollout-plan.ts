@@ -6,6 +6,7 @@ import {
   addAnswerOptions,
   addExample,
   type CommandContext,
+  collect,
   connect,
 } from '../command-context.ts';
 import { harmless } from '../output.ts';
@@ -65,10 +66,6 @@ export function rolloutPlanCommand(context: CommandContext): Command {
     'rookery rollout plan php 8.4.2 --site berlin --set php-drain=false --reason "8.4.2 fixes a leak"',
     'rookery rollout plan app release-42 --policy careful.toml --dry-run --reason "new checkout"',
   );
-}
-
-function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value];
 }
 
 async function plan(

@@ -11,7 +11,7 @@ import { AppError } from '../../support/errors.ts';
 import { withTemporaryFolder } from '../../support/files.ts';
 import type { CommandContext } from '../command-context.ts';
 import { bodyChunks, httpGet } from '../http-get.ts';
-import { refuseUnlessFile } from '../package-reading.ts';
+import { refuseUnlessFile } from '../package-file-there.ts';
 
 /** What of a build names sources. */
 type Sources = Pick<PhpBuild, 'tarball' | 'extensions'>;

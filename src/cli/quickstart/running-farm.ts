@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Clock, sleep } from '../../support/clock.ts';
 import { AppError, isErrno } from '../../support/errors.ts';
 import { readTextIfPresent } from '../../support/files.ts';

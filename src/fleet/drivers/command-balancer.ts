@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AppError, isAppError, messageOf } from '../../support/errors.ts';
 import { run, toolEnvironment } from '../../support/processes.ts';
 import type { Balancer, CommandBalancer, Site } from '../inventory/inventory.ts';

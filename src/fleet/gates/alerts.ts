@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf } from '../../support/errors.ts';
 import { run, toolEnvironment } from '../../support/processes.ts';
 import type { GateQuestion, GateVerdict } from '../drivers/ports.ts';

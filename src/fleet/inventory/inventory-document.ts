@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DocumentKeys } from '../../gentoo/document-faults.ts';
 import { NAME_PATTERN } from '../../gentoo/profile.ts';
 import { policyDuration } from '../../gentoo/promotion-policy.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Inventory } from './inventory.ts';
 
 const balancerSchema = z.discriminatedUnion('driver', [

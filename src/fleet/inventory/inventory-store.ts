@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Queries } from '../../database/database.ts';
 import type { InventoryRevisionRow } from '../../database/tables.ts';
 import type { Inventory } from './inventory.ts';

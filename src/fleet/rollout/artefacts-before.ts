@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ObservedNode } from '../observed/observed-node.ts';
 import type { Artefacts, PhpTreeRef, ReleaseRef } from '../plan/artefact.ts';
 import type { RolloutPlan } from '../plan/plan.ts';

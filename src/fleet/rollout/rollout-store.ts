@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Queries } from '../../database/database.ts';
 import type { RolloutRow, RolloutStageRow, RolloutUnitRow } from '../../database/tables.ts';
 import type { RolloutPlan, Stage, Unit } from '../plan/plan.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RolloutRow } from '../../database/tables.ts';
 import { startApprovals } from '../plan/approvals.ts';
 import type { Ledger } from './ledger.ts';

@@ -1,5 +1,5 @@
 import { pipeline } from 'node:stream/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { LeaseKey } from '../../builds/builds.ts';
 import {
   agentDescriptionSchema,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { newTokenSchema, tokenBodySchema, tokenListSchema } from '../../protocol/access.ts';
 import {
   agentDescriptionSchema,

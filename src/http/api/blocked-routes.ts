@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { agentViewSchema } from '../../protocol/agents.ts';
 import { blockedListSchema, unblockBodySchema } from '../../protocol/blocked.ts';
 import { actorOf } from '../authentication.ts';

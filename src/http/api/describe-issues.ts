@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { suggestion } from '../../gentoo/nearest-word.ts';
 import { NAME_PATTERN } from '../../gentoo/profile.ts';
 

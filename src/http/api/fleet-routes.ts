@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { exportAnsible } from '../../fleet/inventory/ansible/export-ansible.ts';
 import { farmsOf } from '../../fleet/inventory/inventory.ts';
 import type { InventoryChanges } from '../../fleet/inventory/inventory-changes.ts';

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { LogQuery, SearchStep } from '../../builds/search-logs.ts';
 import type { LogPlace } from '../../builds/timeline-store.ts';
 import { AppError } from '../../support/errors.ts';

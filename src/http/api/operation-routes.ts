@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { HttpContext } from '../context.ts';
 import { METRICS_TYPE, renderMetrics } from '../metrics.ts';
 import { sendSetupScript } from '../setup-script.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { pageQuerySchema, sha512Schema } from '../../protocol/common.ts';
 import {
   packageDetailSchema,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { HISTORY_GROUPINGS, type HistoryFilter } from '../../builds/history.ts';
 import {
   failureDetailSchema,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ansibleFiles } from '../../fleet/export/ansible.ts';
 import type { RolloutPolicy } from '../../fleet/plan/policy.ts';
 import { DEFAULT_POLICY } from '../../fleet/plan/policy.ts';

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Identity, Role } from '../../access/role.ts';
 import type { Tokens } from '../../access/tokens.ts';
 import { AppError } from '../../support/errors.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ScheduleRecord } from '../../builds/schedule/schedules.ts';
 import { formatWork } from '../../gentoo/schedule-policy.ts';
 import {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { makeDurableFolder } from '../../support/durable-folder.ts';
 import { namesIn, writeFileAtomic } from '../../support/files.ts';
 import { foldersIn } from '../package-folder.ts';

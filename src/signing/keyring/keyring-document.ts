@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 const fingerprint = z.string().regex(/^[0-9A-F]{40}$/);
 const time = z.number().int().min(0);
