@@ -1,18 +1,18 @@
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from '@jest/globals';
 import * as z from 'zod';
+import { runChecked, toolEnvironment } from '../../src/support/processes.ts';
 import { MAIN, requireFreshBuild } from '../support/rookery-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 
+const folder = temporaryFolder();
 /** What V8 writes of the scripts that a process has loaded. */
 const coverage = z.object({ result: z.array(z.object({ url: z.string() })) });
 
@@ -75,9 +75,8 @@ describe('the built program', () => {
 
   it('loads no more for a command than that needs', async () => {
     await requireFreshBuild();
-    const folder = temporaryFolder();
-    const env = { ...process.env, NODE_V8_COVERAGE: folder };
-    await promisify(execFile)(process.execPath, [MAIN, 'channel', '--help'], { env });
+    const env = { ...toolEnvironment(), NODE_V8_COVERAGE: folder };
+    await runChecked([process.execPath, MAIN, 'channel', '--help'], { env, timeoutMs: 30_000 });
     let loaded = 0;
     for (const name of await readdir(folder)) {
       const { result } = coverage.parse(JSON.parse(await readFile(join(folder, name), 'utf8')));
