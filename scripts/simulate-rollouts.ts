@@ -1,39 +1,16 @@
 /**
  * Has the engine carry out rollouts on simulated fleets whose nodes fail, die and answer late, whose balancers forget, and whose
- * controller is killed: `node --import tsx scripts/simulate-rollouts.ts --seeds 1000`, or one with `--seed 17`; one large fleet for
- * each kind with `--nodes 10000 --farms 625`, `--kind os-disruptive` for one kind. Every invariant is asserted at every event.
- * Says each seed with which one breaks, and ends with 1 then.
+ * controller is killed: see `--help`.
  */
-import { parseArgs } from 'node:util';
-import { ROLLOUT_KINDS } from '../src/fleet/plan/plan.ts';
+import { optionsOf } from './command-line.ts';
 import {
   type RolloutOutcome,
   simulateLarge,
   simulateRollout,
 } from './simulation/fleet/simulate-rollout.ts';
+import { simulateRolloutsTool } from './tools.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '100' },
-    from: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    nodes: { type: 'string' },
-    farms: { type: 'string', default: '625' },
-    kind: { type: 'string', multiple: true },
-  },
-});
-
-for (const name of ['seeds', 'from', 'seed', 'nodes', 'farms'] as const) {
-  const value = values[name];
-  if (value !== undefined && !/^[1-9][0-9]{0,8}$/.test(value)) {
-    throw new Error(`--${name} has to be a number from 1 on, not "${value}"`);
-  }
-}
-for (const kind of values.kind ?? []) {
-  if (!ROLLOUT_KINDS.some((known) => known === kind)) {
-    throw new Error(`--kind has to be one of ${ROLLOUT_KINDS.join(', ')}, not "${kind}"`);
-  }
-}
+const { large, small } = optionsOf(simulateRolloutsTool());
 
 /** Seeds between two lines that say how far it is. */
 const LINE = 100;
@@ -76,18 +53,16 @@ function progress(what: string): void {
   process.stdout.write(`${what}: ${told(totals)}; ${events} events in ${seconds} s\n`);
 }
 
-if (values.nodes !== undefined) {
-  const size = { nodes: Number(values.nodes), farms: Number(values.farms) };
-  const kinds = ROLLOUT_KINDS.filter((kind) => values.kind?.includes(kind) ?? true);
+if (large !== undefined) {
+  const { kinds, ...size } = large;
   for (const kind of kinds) {
-    const seed = Number(values.seed ?? 1);
-    const outcome = await simulateLarge(kind, { ...size, seed });
-    judge(seed, outcome);
+    const outcome = await simulateLarge(kind, size);
+    judge(size.seed, outcome);
     progress(describe(outcome));
   }
-} else {
-  const first = Number(values.seed ?? values.from);
-  const last = values.seed === undefined ? first + Number(values.seeds) - 1 : first;
+}
+if (small !== undefined) {
+  const { first, last } = small;
   for (let seed = first; seed <= last; seed += 1) {
     const outcome = await simulateRollout(seed);
     judge(seed, outcome);

@@ -1,35 +1,22 @@
 /**
- * `node --import tsx scripts/stress-farm.ts [--kills N] [--agents N] [--executor portage|source]
- * [--engine sqlite|postgresql] [--postmaster-kills N] [--timed] [--seed N]`: see docs/performance.md. It runs what
- * `npm run build` made. Ends with 1 when something was lost, built twice or explained wrongly.
+ * Has agents build while they, the server and PostgreSQL are killed: see `--help` and docs/performance.md. It runs what
+ * `npm run build` made.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stderr, stdout } from 'node:process';
-import { parseArgs } from 'node:util';
+import { giveUp, optionsOf } from './command-line.ts';
 import { judgeFarm } from './stress/judged-farm.ts';
 import { missingForPortage } from './stress/judged-world.ts';
+import { stressFarmTool } from './tools.ts';
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string', default: '50' },
-    agents: { type: 'string', default: '4' },
-    executor: { type: 'string', default: 'portage' },
-    engine: { type: 'string', default: 'sqlite' },
-    'postmaster-kills': { type: 'string' },
-    'kill-every-ms': { type: 'string', default: '4000' },
-    'build-seconds': { type: 'string', default: '3' },
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
-    timed: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-  },
-});
-const executor = values.executor === 'source' ? 'source' : 'portage';
-const engine = values.engine === 'postgresql' ? 'postgresql' : 'sqlite';
+const tool = stressFarmTool();
+const { keep, timed, ...options } = optionsOf(tool);
+const { executor, engine, agents, seed } = options;
 const missing = executor === 'portage' ? await missingForPortage() : undefined;
 if (missing !== undefined) {
-  throw new Error(`real Portage cannot be used: ${missing}; try --executor source`);
+  giveUp(tool, `Real Portage cannot be used: ${missing}; try --executor source.`);
 }
 const folder = await mkdtemp(join(tmpdir(), 'rookery-judged-'));
 const start = performance.now();
@@ -40,17 +27,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 try {
-  stdout.write(`${executor} on ${engine}, seed ${values.seed}, in ${folder}\n`);
+  stdout.write(`${executor} on ${engine}, seed ${seed}, in ${folder}\n`);
   const report = await judgeFarm(folder, {
-    executor,
-    engine,
-    agents: Number(values.agents),
-    kills: Number(values.kills),
-    postmasterKills: Number(values['postmaster-kills'] ?? (engine === 'postgresql' ? 5 : 0)),
-    killEveryMs: Number(values['kill-every-ms']),
-    buildSeconds: Number(values['build-seconds']),
-    seed: Number(values.seed),
-    isTimed: values.timed,
+    ...options,
+    isTimed: timed,
     signal: end.signal,
     say: (line) => stderr.write(`${line}\n`),
   });
@@ -66,7 +46,7 @@ try {
       ...(wall === undefined
         ? []
         : [
-            `wall time undisturbed: ${wall.all.toFixed(1)} s with ${values.agents} agents, ${wall.one.toFixed(1)} s with one`,
+            `wall time undisturbed: ${wall.all.toFixed(1)} s with ${agents} agents, ${wall.one.toFixed(1)} s with one`,
           ]),
       `${faults.length} faults`,
       ...faults,
@@ -75,7 +55,7 @@ try {
   );
   process.exitCode = faults.length === 0 ? 0 : 1;
 } finally {
-  if (!values.keep) {
+  if (!keep) {
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -1,31 +1,19 @@
 /**
- * `node --import tsx scripts/stress-publications.ts [--keep-last N] [--read-every MS] [publications]`: see docs/performance.md. Without
- * `--keep-last` nothing is collected, and each publication needs some 20 KiB of disk and 8 inodes, twice, with the copy.
- * SIGINT ends it early, with its report. Ends with 1 when a reader tripped over something.
+ * Publishes, promotes and rolls back while readers look: see `--help` and docs/performance.md. Without `--keep-last`
+ * nothing is collected.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exit, memoryUsage, stderr, stdout } from 'node:process';
-import { parseArgs } from 'node:util';
+import { memoryUsage, stderr, stdout } from 'node:process';
+import { optionsOf } from './command-line.ts';
 import { stressPublications } from './stress/publications.ts';
+import { stressPublicationsTool } from './tools.ts';
 
 const SHOWN_EVERY_MS = 5000;
 const MIB = 1024 * 1024;
 
-const { values, positionals } = parseArgs({
-  options: { 'keep-last': { type: 'string' }, 'read-every': { type: 'string', default: '1' } },
-  allowPositionals: true,
-});
-const wanted = Number(positionals[0] ?? '100000');
-const keepLast = values['keep-last'] === undefined ? undefined : Number(values['keep-last']);
-const readEveryMs = Number(values['read-every']);
-if (![wanted, readEveryMs, keepLast ?? 1].every((one) => Number.isSafeInteger(one) && one >= 1)) {
-  stderr.write(
-    'usage: stress-publications.ts [--keep-last N] [--read-every MS] [publications]; all from 1 on\n',
-  );
-  exit(2);
-}
+const { publications: wanted, readEvery, keepLast } = optionsOf(stressPublicationsTool());
 const folder = await mkdtemp(join(tmpdir(), 'rookery-stress-'));
 const start = performance.now();
 const end = new AbortController();
@@ -36,7 +24,7 @@ let shown = { at: start, publications: 0 };
 try {
   const result = await stressPublications(folder, {
     publications: wanted,
-    readEveryMs,
+    readEveryMs: readEvery,
     signal: end.signal,
     ...(keepLast === undefined ? {} : { keepLast }),
     onProgress: ({ publications, collected, pulls, reads, faults }) => {

@@ -6,9 +6,10 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { openSigner } from '../../src/signing/signing-key.ts';
 import { systemClock } from '../../src/support/clock.ts';
+import { giveUp, optionsOf } from '../command-line.ts';
+import { benchTool, CLAIMS, type Claim } from '../tools.ts';
 import { type Bench, indexAgainstPortage, largeIndex, verifyAndSign } from './claims.ts';
 import { farmTraffic } from './farm-claims.ts';
 import { gateOnce } from './gate-claims.ts';
@@ -19,7 +20,7 @@ import { carryOut } from './rollout-claims.ts';
 import { buildInOrder, decideNext } from './schedule-claims.ts';
 import { serveAgainstNginx } from './serve-claims.ts';
 
-const CLAIMS = {
+const MEASURED: Readonly<Record<Claim, (bench: Bench) => Promise<void>>> = {
   small: indexAgainstPortage,
   large: largeIndex,
   sign: verifyAndSign,
@@ -32,19 +33,13 @@ const CLAIMS = {
   farm: farmTraffic,
   plan: planFleet,
   engine: carryOut,
-} as const;
+};
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true },
-    small: { type: 'string', default: '2000' },
-    large: { type: 'string', default: '20000' },
-    megabytes: { type: 'string', default: '300' },
-  },
-});
+const tool = benchTool();
+const { only, small, large, megabytes } = optionsOf(tool);
 const program = join(import.meta.dirname, '../../dist/main.js');
 if (!existsSync(program)) {
-  throw new Error('run "npm run build" first');
+  giveUp(tool, 'There is no dist/main.js: run "npm run build" first.');
 }
 const print = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -63,18 +58,12 @@ try {
       clock: systemClock,
     }),
     publicKeyFile: join(keyFolder, 'public-key.asc'),
-    sizes: {
-      small: Number(values.small),
-      large: Number(values.large),
-      packageMegabytes: Number(values.megabytes),
-    },
+    sizes: { small, large, packageMegabytes: megabytes },
     print,
   };
   print(`${availableParallelism()} processors, Node ${process.version}`);
-  for (const [name, claim] of Object.entries(CLAIMS)) {
-    if (values.only === undefined || values.only.includes(name)) {
-      await claim(bench);
-    }
+  for (const claim of CLAIMS.filter((name) => only.includes(name))) {
+    await MEASURED[claim](bench);
   }
 } finally {
   await rm(folder, { recursive: true, force: true });

@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { openByteSource } from '../../src/binpkg/byte-source.ts';
 import { formatManifest } from '../../src/binpkg/gpkg/manifest.ts';
-import type * as Opening from '../../src/binpkg/gpkg/open-gpkg.ts';
+import { withOpenGpkg } from '../../src/binpkg/gpkg/open-gpkg.ts';
 import type { Signer } from '../../src/signing/signer.ts';
 import { createVerifier } from '../../src/signing/verifier.ts';
 import { makeLargePackage } from './large-package.ts';
@@ -149,8 +148,6 @@ function times(one: Measurement, other: Measurement): string {
 
 /** All that `rookery package sign` does, but for writing the new file and hashing it as a whole. */
 async function verifiedAndSigned(bench: Bench, file: string): Promise<void> {
-  const built = pathToFileURL(join(dirname(bench.program), 'binpkg/gpkg/open-gpkg.js')).href;
-  const { withOpenGpkg }: typeof Opening = await import(built);
   const verifier = await createVerifier([readFileSync(bench.publicKeyFile, 'utf8')]);
   const source = await openByteSource(file);
   try {

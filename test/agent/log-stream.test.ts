@@ -64,6 +64,7 @@ describe('the log of a build', () => {
     const unseen = await timeOfPieces('unseen', false);
     // Of the three pauses between four pieces one may be missing: what is written while a piece is sent goes at once.
     expect(unseen).toBeGreaterThan(1900);
-    expect(seen).toBeLessThan(unseen / 2);
+    // A fourth of it, and what sending takes on a machine that does other things.
+    expect(seen).toBeLessThan(0.8 * unseen);
   });
 });

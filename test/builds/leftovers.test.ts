@@ -91,14 +91,13 @@ describe('the logs of a job', () => {
     await farm.build(lease);
     const { finishedAt } = await farm.finished(request.id);
     farm.clock.advance(89 * DAY_MS);
-    const open = await farm.plan(makePlan(['a/c-1']));
-    const unfinished = await farm.take('one');
-    await farm.builds.appendLog(unfinished.key, 0, Buffer.from('open\n'));
 
     expect(await farm.builds.removeLeftovers(AGES)).toMatchObject({ logs: 0 });
     expect(await textOf(farm, lease.jobId)).toBe('cc main.c\n');
     farm.clock.advance(DAY_MS + 1);
-    await farm.builds.heartbeat(unfinished.key);
+    const open = await farm.plan(makePlan(['a/c-1']));
+    const unfinished = await farm.take('one');
+    await farm.builds.appendLog(unfinished.key, 0, Buffer.from('open\n'));
     expect(await farm.builds.removeLeftovers(AGES)).toMatchObject({ logs: 1 });
     expect(await farm.builds.removeLeftovers(AGES)).toMatchObject({ logs: 0 });
 

@@ -6,6 +6,7 @@ import { makePlan, makeProfile, SETTINGS } from './farm.ts';
 import { farmMaker } from './farm-maker.ts';
 
 const newFarm = farmMaker();
+const MINUTE_MS = 60_000;
 const DEFAULTS = { silenceMs: 1000, runMs: 10_000, logBytes: 100, diskBytes: 500 };
 const MEASURED = {
   profile: 'web',
@@ -46,10 +47,7 @@ describe('the limits of a job', () => {
     await farm.plan(makePlan(['a/b-1', 'a/c-1']));
     const lease = await farm.take('one');
     expect(lease.limits).toEqual({ ...SETTINGS.limits, diskBytes: 7 });
-    for (let minute = 0; minute < 20; minute += 1) {
-      farm.clock.advance(59_000);
-      await farm.builds.heartbeat(lease.key);
-    }
+    await farm.keepBuilding([lease.key], 20 * MINUTE_MS);
     await farm.upload(lease.key, packageBytes('a/b-1', '1'));
     await farm.builds.acceptResult(lease.key, {
       outcome: 'succeeded',
@@ -62,7 +60,7 @@ describe('the limits of a job', () => {
     expect(next.limits).toEqual({
       ...SETTINGS.limits,
       silenceMs: 1_600_000,
-      runMs: 4 * 20 * 59_000,
+      runMs: 4 * 20 * MINUTE_MS,
       diskBytes: 7,
     });
   });

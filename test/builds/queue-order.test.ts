@@ -14,13 +14,7 @@ async function measure(farm: Farm, times: Readonly<Record<string, number>>): Pro
   const agent = await farm.agent('measuring');
   for (let count = 0; count < Object.keys(times).length; count += 1) {
     const lease = await farm.take(agent);
-    let left = times[cpvOf(lease)] ?? 0;
-    while (left > 0) {
-      const step = Math.min(left, 30_000);
-      farm.clock.advance(step);
-      await farm.builds.heartbeat(lease.key);
-      left -= step;
-    }
+    await farm.keepBuilding([lease.key], times[cpvOf(lease)] ?? 0);
     await farm.build(lease);
   }
 }

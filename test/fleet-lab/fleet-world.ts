@@ -181,7 +181,7 @@ export class FleetWorld {
           '--token-file',
           token,
         ];
-        const { exitCode, stdout, stderr } = await run(command, { env: toolEnvironment() });
+        const { exitCode, stdout, stderr } = await run(command, { env: node.env });
         // 1: it was reported, and is no proof of a publication.
         if (exitCode > 1) {
           throw new Error(

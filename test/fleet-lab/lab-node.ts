@@ -8,6 +8,8 @@ import { WebServer } from '../php-node/web-server.ts';
 import type { LabNetwork } from './lab-network.ts';
 
 const SSHD = '/usr/sbin/sshd';
+/** Folder for temporary files in the root of a node; also in node.sh. */
+const TEMPORARY = 'tmp';
 
 /** What all nodes of a lab share. */
 export interface LabPlaces {
@@ -176,7 +178,7 @@ export class LabNode {
         `AuthorizedKeysFile ${authorizedKeys}`,
         `PidFile ${php.path('run/sshd.pid')}`,
         // A home of its own: what the user of this machine has in his is run by each session otherwise.
-        `SetEnv LAB_ROOT=${php.root} PATH=${path} HOME=${php.root}`,
+        `SetEnv LAB_ROOT=${php.root} PATH=${path} HOME=${php.root} TMPDIR=${php.path(TEMPORARY)}`,
         'StrictModes no',
         'UsePAM no',
         'PasswordAuthentication no',
@@ -187,11 +189,16 @@ export class LabNode {
     );
   }
 
+  /** What programs of the node that are started from outside find. */
+  get env(): Readonly<Record<string, string>> {
+    return { ...toolEnvironment(), TMPDIR: this.php.path(TEMPORARY) };
+  }
+
   /** Calls `rookery-step` on the node, by hand. Returns what it says. */
   async step(...words: readonly string[]): Promise<string> {
     const program = this.php.path('usr/local/sbin/rookery-step');
     const { stdout } = await runChecked([...this.php.shell, program, ...words], {
-      env: toolEnvironment(),
+      env: this.env,
       timeoutMs: 60_000,
     });
     return stdout.toString();
@@ -257,10 +264,17 @@ function pageCheck(url: string): string {
   ].join('\n');
 }
 
-/** A node whose root is a prefix: its programs know where they are. */
+/**
+ * A node whose root is a prefix: its programs know where they are. What they leave when they are killed stays below it, and
+ * is gone with the lab.
+ */
 export function prefixAt(root: string): PhpNode {
   const node = PhpNode.at(root);
-  node.env = { ROOKERY_ROOT: '' };
+  const temporary = join(root, TEMPORARY);
+  mkdirSync(temporary, { recursive: true });
+  // php-fpm runs as nobody when the tests run as root.
+  chmodSync(temporary, 0o1777);
+  node.env = { ROOKERY_ROOT: '', TMPDIR: temporary };
   return node;
 }
 

@@ -10,7 +10,8 @@ set -eu
 root=$(cd "$(dirname "$0")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 LAB_ROOT=$root
-export PATH LAB_ROOT
+TMPDIR=$root/tmp
+export PATH LAB_ROOT TMPDIR
 unset ROOKERY_ROOT
 netns=
 [ ! -f "$root/netns" ] || netns=$(cat "$root/netns")

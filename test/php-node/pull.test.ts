@@ -13,8 +13,15 @@ import {
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { killGroup, run, runChecked, toolEnvironment } from '../../src/support/processes.ts';
+import {
+  killGroup,
+  run,
+  runChecked,
+  spawnGroup,
+  toolEnvironment,
+} from '../../src/support/processes.ts';
 import { folderTree } from '../support/folder-tree.ts';
+import { poll } from '../support/poll.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { isPhpInstalled, makeSigner, manifestOf, type PhpFarm, sha256, sign } from './farm.ts';
 import { openTwoTrees, type PhpNode, statusSchema } from './node.ts';
@@ -345,9 +352,13 @@ const SHELLS = [['dash'], ['busybox', 'sh'], ['bash', '--posix']];
     }
     const lock = node.path('var/lib/rookery/php/lock');
     await node.must(0, 'pull');
-    const holder = run(['flock', lock, 'sleep', '5'], { env: toolEnvironment() });
-    await delay(300);
-    expect((await node.must(9, 'pull')).stderr).toContain('another rookery-php is at work');
-    await holder;
+    const work = ['sh', '-c', 'echo > "$1"; sleep 600', 'sh', node.path('is-held')];
+    const holder = spawnGroup(['flock', lock, ...work], { env: toolEnvironment() }, 'ignore');
+    try {
+      await poll('the lock to be held', () => (node.has('is-held') ? true : undefined));
+      expect((await node.must(9, 'pull')).stderr).toContain('another rookery-php is at work');
+    } finally {
+      killGroup(holder, 'SIGKILL');
+    }
   });
 });

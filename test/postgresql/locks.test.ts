@@ -50,11 +50,15 @@ afterAll(async () => {
   await databases.drop();
 });
 
-/** Ends the connection that holds the locks of a server, as a network that breaks would. */
+/**
+ * Ends the connection that holds the locks of a server, as a network that breaks would. Locks are of a database, and other
+ * test files have theirs on the same PostgreSQL.
+ */
 async function breakLocks(by: Database, lock: string): Promise<void> {
   const { lockNumber } = await import('../../src/database/lock-number.ts');
   const { rows } = await sql<{ readonly ended: boolean }>`
     select pg_terminate_backend(pid) as ended from pg_locks where locktype = 'advisory' and granted
+      and database = (select oid from pg_database where datname = current_database())
       and (classid::bigint << 32) | objid::bigint = ${lockNumber(lock)}::bigint`.execute(by);
   expect(rows).toEqual([{ ended: true }]);
 }
