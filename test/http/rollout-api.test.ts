@@ -153,12 +153,16 @@ describe('planning a rollout', () => {
 
   it.each([
     ['web/testing@9', 404, 'unknown-publication', 'publication 9'],
-    ['nope/testing', 422, 'rollout-refused', 'profile "web" are in scope'],
+    ['wbe/testing', 422, 'rollout-target', 'Did you mean "web"?'],
     ['web/prod', 404, 'unknown-channel', 'prod'],
     ['web', 422, 'rollout-target', '"web"'],
+    ['web/testing web/testing@1', 422, 'rollout-target', '"web/testing@1" names another'],
   ])('refuses %s with %d %s', async (target, status, code, value) => {
     await farm.report();
-    const { body, status: got } = await post('/api/rollouts', { ...ASKED, targets: [target] });
+    const { body, status: got } = await post('/api/rollouts', {
+      ...ASKED,
+      targets: target.split(' '),
+    });
     expect([got, body.code, body.title]).toEqual([status, code, expect.stringContaining(value)]);
   });
 });

@@ -1,4 +1,5 @@
 import type { Database } from '../../database/database.ts';
+import { suggestion } from '../../gentoo/nearest-word.ts';
 import type { PhpTrees } from '../../php/php-trees.ts';
 import { AppError } from '../../support/errors.ts';
 import type { Drivers } from '../drivers/ports.ts';
@@ -51,8 +52,11 @@ export async function collect(
   const members = membersOf(inventory).filter((member) => isInScope(member, inventory, request));
   const profiles = new Map(membersOf(inventory).map(({ node, profile }) => [node, profile]));
   const observed = await observedNodes(database, (node) => profiles.get(node));
+  const known = [...new Set(profiles.values())];
   const isOs = pinned === undefined && request.kind.startsWith('os');
-  const impacts = isOs ? await impactsOf(sources, request.targets, members, observed) : [];
+  const impacts = isOs
+    ? await impactsOf(sources, request.targets, { members, observed, known })
+    : [];
   const artefacts: Artefacts = pinned ?? {
     publications: [...new Map(impacts.map(({ to }) => [to.profile, to])).values()],
     trees: request.kind === 'php' ? await treesOf(sources, request.targets, members) : [],
@@ -96,11 +100,17 @@ function kindOf(kind: RolloutRequest['kind'], impacts: readonly Impact[]): Rollo
   return isOnline ? 'os-online' : 'os-disruptive';
 }
 
+interface OfNodes {
+  readonly members: readonly Member[];
+  readonly observed: ReadonlyMap<string, ObservedNode>;
+  /** Profiles of the inventory. */
+  readonly known: readonly string[];
+}
+
 async function impactsOf(
   { impacts }: RolloutSources,
   targets: readonly string[],
-  members: readonly Member[],
-  observed: ReadonlyMap<string, ObservedNode>,
+  { members, observed, known }: OfNodes,
 ): Promise<readonly Impact[]> {
   const wanted = targets.map(parseTarget);
   if (wanted.length === 0) {
@@ -109,11 +119,37 @@ async function impactsOf(
       'An upgrade of packages names publications: PROFILE/CHANNEL or PROFILE/CHANNEL@SERIAL.',
     );
   }
-  const of = new Set(wanted.map(({ profile }) => profile));
+  const of = oneOfEach(wanted, targets, known);
   const nodes = members.filter(({ node, profile }) => of.has(profile) && observed.has(node));
   return nodes.length === 0
     ? []
     : await impacts.of({ targets: wanted, nodes: nodes.map(({ node }) => node) });
+}
+
+/** The profiles of targets: each is one of the inventory, and is named once. */
+function oneOfEach(
+  wanted: readonly Target[],
+  targets: readonly string[],
+  known: readonly string[],
+): ReadonlySet<string> {
+  for (const [at, { profile }] of wanted.entries()) {
+    const text = targets[at] ?? '';
+    if (!known.includes(profile)) {
+      const hint = suggestion(profile, known);
+      throw targetFault(
+        text,
+        `"${text}": no node of the inventory has the profile ${profile}.${hint}`,
+      );
+    }
+    const first = wanted.findIndex((one) => one.profile === profile);
+    if (first < at) {
+      throw targetFault(
+        text,
+        `"${text}" names another publication of ${profile} than "${targets[first]}". Name one for each profile.`,
+      );
+    }
+  }
+  return new Set(wanted.map(({ profile }) => profile));
 }
 
 function parseTarget(text: string): Target {
@@ -142,6 +178,13 @@ async function treesOf(
       const { trees } = await php.overview(profile);
       const tree = trees.findLast(({ id, meta }) => id === target || meta.php === target);
       if (tree !== undefined) {
+        const other = found.find((one) => one.profile === profile);
+        if (other !== undefined) {
+          throw targetFault(
+            target,
+            `"${target}" is another PHP tree of ${profile} than ${other.id}. Name one for each profile.`,
+          );
+        }
         isFound = true;
         found.push({ profile, id: tree.id, manifest: tree.listing.manifest });
       }
