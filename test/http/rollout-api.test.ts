@@ -203,6 +203,11 @@ describe('a rollout', () => {
       Array.from({ length: 8 }, () => expect.not.arrayContaining([2])),
     );
 
+    const early = await post(`${path}/rollback`, { reason: '502s' });
+    expect([early.status, early.body.title]).toEqual([
+      422,
+      expect.stringContaining(`has not reported since the rollout ${id.slice(0, 12)} changed it`),
+    ]);
     await farm.report();
     const back = await done(`${path}/rollback`, { reason: '502s' }, rolloutDetailSchema);
     expect([back.reverses, back.state, back.targets]).toEqual([id, 'draft', ['web/testing@1']]);

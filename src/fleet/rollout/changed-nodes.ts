@@ -1,19 +1,12 @@
 import { z } from 'zod';
 import type { Queries } from '../../database/database.ts';
+import type { NodeChange } from '../plan/plan-input.ts';
 
 /** What has left its node as it was, as far as anybody knows. */
 const WITHOUT_EFFECT = ['waiting', 'skipped', 'undone'];
 const nodesSchema = z.object({ nodes: z.array(z.string()) });
 
-/** The last change of a node by a rollout. */
-export interface NodeChange {
-  /** Of the rollout. */
-  readonly rollout: string;
-  /** When the unit ended; while it is under way, when it began. Epoch milliseconds. */
-  readonly at: number;
-}
-
-/** Nodes that units of rollouts have begun to change after `since` (epoch milliseconds). What is only fetched changes nothing. */
+/** Nodes that units of rollouts were changing after `since` (epoch milliseconds). What is only fetched changes nothing. */
 export async function changedNodes(
   queries: Queries,
   since: number,
@@ -32,7 +25,9 @@ export async function changedNodes(
       'rollout_units.ended_at',
     ])
     .where('rollout_stages.type', '!=', 'prefetch')
-    .where('rollout_units.started_at', '>', since)
+    .where((of) =>
+      of.or([of('rollout_units.started_at', '>', since), of('rollout_units.ended_at', '>', since)]),
+    )
     .where('rollout_units.state', 'not in', WITHOUT_EFFECT)
     .orderBy('rollout_units.started_at')
     .execute();

@@ -13,6 +13,7 @@ import type { Backend, RolloutKind } from '../plan/plan.ts';
 import type { PlanInput } from '../plan/plan-input.ts';
 import { publicationRef } from '../plan/publication-ref.ts';
 import { configurationsOf } from './balancer-configurations.ts';
+import { changedNodes } from './changed-nodes.ts';
 import { allWishes, heldNodes, liveBackends } from './fleet-store.ts';
 import type { RolloutRequest } from './rollout.ts';
 
@@ -29,6 +30,7 @@ export type Collected = Pick<
   PlanInput,
   | 'kind'
   | 'observed'
+  | 'changed'
   | 'impacts'
   | 'artefacts'
   | 'installed'
@@ -66,6 +68,7 @@ export async function collect(
   return {
     kind: kindOf(request.kind, impacts),
     observed,
+    changed: await changedSinceReports(database, members, observed),
     impacts,
     artefacts,
     installed: isOs ? await installedOn(sources, members, observed) : new Map(),
@@ -74,6 +77,20 @@ export async function collect(
     configured: request.kind === 'app' ? await configuredOf(sources, inventory) : new Map(),
     held: new Map((await heldNodes(database)).map(({ node, because }) => [node, because])),
   };
+}
+
+async function changedSinceReports(
+  database: Database,
+  members: readonly Member[],
+  observed: ReadonlyMap<string, ObservedNode>,
+): Promise<NonNullable<Collected['changed']>> {
+  const times = members.flatMap(({ node }) => observed.get(node)?.reportedAt ?? []);
+  return times.length === 0
+    ? new Map()
+    : await changedNodes(
+        database,
+        times.reduce((one, other) => Math.min(one, other)),
+      );
 }
 
 function isInScope(
@@ -178,13 +195,7 @@ async function treesOf(
       const { trees } = await php.overview(profile);
       const tree = trees.findLast(({ id, meta }) => id === target || meta.php === target);
       if (tree !== undefined) {
-        const other = found.find((one) => one.profile === profile);
-        if (other !== undefined) {
-          throw targetFault(
-            target,
-            `"${target}" is another PHP tree of ${profile} than ${other.id}. Name one for each profile.`,
-          );
-        }
+        requireNone(found, profile, target);
         isFound = true;
         found.push({ profile, id: tree.id, manifest: tree.listing.manifest });
       }
@@ -194,6 +205,14 @@ async function treesOf(
     }
   }
   return found;
+}
+
+function requireNone(found: readonly PhpTreeRef[], profile: string, target: string): void {
+  const other = found.find((one) => one.profile === profile);
+  if (other !== undefined) {
+    const text = `"${target}" is another PHP tree of ${profile} than ${other.id}. Name one for each profile.`;
+    throw targetFault(target, text);
+  }
 }
 
 /** The release with what identifies its content, as the nodes say. */
