@@ -153,12 +153,16 @@ describe('planning a rollout', () => {
 
   it.each([
     ['web/testing@9', 404, 'unknown-publication', 'publication 9'],
-    ['nope/testing', 422, 'rollout-refused', 'profile "web" are in scope'],
+    ['wbe/testing', 422, 'rollout-target', 'Did you mean "web"?'],
     ['web/prod', 404, 'unknown-channel', 'prod'],
     ['web', 422, 'rollout-target', '"web"'],
+    ['web/testing web/testing@1', 422, 'rollout-target', '"web/testing@1" names another'],
   ])('refuses %s with %d %s', async (target, status, code, value) => {
     await farm.report();
-    const { body, status: got } = await post('/api/rollouts', { ...ASKED, targets: [target] });
+    const { body, status: got } = await post('/api/rollouts', {
+      ...ASKED,
+      targets: target.split(' '),
+    });
     expect([got, body.code, body.title]).toEqual([status, code, expect.stringContaining(value)]);
   });
 });
@@ -199,6 +203,11 @@ describe('a rollout', () => {
       Array.from({ length: 8 }, () => expect.not.arrayContaining([2])),
     );
 
+    const early = await post(`${path}/rollback`, { reason: '502s' });
+    expect([early.status, early.body.title]).toEqual([
+      422,
+      expect.stringContaining(`has not reported since the rollout ${id.slice(0, 12)} changed it`),
+    ]);
     await farm.report();
     const back = await done(`${path}/rollback`, { reason: '502s' }, rolloutDetailSchema);
     expect([back.reverses, back.state, back.targets]).toEqual([id, 'draft', ['web/testing@1']]);

@@ -79,7 +79,9 @@ describe('a rollout that cannot begin', () => {
       step: 'merge',
     });
     await farm.ends(first.id);
-    expect((await post(`/api/rollouts/${second.id}/start`, {})).status).toBe(200);
+    // What it was planned with is no longer so.
+    const stale = await post(`/api/rollouts/${second.id}/start`, {});
+    expect([stale.status, stale.body.code]).toEqual([409, 'rollout-stale']);
   });
 });
 

@@ -239,14 +239,17 @@ function memberOf(
 }
 
 function hostOf(
-  { faults }: Resolving,
+  resolving: Resolving,
   values: Parameters<typeof fillIn>[1] & { readonly name: string },
   { layers, at }: { readonly layers: readonly Layer[]; readonly at: FarmAt },
 ): string {
   const found = nearest(layers, 'address');
+  const port = said(layers, 'ssh-port', SSH_PORT);
   if (found === undefined) {
+    takeAddress(resolving, `${values.name}:${port}`, values.name);
     return values.name;
   }
+  const { faults } = resolving;
   const { text, unknown } = fillIn(found.value, values);
   if (unknown !== undefined) {
     const known = PLACEHOLDERS.map((one) => `{${one}}`);
@@ -255,6 +258,12 @@ function hostOf(
   } else if (!isHost(text)) {
     const what = text === found.value ? HOST_RULE : `${HOST_RULE}, and gives ${text}`;
     faults.value(found.path, found.value, `${what} for ${values.name} of ${at.name}`);
+  } else {
+    const other = takeAddress(resolving, `${text}:${port}`, values.name);
+    if (other !== undefined) {
+      const rule = `is ${text}, port ${port}, for ${values.name} as well as for ${other}: what is meant for one would be done to the other`;
+      faults.value(found.path, found.value, rule);
+    }
   }
   return text;
 }
@@ -275,4 +284,12 @@ function profileOf(
     faults.value(found.path, found.value, 'is no hardware profile of this farm', hint);
   }
   return found.value;
+}
+
+/** Who has the address already. A name of a node that is there twice is said elsewhere. */
+function takeAddress({ named }: Resolving, address: string, node: string): string | undefined {
+  const key = `address ${address.toLowerCase()}`;
+  const other = named.get(key);
+  named.set(key, other ?? node);
+  return other === node ? undefined : other;
 }

@@ -6,7 +6,7 @@ export interface Resolving {
   readonly faults: InventoryFaults;
   /** Names of hardware profiles that there are; undefined: whatever they are called. */
   readonly profiles: readonly string[] | undefined;
-  /** `node web7-01` -> where it is. */
+  /** `node web7-01` -> where it is; `address 10.1.7.1:22` -> the node that has it. */
   readonly named: Map<string, string>;
 }
 

@@ -6,12 +6,22 @@ import type { ConfiguredBalancers } from './outdated-balancers.ts';
 import type { Backend, RolloutKind } from './plan.ts';
 import type { RolloutPolicy } from './policy.ts';
 
+/** The last change of a node by a rollout. */
+export interface NodeChange {
+  /** Its id. */
+  readonly rollout: string;
+  /** When the unit ended; while it is under way, when it began. Epoch milliseconds. */
+  readonly at: number;
+}
+
 /** Everything that a plan is made of. The same input gives the same plan. */
 export interface PlanInput {
   readonly kind: RolloutKind;
   readonly inventory: Inventory;
   readonly inventoryDigest: string;
   readonly observed: ReadonlyMap<string, ObservedNode>;
+  /** Nodes that rollouts have changed lately, whose reports from before say nothing; absent: not looked at. */
+  readonly changed?: ReadonlyMap<string, NodeChange>;
   /** For `os-*`: one for each profile and installed set of the nodes in scope. */
   readonly impacts: readonly Impact[];
   readonly artefacts: Artefacts;

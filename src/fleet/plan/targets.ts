@@ -118,6 +118,11 @@ function observe(place: Placed, input: PlanInput, findings: Findings): readonly 
     const sentence = `${node} reported ${age} s ago, and what is older than ${input.policy.freshSeconds} s is not relied on.`;
     findings.problem('observation-stale', node, sentence);
   }
+  const change = input.changed?.get(node);
+  if (change !== undefined && change.at > observed.reportedAt) {
+    const sentence = `${node} has not reported since the rollout ${change.rollout.slice(0, 12)} changed it: run \`rookery-node report\` there.`;
+    findings.problem('observation-outdated', node, sentence);
+  }
   if (observed.profile !== profile) {
     const sentence = `${node} reports the profile "${observed.profile}", and the inventory says "${profile}".`;
     findings.problem('profile-differs', node, sentence);

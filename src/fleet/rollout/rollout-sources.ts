@@ -1,4 +1,5 @@
 import type { Database } from '../../database/database.ts';
+import { suggestion } from '../../gentoo/nearest-word.ts';
 import type { PhpTrees } from '../../php/php-trees.ts';
 import { AppError } from '../../support/errors.ts';
 import type { Drivers } from '../drivers/ports.ts';
@@ -12,6 +13,7 @@ import type { Backend, RolloutKind } from '../plan/plan.ts';
 import type { PlanInput } from '../plan/plan-input.ts';
 import { publicationRef } from '../plan/publication-ref.ts';
 import { configurationsOf } from './balancer-configurations.ts';
+import { changedNodes } from './changed-nodes.ts';
 import { allWishes, heldNodes, liveBackends } from './fleet-store.ts';
 import type { RolloutRequest } from './rollout.ts';
 
@@ -28,6 +30,7 @@ export type Collected = Pick<
   PlanInput,
   | 'kind'
   | 'observed'
+  | 'changed'
   | 'impacts'
   | 'artefacts'
   | 'installed'
@@ -51,8 +54,11 @@ export async function collect(
   const members = membersOf(inventory).filter((member) => isInScope(member, inventory, request));
   const profiles = new Map(membersOf(inventory).map(({ node, profile }) => [node, profile]));
   const observed = await observedNodes(database, (node) => profiles.get(node));
+  const known = [...new Set(profiles.values())];
   const isOs = pinned === undefined && request.kind.startsWith('os');
-  const impacts = isOs ? await impactsOf(sources, request.targets, members, observed) : [];
+  const impacts = isOs
+    ? await impactsOf(sources, request.targets, { members, observed, known })
+    : [];
   const artefacts: Artefacts = pinned ?? {
     publications: [...new Map(impacts.map(({ to }) => [to.profile, to])).values()],
     trees: request.kind === 'php' ? await treesOf(sources, request.targets, members) : [],
@@ -62,6 +68,7 @@ export async function collect(
   return {
     kind: kindOf(request.kind, impacts),
     observed,
+    changed: await changedSinceReports(database, members, observed),
     impacts,
     artefacts,
     installed: isOs ? await installedOn(sources, members, observed) : new Map(),
@@ -70,6 +77,20 @@ export async function collect(
     configured: request.kind === 'app' ? await configuredOf(sources, inventory) : new Map(),
     held: new Map((await heldNodes(database)).map(({ node, because }) => [node, because])),
   };
+}
+
+async function changedSinceReports(
+  database: Database,
+  members: readonly Member[],
+  observed: ReadonlyMap<string, ObservedNode>,
+): Promise<NonNullable<Collected['changed']>> {
+  const times = members.flatMap(({ node }) => observed.get(node)?.reportedAt ?? []);
+  return times.length === 0
+    ? new Map()
+    : await changedNodes(
+        database,
+        times.reduce((one, other) => Math.min(one, other)),
+      );
 }
 
 function isInScope(
@@ -96,11 +117,17 @@ function kindOf(kind: RolloutRequest['kind'], impacts: readonly Impact[]): Rollo
   return isOnline ? 'os-online' : 'os-disruptive';
 }
 
+interface OfNodes {
+  readonly members: readonly Member[];
+  readonly observed: ReadonlyMap<string, ObservedNode>;
+  /** Profiles of the inventory. */
+  readonly known: readonly string[];
+}
+
 async function impactsOf(
   { impacts }: RolloutSources,
   targets: readonly string[],
-  members: readonly Member[],
-  observed: ReadonlyMap<string, ObservedNode>,
+  { members, observed, known }: OfNodes,
 ): Promise<readonly Impact[]> {
   const wanted = targets.map(parseTarget);
   if (wanted.length === 0) {
@@ -109,11 +136,37 @@ async function impactsOf(
       'An upgrade of packages names publications: PROFILE/CHANNEL or PROFILE/CHANNEL@SERIAL.',
     );
   }
-  const of = new Set(wanted.map(({ profile }) => profile));
+  const of = oneOfEach(wanted, targets, known);
   const nodes = members.filter(({ node, profile }) => of.has(profile) && observed.has(node));
   return nodes.length === 0
     ? []
     : await impacts.of({ targets: wanted, nodes: nodes.map(({ node }) => node) });
+}
+
+/** The profiles of targets: each is one of the inventory, and is named once. */
+function oneOfEach(
+  wanted: readonly Target[],
+  targets: readonly string[],
+  known: readonly string[],
+): ReadonlySet<string> {
+  for (const [at, { profile }] of wanted.entries()) {
+    const text = targets[at] ?? '';
+    if (!known.includes(profile)) {
+      const hint = suggestion(profile, known);
+      throw targetFault(
+        text,
+        `"${text}": no node of the inventory has the profile ${profile}.${hint}`,
+      );
+    }
+    const first = wanted.findIndex((one) => one.profile === profile);
+    if (first < at) {
+      throw targetFault(
+        text,
+        `"${text}" names another publication of ${profile} than "${targets[first]}". Name one for each profile.`,
+      );
+    }
+  }
+  return new Set(wanted.map(({ profile }) => profile));
 }
 
 function parseTarget(text: string): Target {
@@ -142,6 +195,7 @@ async function treesOf(
       const { trees } = await php.overview(profile);
       const tree = trees.findLast(({ id, meta }) => id === target || meta.php === target);
       if (tree !== undefined) {
+        requireNone(found, profile, target);
         isFound = true;
         found.push({ profile, id: tree.id, manifest: tree.listing.manifest });
       }
@@ -151,6 +205,14 @@ async function treesOf(
     }
   }
   return found;
+}
+
+function requireNone(found: readonly PhpTreeRef[], profile: string, target: string): void {
+  const other = found.find((one) => one.profile === profile);
+  if (other !== undefined) {
+    const text = `"${target}" is another PHP tree of ${profile} than ${other.id}. Name one for each profile.`;
+    throw targetFault(target, text);
+  }
 }
 
 /** The release with what identifies its content, as the nodes say. */

@@ -2,6 +2,7 @@ import type { RolloutRow } from '../../database/tables.ts';
 import { AppError } from '../../support/errors.ts';
 import { startApprovals } from '../plan/approvals.ts';
 import type { RolloutPlan } from '../plan/plan.ts';
+import { changedNodes } from './changed-nodes.ts';
 import { approvalsOf, insertApproval, insertLocks, locksAmong } from './fleet-store.ts';
 import { pauseRollout } from './ledger.ts';
 import type { RolloutState } from './rollout.ts';
@@ -71,6 +72,7 @@ export async function start(context: Context, plan: RolloutPlan, actor: string):
     await requireApproval(deed, plan);
     await requireEnded(deed, plan);
     await takeLocks(deed, plan, actor);
+    await requireUnchanged(deed, plan);
     const change = { state: 'running', started_at: deed.now, started_by: actor, because: null };
     await changeRollout(deed.queries, plan.id, change);
     await tell(deed, plan.id, { kind: 'rollout-started', actor }, { kind: plan.kind });
@@ -101,6 +103,22 @@ async function requireEnded({ queries }: Deed, { reverses }: RolloutPlan): Promi
       'rollout-state',
       `The rollout ${row.id.slice(0, 12)}, which this takes back, is ${row.state}. Abort it first.`,
       { details: { id: row.id, state: row.state } },
+    );
+  }
+}
+
+/** Another rollout may have brought something newer since, which this one would take away. */
+async function requireUnchanged({ queries }: Deed, plan: RolloutPlan): Promise<void> {
+  const made = (await findRollout(queries, plan.id))?.created_at ?? 0;
+  const changed = await changedNodes(queries, made);
+  const nodes = plan.stages.flatMap(({ units }) => units.flatMap((unit) => unit.nodes));
+  const node = nodes.find((name) => changed.has(name));
+  const rollout = node === undefined ? undefined : changed.get(node)?.rollout;
+  if (node !== undefined && rollout !== undefined) {
+    throw new AppError(
+      'rollout-stale',
+      `The rollout ${rollout.slice(0, 12)} has changed ${node} since this was planned. Abort this draft, and plan it again.`,
+      { details: { node, rollout } },
     );
   }
 }

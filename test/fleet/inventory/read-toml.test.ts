@@ -198,6 +198,10 @@ describe('faults of an inventory', () => {
       'it is no member of the farm. Did you mean "a1"?',
     ],
     [
+      'members = "a[1-2]"\naddress = "10.1.7.1"',
+      'f.address = "10.1.7.1": it is 10.1.7.1, port 22, for a2 as well as for a1',
+    ],
+    [
       'members = "a1"\n[site.b.farm.f.member.a1]\nprofile = "web-x86-64-v4"',
       'member.a1.profile = "web-x86-64-v4": it is no hardware profile of this farm. Did you mean',
     ],

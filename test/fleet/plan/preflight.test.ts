@@ -35,6 +35,11 @@ function memberOf(input: PlanInput) {
   return member;
 }
 
+/** When a rollout has changed the first node. */
+function changedAt(at: number): NonNullable<PlanInput['changed']> {
+  return new Map([['s1f1-1', { rollout: 'a'.repeat(64), at }]]);
+}
+
 /** What the configuration of the balancer says. */
 function configured(live: Backend): Pick<PlanInput, 'configured'> {
   return { configured: new Map([['s1', new Map([['lb1', { live, generation: '1' }]])]]) };
@@ -49,6 +54,7 @@ const CASES: readonly [string, PlanInput][] = [
   ['scope-not-farms scope', { ...app, scope: { sites: [], farms: [], nodes: ['s1f1-1'] } }],
   ['node-unobserved s1f1-1', without(os, 's1f1-1')],
   ['observation-stale s1f1-1', observed(os, 's1f1-1', { reportedAt: 0 })],
+  ['observation-outdated s1f1-1', { ...os, changed: changedAt(os.now) }],
   ['profile-differs s1f1-1', observed(os, 's1f1-1', { profile: 'zen5' })],
   ['impact-outdated s1f1-1', observed(os, 's1f1-1', { installedDigest: 'x'.repeat(64) })],
   [

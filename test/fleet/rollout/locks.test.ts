@@ -57,6 +57,29 @@ describe('rollouts', () => {
     expect(await lockNames(second)).toEqual([]);
   });
 
+  it.each([
+    ['done', 'rollout-stale'],
+    ['undone', undefined],
+  ])(
+    'do not start on nodes that another has %s since they were planned: %s',
+    async (state, code) => {
+      const first = onlinePlan(onlyFarms(FLEET, 's1f1'));
+      const second = onlinePlan(onlyFarms(FLEET, 's1f1', 's1f2'));
+      await world.keep(first);
+      await world.keep(second);
+      const [started_at, ended_at] = [world.time.now() + 1, world.time.now() + 2];
+      await changeUnit(world.database, first.id, 0, { state, started_at, ended_at });
+      const answer = await start(world.context, second, 'token:bob').catch(
+        (error: unknown) => error,
+      );
+      const message = `The rollout ${first.id.slice(0, 12)} has changed s1f1-1 since this was planned. Abort this draft, and plan it again.`;
+      expect(answer).toEqual(
+        code === undefined ? undefined : expect.objectContaining({ code, message }),
+      );
+      expect(await lockNames(second)).toHaveLength(code === undefined ? 4 : 0);
+    },
+  );
+
   it('that take members of one site out do not run together, whatever their nodes', async () => {
     const first = memberPlan(onlyFarms(FLEET, 's1f1'));
     const second = memberPlan(onlyFarms(FLEET, 's1f2'));
