@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Queries } from '../../database/database.ts';
 import type { NodeChange } from '../plan/plan-input.ts';
 
