@@ -174,6 +174,11 @@ describe('a rollout', () => {
     expect((await post(`${path}/start`, {})).body.code).toBe('rollout-not-approved');
     const wrong = `/api/rollouts/${id.startsWith('0') ? 'f' : '0'}${id.slice(1)}/approve`;
     expect((await post(wrong, {})).body.code).toBe('rollout-unknown');
+    const short = (await request(farm.url).get(`/api/rollouts/${id.slice(0, 3)}`)).body;
+    expect([short.code, short.title]).toEqual([
+      'rollout-unknown',
+      expect.stringContaining('at least the first 4 characters'),
+    ]);
     expect((await post(`${path}/approve`, { of: 'wave-9' })).body.code).toBe('stage-unknown');
     const approved = await done(`${path}/approve`, {}, rolloutSummarySchema);
     expect(approved.approvals.map(({ of }) => of)).toEqual(['start']);

@@ -17,6 +17,10 @@ export async function rolloutLike(
   { database }: Pick<EngineContext, 'database'>,
   prefix: string,
 ): Promise<RolloutRow> {
+  if (/^[0-9a-f]{1,3}$/.test(prefix)) {
+    const text = `"${prefix}" is too short for a rollout: give at least the first 4 characters of its id.`;
+    throw new AppError('rollout-unknown', text, { details: { id: prefix } });
+  }
   const found = /^[0-9a-f]{4,64}$/.test(prefix) ? await rolloutsLike(database, prefix) : [];
   const [row] = found;
   if (row === undefined || found.length > 1) {
