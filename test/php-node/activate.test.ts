@@ -177,8 +177,9 @@ function addModule(tree: string): void {
       }),
     );
     try {
-      for (const { node } of nodes) {
+      for (const { node, server } of nodes) {
         await node.must(0, 'activate', A);
+        expect(await server.get('/id.php')).toBe(A);
       }
       const load = new Load(
         nodes.map(({ server }) => server.url),
@@ -212,6 +213,8 @@ function addModule(tree: string): void {
     async () => {
       await withNode('nginx', async (node, server) => {
         await node.must(0, 'activate', A);
+        // Workers of before had no PHP at all: they are gone when this is answered.
+        expect(await server.get('/id.php')).toBe(A);
         const [clients, switches] = [4, [B, A, B]];
         const load = new Load([server.url], clients, 5);
         for (const id of switches) {
