@@ -25,7 +25,8 @@ import {
 const PARTS = 8;
 const LINES = 300;
 const LEASE_MS = 4000;
-const UPLOADERS = 4;
+/** So many that each server has an upload under way whenever it is killed. */
+const UPLOADERS = 6;
 /** Health checks take two seconds, and machines of tests have other things to do. */
 const OUTAGE_MS = 10_000;
 let balancer: Awaited<ReturnType<typeof startHaproxy>> | undefined;
